@@ -1,0 +1,1 @@
+"""The pure core: sees the whole province at once, decides, touches nothing."""

@@ -1,0 +1,72 @@
+"""Orders: what a PBX shall do. Each is safe to repeat, and harmless when it comes late or when the controller dies.
+
+`city` is the PBX that obeys; `token` is the loan's or lease's fencing token and is carried in the PBX's own name for
+the thing, so that a restarted controller recognises its work and an older controller's work is recognised as older.
+"""
+
+from dataclasses import dataclass
+
+from callctl.core.model import SlotRef
+
+
+@dataclass(frozen=True, slots=True)
+class Lend:
+    """At the supporting city: put the seat into the support queue of `assisted`."""
+
+    city: str
+    seat: str
+    assisted: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """At the supporting city: take the seat out of the support queue of `assisted`. A call in progress goes on."""
+
+    city: str
+    seat: str
+    assisted: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSlot:
+    """At the assisted city: the slot may be rung for the caller at the head of the home queue."""
+
+    city: str
+    slot: SlotRef
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSlot:
+    """At the assisted city: ring the slot no more. A call in progress goes on."""
+
+    city: str
+    slot: SlotRef
+
+
+@dataclass(frozen=True, slots=True)
+class DropSlot:
+    """At the assisted city: remove the slot from the home queue. A call in progress goes on."""
+
+    city: str
+    slot: SlotRef
+
+
+@dataclass(frozen=True, slots=True)
+class MoveCaller:
+    """By hand only: send this one waiting call to `supporting`; it comes back to the front if nobody answers."""
+
+    city: str
+    call: str
+    supporting: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenewHeartbeat:
+    """Tell the PBX's dead man's switch that a controller lives."""
+
+    city: str
+
+
+Order = Lend | Recall | OpenSlot | CloseSlot | DropSlot | MoveCaller | RenewHeartbeat

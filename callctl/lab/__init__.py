@@ -1,0 +1,1 @@
+"""A province of real PBXs, citizens and agents on this machine's loopback."""

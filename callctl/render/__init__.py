@@ -1,0 +1,1 @@
+"""From the data folders to the files a PBX admin loads."""

@@ -1,0 +1,87 @@
+"""What differs from machine to machine: folders, addresses of the stores, secrets. Read from the environment only.
+
+| variable | meaning | default |
+|---|---|---|
+| CALLCTL_PROVINCE | folder that holds agents/ and queues/ | here, else /etc/callctl, else the packaged Jiangsu |
+| CALLCTL_STATE | folder for the embedded stores, the spool and locks | ~/.local/state/callctl, as root /var/lib/callctl |
+| CALLCTL_REDIS_URL | registry, e.g. redis://10.0.0.5/0 | the embedded Valkey, in the state folder |
+| CALLCTL_SQL_URL | history, e.g. postgresql+asyncpg://callctl@/callctl | SQLite in the state folder |
+| CALLCTL_SECRETS | folder with one file a secret | secrets/ in the state folder |
+| CALLCTL_AMI_SECRET_<CITY> | a city's manager password, instead of the file ami-<city> | |
+| CALLCTL_SIP_SECRET | key from which the phones' passwords are derived, instead of the file sip | |
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class SettingsError(Exception):
+    """Something in the environment is missing or wrong; str() says what and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """This machine's settings; made once, at the edge."""
+
+    province_dir: Path
+    state_dir: Path
+    secrets_dir: Path
+    redis_url: str  # "" means embedded.
+    sql_url: str
+    environment: Mapping[str, str]
+
+    def ami_secret(self, city: str) -> str:
+        """The manager password of a city's PBX. Raises SettingsError."""
+        return self._secret(f"CALLCTL_AMI_SECRET_{city.upper()}", f"ami-{city}", f"the manager password of {city}'s PBX")
+
+    def phone_secret(self, city: str, seat: str) -> str:
+        """The SIP password of a phone: derived, so that no list of passwords has to be kept. Raises SettingsError."""
+        key = self._secret("CALLCTL_SIP_SECRET", "sip", "the key of the phones' passwords")
+        digest = hmac.new(key.encode(), f"phone:{city}:{seat}".encode(), hashlib.sha256).digest()
+        return base64.b32encode(digest).decode()[:24].lower()
+
+    def _secret(self, variable: str, file: str, what: str) -> str:
+        value = self.environment.get(variable, "").strip()
+        path = self.secrets_dir / file
+        if not value and path.is_file():
+            value = path.read_text(encoding="utf-8").strip()
+        if not value:
+            raise SettingsError(f"{what} is not set: put it into {path} or into {variable}")
+        if not value.isprintable() or len(value) < 8:
+            raise SettingsError(f"{what} must be at least 8 printable characters ({variable} or {path})")
+        return value
+
+
+def read_settings(environment: Mapping[str, str] | None = None, province: Path | None = None) -> Settings:
+    """The settings of this process. `province` (a command-line option) wins over the environment."""
+    env = dict(os.environ if environment is None else environment)
+    state_default = "/var/lib/callctl" if os.geteuid() == 0 else str(Path.home() / ".local/state/callctl")
+    state = Path(env.get("CALLCTL_STATE") or state_default)
+    chosen = province or (Path(env["CALLCTL_PROVINCE"]) if env.get("CALLCTL_PROVINCE") else _find_province())
+    return Settings(
+        province_dir=chosen,
+        state_dir=state,
+        secrets_dir=Path(env.get("CALLCTL_SECRETS") or state / "secrets"),
+        redis_url=env.get("CALLCTL_REDIS_URL", ""),
+        sql_url=env.get("CALLCTL_SQL_URL") or f"sqlite+aiosqlite:///{state / 'history.db'}",
+        environment=env,
+    )
+
+
+def shipped(folder: str) -> Path:
+    """A folder that comes with callctl: beside the package in a clone, under share/callctl when installed."""
+    clone = Path(__file__).resolve().parent.parent / folder
+    return clone if clone.is_dir() else Path(sys.prefix) / "share" / "callctl" / folder
+
+
+def _find_province() -> Path:
+    for candidate in (Path.cwd(), Path("/etc/callctl")):
+        if (candidate / "queues").is_dir() and (candidate / "agents").is_dir():
+            return candidate
+    return shipped("queues").parent

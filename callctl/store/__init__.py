@@ -1,0 +1,1 @@
+"""What outlives a controller: the agent registry in Redis, the history in SQL."""

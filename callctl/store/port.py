@@ -1,0 +1,114 @@
+"""What the controller and the desk need to remember, and the errors they meet. Redis and SQL stand behind it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from callctl.core.events import Fact
+from callctl.core.model import SeatRef
+from callctl.core.wishes import Wishes
+
+
+class StoreLost(Exception):
+    """The store cannot be reached now; the caller goes on without it and tries again."""
+
+
+class Refusal(Exception):
+    """The store is there and says no; str() is a sentence for a person."""
+
+
+class WishesChanged(Refusal):
+    """Somebody else wrote first; read again and ask the person again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """One seat lent to one assisted city."""
+
+    seat: SeatRef
+    assisted: str
+    token: int  # Rises with every loan of the province: of two loans of a seat, the higher is the later.
+    lent_at: float
+
+
+class Registry(Protocol):
+    """Who leads, who is lent to whom, what is wished, what the province looks like now. Every call may raise StoreLost."""
+
+    async def lead(self, holder: str, ttl_s: float) -> int | None:
+        """Take or renew the controller's lease; its fencing token, or None while another holder has it."""
+        ...
+
+    async def resign(self, holder: str) -> None:
+        """Give the lease back (only one's own)."""
+        ...
+
+    async def lend(self, request: str, lease: int, seat: SeatRef, assisted: str) -> Loan:
+        """Lend a seat. The same `request` again gives the same loan. Raises Refusal: lent already, or lease outdated."""
+        ...
+
+    async def recall(self, request: str, lease: int, seat: SeatRef, token: int) -> None:
+        """End the loan with this token; nothing happens where it is not the seat's loan any more. Raises Refusal."""
+        ...
+
+    async def loans(self) -> Mapping[SeatRef, Loan]:
+        """Every loan whose lease has not run out."""
+        ...
+
+    async def renew(self, lease: int, ttl_s: float) -> None:
+        """Keep every loan alive for ttl_s from now, by the server's clock. Raises Refusal where the lease is outdated."""
+        ...
+
+    async def adopt(self, lease: int, loans: Iterable[Loan]) -> None:
+        """Take over what the PBXs say is lent (after Redis lost it, or on a new controller). Raises Refusal."""
+        ...
+
+    async def wishes(self) -> Wishes | None:
+        """What the supervisors want; None where the registry has forgotten (the history knows)."""
+        ...
+
+    async def put_wishes(self, seen_version: int, wishes: Wishes) -> Wishes:
+        """Write, if nobody wrote since `seen_version`; the written value, with its new version. Raises WishesChanged."""
+        ...
+
+    async def restore_wishes(self, wishes: Wishes) -> None:
+        """Give the registry back what the history knew; nothing happens where it has wishes at least as new."""
+        ...
+
+    async def put_status(self, status: Mapping[str, Any]) -> None:
+        """Publish the province's picture (JSON-able) for status, the console and the wallboard."""
+        ...
+
+    async def status(self) -> Mapping[str, Any] | None:
+        """The latest picture, with its `at`, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One press of a button, or one order of a supervisor."""
+
+    at: float
+    who: str
+    where: str  # Host, terminal or address.
+    what: str  # E.g. "switch on".
+    city: str
+    before: str
+    after: str
+    reason: str = ""
+    request: str = ""
+
+
+class History(Protocol):
+    """What happened, for good. Writing never blocks and never loses: facts spool to disk while SQL is lost."""
+
+    def record(self, fact: Fact) -> None:
+        """Take a fact over; it is written within a second, or spooled."""
+        ...
+
+    async def audit(self, entry: AuditEntry, wishes: Wishes | None) -> None:
+        """Write one audited act, and the wishes that came of it, before it takes effect. Raises StoreLost."""
+        ...
+
+    async def wishes(self) -> Wishes | None:
+        """The last wishes written. Raises StoreLost."""
+        ...
