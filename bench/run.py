@@ -20,7 +20,8 @@ sys.path.insert(0, str(HERE.parent))
 def load(path: Path) -> Any:
     """The measurement module at `path`."""
     spec = importlib.util.spec_from_file_location(f"bench_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
