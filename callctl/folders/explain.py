@@ -100,14 +100,14 @@ def _toml(example: object) -> str:
 
 def _which_key(form: type[Table], table: type[Table], key: str) -> str:
     """The key that was meant: a misspelt one of this table, or one that belongs into another table or file."""
-    meant = did_you_mean(key, table.model_fields)
-    if meant:
-        return f"did you mean {quoted(meant)}?"
     for name, other in TABLES.items():
-        if other is not table and key in other.model_fields:
+        if other is not table and key in other.model_fields and key not in form.model_fields:
             file = "" if name in form.model_fields else f" of {'agents' if name == 'seat' else 'queues'}/"
             return f"{quoted(key)} belongs into {_heading(name)}{file}"
     for top, file in ((QueuesFile, "queues/"), (AgentsFile, "agents/")):
         if key in top.model_fields:
-            return f"{quoted(key)} belongs at the top of {file}" if top is form else f"{quoted(key)} belongs into {file}"
+            return f"{quoted(key)} belongs at the top of the file" if top is form else f"{quoted(key)} belongs into {file}"
+    meant = did_you_mean(key, table.model_fields)
+    if meant:
+        return f"did you mean {quoted(meant)}?"
     return f"remove it; the keys here are {', '.join(table.model_fields)}"

@@ -23,13 +23,16 @@ class Mistake:
         return f"{place} {self.key}" if self.key else place
 
     def __str__(self) -> str:
-        return f"{self.where} – {self.what} – {self.mend}"
+        return _escaped(f"{self.where} – {self.what} – {self.mend}")
 
 
 def shown(text: str) -> str:
     """The text on one line and cut short: no file may write control characters to the reader's terminal."""
-    cut = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in cut)
+    return _escaped(text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…")
+
+
+def _escaped(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def quoted(value: object) -> str:

@@ -55,23 +55,29 @@ def read_source(path: FilePath, name: str) -> Source:
         return _broken(name, None, f"is over {LARGEST_FILE // 1024**2} MB", "this is not a city's file: replace it")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return _broken(name, 1, "is UTF-16, not UTF-8", "save it as UTF-8 (in Windows Notepad: Save as, Encoding UTF-8)")
-    marked = raw.startswith(b"\xef\xbb\xbf")
-    bom = Mistake(name, "", 1, "begins with a byte-order mark (BOM)", "save it as UTF-8 without BOM")
-    raw = raw.removeprefix(b"\xef\xbb\xbf")
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return _broken(name, raw[: error.start].count(b"\n") + 1, *_encoding(raw, name))
+    text, coding = _decoded(raw, name)
+    if text is None:
+        return Source(name, mistakes=coding)
     source = _parse(name, text.replace("\r\n", "\n"))
-    return Source(name, source.text, source.doc, (bom, *source.mistakes)) if marked else source
+    return Source(name, source.text, source.doc, (*coding, *source.mistakes))
 
 
-def _encoding(raw: bytes, name: str) -> tuple[str, str]:
+def _decoded(raw: bytes, name: str) -> tuple[str | None, tuple[Mistake, ...]]:
+    """The text, also of a file in the wrong coding where it can be guessed: its other mistakes shall be told as well."""
+    mistakes: tuple[Mistake, ...] = ()
+    if raw.startswith(b"\xef\xbb\xbf"):
+        raw = raw[3:]
+        mistakes = (Mistake(name, "", 1, "begins with a byte-order mark (BOM)", "save it as UTF-8 without BOM"),)
     try:
-        raw.decode("gb18030")
+        return raw.decode("utf-8"), mistakes
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+    try:
+        text = raw.decode("gb18030")
     except UnicodeDecodeError:
-        return "is not UTF-8 text", "save it as UTF-8"
-    return "is not UTF-8; it looks like GB18030 (GBK)", f"save it as UTF-8: iconv -f GB18030 -t UTF-8 {shown(name)}"
+        return None, (*mistakes, Mistake(name, "", line, "is not UTF-8 text", "save it as UTF-8"))
+    mend = f"save it as UTF-8: iconv -f GB18030 -t UTF-8 {name}"
+    return text, (*mistakes, Mistake(name, "", line, "is not UTF-8; it looks like GB18030 (GBK)", mend))
 
 
 def _parse(name: str, text: str) -> Source:

@@ -53,7 +53,7 @@ class PbxTable(Table):
     """`[pbx]`"""
 
     kind: Literal["asterisk", "freeswitch"] = _needed("asterisk", '"asterisk" or "freeswitch"')
-    version: int = _may(22, "Asterisk's major version, 18 to 22 (asterisk -V)", _PBX["version"], ge=18, le=22)
+    version: int = _may(22, "Asterisk's major version, 18 to 22, as `asterisk -V` says", _PBX["version"], ge=18, le=22)
     host: Host = _needed("10.32.14.1", "address of its SIP and RTP")
     sip_port: int = _port(_PBX["sip_port"], "SIP port, 1 to 65535")
     ami_host: HostOrNothing = _may("10.32.14.2", 'address of its management interface; "" for host', _PBX["ami_host"])

@@ -1,7 +1,7 @@
 """What may stand in a text of agents/ and queues/: everything a PBX's configuration file cannot misread.
 
-Asterisk ends a value at `;`, opens a section at `[`, and its dialplan takes `,` `|` `&` `^` `$` `{` `(` and quotes as signs of its
-own; FreeSWITCH's files are XML and take `<` `&` and quotes. So a text may hold only what is a sign nowhere.
+Asterisk ends a value at `;`, opens a section at `[`, and its dialplan takes `,` `|` `&` `^` `$` `{` `(` and quotes as
+its own signs; FreeSWITCH's files are XML and take `<` `&` and quotes. So a text may hold only what is a sign nowhere.
 """
 
 import ipaddress
