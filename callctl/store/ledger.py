@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Table, bindparam, case, delete, func, insert, select
+from sqlalchemy import Table, bindparam, case, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -87,7 +87,7 @@ async def write_audit(engine: AsyncEngine, entry: AuditEntry, version: int | Non
         wished = _dialect_insert(connection, wishes).values(version=version, at=entry.at, audit_id=number, body=body)
         taken = wished.on_conflict_do_nothing(index_elements=["version"]).returning(wishes.c.id)
         if (await connection.execute(taken)).scalar_one_or_none() is None:
-            return  # WishesChanged(f"version {version} of the wishes is somebody else's")  # Rolls the audit row back.
+            raise WishesChanged(f"version {version} of the wishes is somebody else's")  # Rolls the audit row back.
 
 
 async def read_audit(engine: AsyncEngine, last: int, city: str) -> list[AuditEntry]:
