@@ -204,7 +204,7 @@ async def test_every_key_is_under_one_hash_tag(registry: RedisRegistry, valkey: 
     await registry.put_wishes(0, Wishes())
     await registry.put_status({})
     with Redis.from_url(valkey.url, decode_responses=True) as link:
-        assert all(key.startswith("{callctl}:") for key in link.keys())
+        assert all(key.startswith("{callctl}:") for key in link.scan_iter())
 
 
 async def test_two_hundred_races_for_one_seat_have_one_winner(valkey: Valkey) -> None:
@@ -270,7 +270,7 @@ async def test_a_read_only_or_full_registry_is_lost_not_a_crash(registry: RedisR
     lease = await lead(registry)
     with Redis.from_url(valkey.url) as link:
         link.config_set("maxmemory", "1")
-        with pytest.raises(StoreLost, match="OOM|memory"):
+        with pytest.raises(StoreLost, match=r"OOM|memory"):
             await registry.lend("r1", lease, LIN, "yangzhou")
         link.config_set("maxmemory", "0")
     assert (await registry.lend("r1", lease, LIN, "yangzhou")).seat == LIN
