@@ -98,7 +98,7 @@ class AsteriskMap:
         reader = self._readers.get(fields.get("Event", ""))
         if reader is None:
             return ()
-        at = number_of(fields.get("Timestamp", ""), -1.0) + self.ahead_s
+        at = number_of(fields.get("Timestamp", ""), -1e12) + self.ahead_s
         return reader(fields, at if now - OLDEST_STAMP_S < at < now else now)
 
     def reads(self, fields: Fields) -> bool:
