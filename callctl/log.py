@@ -8,8 +8,8 @@ import contextlib
 import logging
 import re
 import sys
-from collections.abc import Callable, Mapping
-from typing import TextIO
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -75,20 +75,19 @@ def mask_text(text: str) -> str:
 
 
 def _masked(value: object, depth: int = 0) -> object:
-    if isinstance(value, str):
-        return mask_text(value)
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
-        text = str(value)
-        return mask_text(text) if len(text) == 11 else value
-    if depth >= DEPTH_MASKED:
-        return "…"
-    if isinstance(value, Mapping):
-        return {mask_text(str(key)): _masked(one, depth + 1) for key, one in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_masked(one, depth + 1) for one in value]
+        return mask_text(str(value)) if len(str(value)) == 11 else value
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        return "…" if depth >= DEPTH_MASKED else _masked_all(value, depth + 1)
     return mask_text(str(value))
+
+
+def _masked_all(values: Mapping[Any, Any] | Collection[Any], depth: int) -> object:
+    if isinstance(values, Mapping):
+        return {mask_text(str(key)): _masked(value, depth) for key, value in values.items()}
+    return [_masked(value, depth) for value in values]
 
 
 def mask_numbers(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
