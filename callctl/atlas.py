@@ -23,10 +23,10 @@ def find_city(province: Province, text: str) -> City:
     shown = asked if asked.isprintable() and len(asked) <= 40 else "?"
     if near:
         raise ActRefused(
-            f"没有“{shown}”这个市;您是指{'、'.join(f'{city.name_zh}({city.code})' for city in near)}吗?",
+            f"没有“{shown}”这个市；您是指{'、'.join(f'{city.name_zh}({city.code})' for city in near)}吗？",
             f"no city is called '{shown}'; did you mean {' or '.join(f'{city.code} ({city.name_zh})' for city in near)}?",
         )
     raise ActRefused(
-        f"没有“{shown}”这个市;可用:{'、'.join(f'{city.name_zh}({city.code})' for city in province.cities.values())}",
+        f"没有“{shown}”这个市；可用：{'、'.join(f'{city.name_zh}({city.code})' for city in province.cities.values())}",
         f"no city is called '{shown}'; known: {', '.join(province.cities)}",
     )

@@ -185,7 +185,7 @@ class Desk:
             if told:
                 return told
             seen = await self._see()
-        raise DeskClosed("同时操作的人太多,请稍后再试", "too many people are changing things at once; try again")
+        raise DeskClosed("同时操作的人太多，请稍后再试", "too many people are changing things at once; try again")
 
     async def _write(
         self, actor: Actor, act: Act, seen: _Seen, wished: Wishes, why: tuple[str, str], notes: tuple[Sentence, ...]
@@ -280,17 +280,17 @@ class Desk:
         last = await self._last_of(act) if seen.history_up else None
         by = Sentence(f"({last.who})", f" (by {last.who})") if last and last.what == act.what else Sentence("", "")
         said = self._sentence(act)
-        sentence = Sentence(f"{said.zh}:已经是这样了{by.zh}", f"{said.en}: it already was so{by.en}")
+        sentence = Sentence(f"{said.zh}：已经是这样了{by.zh}", f"{said.en}: it already was so{by.en}")
         return Told(sentence, act.check(self._province, seen.wishes), False, seen.registry_up, seen.wishes)
 
     async def _overtaken(self, act: Act) -> Overtaken:
         last = await self._last_of(act)
         if last is None:
             return Overtaken(
-                "刚才有人改了同一项,请看过现状再试", "somebody changed the same thing just now; look and try again"
+                "刚才有人改了同一项，请看过现状再试", "somebody changed the same thing just now; look and try again"
             )
         return Overtaken(
-            f"{last.who}({last.where})刚刚改了同一项:{last.what} {last.city} {last.before} → {last.after};请看过现状再试",
+            f"{last.who}({last.where})刚刚改了同一项：{last.what} {last.city} {last.before} → {last.after}；请看过现状再试",
             f"{last.who} ({last.where}) changed the same thing just now: {last.what} {last.city} {last.before} → "
             f"{last.after}; look and try again",
         )
@@ -311,23 +311,23 @@ _SAID = {
     "switch off": ("{name}支援已关闭", "assistance for {city} is off"),
     "quota": ("{name}配额为{seats}", "quota of {city} is {seats}"),
     "stop all": (
-        "全部停止:不再借调,通话中的不受影响;恢复用 callctl resume",
+        "全部停止：不再借调，通话中的不受影响；恢复用 callctl resume",
         "all stopped: nothing is lent, calls in progress go on; the way back is `callctl resume`",
     ),
     "resume": ("已恢复", "running again"),
 }
 _REDIS_LOST = Sentence(
-    "Redis 联系不上:已记录,恢复后自动生效;各市接听和通话不受影响,暂不新增借调",
+    "Redis 联系不上：已记录，恢复后自动生效；各市接听和通话不受影响，暂不新增借调",
     "Redis cannot be reached: recorded, in effect as soon as it is back; answering and calls go on, nothing new is lent",
 )
 _SQL_LOST = Sentence(
-    "数据库联系不上:已执行,审计记录暂存本机,恢复后补写",
+    "数据库联系不上：已执行，审计记录暂存本机，恢复后补写",
     "the database cannot be reached: done; the audit entry is kept on this machine and written later",
 )
 
 
 _BOTH_LOST = Sentence(
-    "Redis 和数据库都联系不上,命令送不到;要立即停止支援:停掉 callctl run,两分钟内各市自动停接外市来电",
+    "Redis 和数据库都联系不上，命令送不到；要立即停止支援：停掉 callctl run，两分钟内各市自动停接外市来电",
     "neither Redis nor the database can be reached, no order gets through; to stop assistance now, stop "
     "`callctl run`: within two minutes the PBXs end it by themselves",
 )
@@ -339,7 +339,7 @@ def _is_stop(act: Act) -> bool:
 
 def _sql_lost() -> DeskClosed:
     return DeskClosed(
-        "数据库联系不上,不能留审计,因此不执行;只有 callctl stop --all 仍可用,支援按原样继续",
+        "数据库联系不上，不能留审计，因此不执行；只有 callctl stop --all 仍可用，支援按原样继续",
         "the database cannot be reached, so the act cannot be audited and is not done; only `callctl stop --all` "
         "works; assistance goes on as it was",
     )

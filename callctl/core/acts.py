@@ -86,7 +86,7 @@ class StartEvent:
         assisted = province.cities[self.city]
         if self.title is not None and not (self.title.isprintable() and len(self.title) <= TITLE_MAX):
             raise ActRefused(
-                f"标题须为一行,最多 {TITLE_MAX} 字", f"the title must be one line of {TITLE_MAX} characters at most"
+                f"标题须为一行，最多 {TITLE_MAX} 字", f"the title must be one line of {TITLE_MAX} characters at most"
             )
         if self.priority is not None and not 0.0 < self.priority <= PRIORITY_MAX:
             raise ActRefused(
@@ -100,7 +100,7 @@ class StartEvent:
         ]
         if self.seats is None and not any(_can_help(province, assisted, other) for other in province.cities.values()):
             raise ActRefused(
-                f"没有一个市能支援{assisted.name_zh}:检查 queues/ 里的 helps 和 trunk",
+                f"没有一个市能支援{assisted.name_zh}：检查 queues/ 里的 helps 和 trunk",
                 f"no city can help {self.city}: look at `helps` and `trunk` in queues/",
             )
         return (*notes, *_mutual(province, wishes, self.city, self.seats))
@@ -137,24 +137,24 @@ def _check_share(province: Province, wishes: Wishes, assisted: City, code: str, 
         raise ActRefused(f"{other.name_zh}不能支援自己", f"{code} cannot help itself")
     if not other.may_help(assisted.code):
         raise ActRefused(
-            f"{other.name_zh}不支援{assisted.name_zh}:在 queues/{code}.toml 的 [lend] helps 里加上 {assisted.code}",
+            f"{other.name_zh}不支援{assisted.name_zh}：在 queues/{code}.toml 的 [lend] helps 里加上 {assisted.code}",
             f"{code} does not help {assisted.code}: add it to [lend] helps in queues/{code}.toml",
         )
     if province.channels(Pair(assisted.code, code)) == 0:
         raise ActRefused(
-            f"{assisted.name_zh}与{other.name_zh}之间缺中继:两边的 queues/*.toml 都要有 [[trunk]]",
+            f"{assisted.name_zh}与{other.name_zh}之间缺中继：两边的 queues/*.toml 都要有 [[trunk]]",
             f"no trunk between {assisted.code} and {code}: both queues/*.toml need a [[trunk]]",
         )
     if not 0 <= seats <= lendable(other):
         raise ActRefused(
-            f"{other.name_zh}可借座席 {lendable(other)} 个,不能派 {seats} 个",
+            f"{other.name_zh}可借座席 {lendable(other)} 个，不能派 {seats} 个",
             f"{code} has {lendable(other)} seats that may be lent, not {seats}",
         )
     quota = wishes.quotas.get(code, other.lend.quota)
     if seats > quota:
         return [
             Sentence(
-                f"{other.name_zh}配额为 {quota},多派的 {seats - quota} 个要等配额提高后才用得上",
+                f"{other.name_zh}配额为 {quota}，多派的 {seats - quota} 个要等配额提高后才用得上",
                 f"{code}'s quota is {quota}: {seats - quota} of its {seats} seats wait for a higher quota",
             )
         ]
@@ -172,7 +172,7 @@ def _mutual(province: Province, wishes: Wishes, assisted: str, seats: Mapping[st
     notes += [code for code in seats or () if code in wishes.events]
     return [
         Sentence(
-            f"{province.cities[code].name_zh}既支援又被支援:自己的支援起作用时不外借座席(单向原则)",
+            f"{province.cities[code].name_zh}既支援又被支援：自己的支援起作用时不外借座席(单向原则)",
             f"{code} helps and is helped: while its own assistance acts it lends no seat (one-way rule)",
         )
         for code in notes
@@ -222,13 +222,13 @@ class Switch:
         name = province.cities[self.city].name_zh
         if self.on and self.city not in wishes.events:
             raise ActRefused(
-                f"{name}没有启动令,不能开启支援:先由省里执行 callctl event start {self.city}",
+                f"{name}没有启动令，不能开启支援：先由省里执行 callctl event start {self.city}",
                 f"{self.city} has no assistance event: the province starts one with `callctl event start {self.city}`",
             )
         if self.on and wishes.stopped:
             return (
                 Sentence(
-                    "全部停止仍然有效:执行 callctl resume 后才开始支援",
+                    "全部停止仍然有效：执行 callctl resume 后才开始支援",
                     "the emergency stop is still on: nothing is lent until `callctl resume`",
                 ),
             )
@@ -262,7 +262,7 @@ class SetQuota:
         city = province.cities[self.city]
         if self.seats is not None and not 0 <= self.seats <= lendable(city):
             raise ActRefused(
-                f"{city.name_zh}可借座席 {lendable(city)} 个,配额须在 0 到 {lendable(city)} 之间",
+                f"{city.name_zh}可借座席 {lendable(city)} 个，配额须在 0 到 {lendable(city)} 之间",
                 f"{self.city} has {lendable(city)} seats that may be lent: the quota must be 0 to {lendable(city)}",
             )
         return ()
