@@ -1,6 +1,6 @@
 """The province's picture as a table: what the controller published last, how old it is, and 未知 for what nobody knows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.table import Table
@@ -73,19 +73,18 @@ def _row(city: City, seen: Mapping[str, Any], province: Province) -> list[str]:
     seats = seen.get("seats") or {}
     up = bool(seen.get("up"))
     name = city_name(province, city.code)
-    if not up:
-        name += say("(联系中断)", " (no link)")
     counts = [_count(seats.get(state) if up else None) for state in SEAT_STATES]
-    waits = [_count(seen.get("waiting") if up else None), _longest(seen) if up else word("unknown")]
     if not up:
-        return [name, *waits, *counts, *([word("unknown")] * 3), _assistance(seen), _reasons(seen)]
+        lost = say("联系中断", "no link") + (f": {seen['lost_reason']}" if seen.get("lost_reason") else "")
+        return [name, *([word("unknown")] * 2), *counts, *([word("unknown")] * 3), _assistance(seen), lost]
     return [
         name,
-        *waits,
+        _count(seen.get("waiting")),
+        _longest(seen),
         *counts,
-        _pairs(seen.get("lent_out"), province, _count),
-        _pairs(seen.get("lent_in"), province, lambda lent: f"{_count(lent.get('in_use'))}/{_count(lent.get('open'))}"),
-        _pairs(seen.get("trunks"), province, _trunk),
+        _pairs(seen.get("lent_out"), province, lambda count: str(count or "")),
+        _pairs(seen.get("lent_in"), province, _slots),
+        _trunks(seen.get("trunks"), province),
         _assistance(seen),
         _reasons(seen),
     ]
@@ -101,16 +100,24 @@ def _longest(seen: Mapping[str, Any]) -> str:
     return duration(seen.get("longest_wait_s"))
 
 
-def _trunk(trunk: Mapping[str, Any]) -> str:
-    if trunk.get("up") is None:
+def _slots(lent: Mapping[str, Any]) -> str:
+    return f"{_count(lent.get('in_use'))}/{_count(lent.get('open'))}" if lent.get("in_use") or lent.get("open") else ""
+
+
+def _trunks(trunks: object, province: Province) -> str:
+    """Calls on all trunks of the city against their limit, and the trunks that are down by name."""
+    if not isinstance(trunks, Mapping):
         return word("unknown")
-    return f"{_count(trunk.get('in_use'))}/{_count(trunk.get('channels'))}" if trunk["up"] else say("断", "down")
+    used = f"{sum(trunk.get('in_use') or 0 for trunk in trunks.values())}/{sum(trunk['channels'] for trunk in trunks.values())}"
+    down = " ".join(city_name(province, code) for code, trunk in trunks.items() if trunk.get("up") is False)
+    return f"{used} {say('断：', 'down: ')}{down}" if down else used
 
 
-def _pairs(values: object, province: Province, show: Any) -> str:
+def _pairs(values: object, province: Province, show: Callable[[Any], str]) -> str:
     if not isinstance(values, Mapping):
         return word("unknown")
-    return " ".join(f"{city_name(province, code)} {show(value)}" for code, value in values.items()) or "-"
+    shown = {code: show(value) for code, value in values.items()}
+    return " ".join(f"{city_name(province, code)} {text}" for code, text in shown.items() if text) or "-"
 
 
 def _assistance(seen: Mapping[str, Any]) -> str:
