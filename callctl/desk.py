@@ -19,6 +19,7 @@ from callctl.store.port import AuditEntry, History, Registry, StoreLost, WishesC
 from callctl.unsent import UnsentAudit
 
 ATTEMPTS = 20  # Each lost race means another supervisor's act went through; twenty in a row is not people.
+REASON_MAX = 200  # Characters; one line of the audit, and no control characters for the terminal that shows it.
 WITHDRAWN = "withdrawn"  # Audit word: the act of the same request before it came too late and did not happen.
 
 
@@ -169,6 +170,10 @@ class Desk:
         if not actor.may(act.what, act.city):
             raise NotAllowed(
                 f"{actor.name}无权执行此操作({act.what} {act.city})", f"{actor.name} may not: {act.what} {act.city}"
+            )
+        if not (reason.isprintable() and len(reason) <= REASON_MAX):
+            raise ActRefused(
+                f"事由须为一行，最多 {REASON_MAX} 字", f"the reason must be one line of {REASON_MAX} characters at most"
             )
         request = request or secrets.token_hex(8)
         seen = first = await self._see()

@@ -108,9 +108,10 @@ def _trunks(trunks: object, province: Province) -> str:
     """Calls on all trunks of the city against their limit, and the trunks that are down by name."""
     if not isinstance(trunks, Mapping):
         return word("unknown")
-    used = f"{sum(trunk.get('in_use') or 0 for trunk in trunks.values())}/{sum(trunk['channels'] for trunk in trunks.values())}"
+    used = sum(trunk.get("in_use") or 0 for trunk in trunks.values())
+    most = sum(trunk.get("channels") or 0 for trunk in trunks.values())
     down = " ".join(city_name(province, code) for code, trunk in trunks.items() if trunk.get("up") is False)
-    return f"{used} {say('断：', 'down: ')}{down}" if down else used
+    return f"{used}/{most} {say('断：', 'down: ')}{down}" if down else f"{used}/{most}"
 
 
 def _pairs(values: object, province: Province, show: Callable[[Any], str]) -> str:

@@ -96,10 +96,10 @@ def _line(text: str) -> str:
 
 
 def screen() -> Console:
-    """Standard output: coloured and fitted on a terminal, plain and uncut in a pipe."""
-    return (
-        Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=PIPE_WIDTH, color_system=None)
-    )
+    """Standard output: coloured and fitted on a terminal, plain and uncut in a pipe. Texts are texts, never markup."""
+    if sys.stdout.isatty():
+        return Console(highlight=False, markup=False, emoji=False)
+    return Console(highlight=False, markup=False, emoji=False, width=PIPE_WIDTH, color_system=None)
 
 
 def print_json(value: Any) -> None:

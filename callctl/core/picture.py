@@ -65,7 +65,7 @@ def _seats(states: Iterable[str]) -> dict[str, int]:
 
 def _seat_state(seat: SeatView, now: float) -> str:
     if seat.state is not SeatState.FREE:
-        return seat.state.value
+        return str(seat.state.value)
     if not seat.ready:
         return "paused"
     return "wrap_up" if seat.free_from > now else "free"
