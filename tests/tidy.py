@@ -82,7 +82,6 @@ PACKAGE_HOSTS = re.compile(
             "conda_anaconda_org",
             "rubygems_org",
             "registry_yarnpkg",
-            "artifactory",
             "jfrog_io",
         ]
     ),
