@@ -15,10 +15,12 @@ from types import MappingProxyType
 import structlog
 
 from callctl.controller import Controller
+from callctl.core.commands import Order
+from callctl.core.events import Fact, PbxLost, PbxObserved
 from callctl.core.model import City, PbxKind, Province
 from callctl.desk import Desk
 from callctl.pbx.asterisk import AsteriskLink
-from callctl.pbx.port import PbxLink
+from callctl.pbx.port import LOGIN_REFUSED, PbxLink
 from callctl.settings import Settings, SettingsError
 from callctl.store.connect import open_history, open_registry
 from callctl.store.port import History, Registry
@@ -26,6 +28,8 @@ from callctl.unsent import UnsentAudit
 
 SETTLE_EVERY_S = 10.0  # How late an emergency stop made without SQL may reach the audit once SQL is back.
 STOP_WITHIN_S = 10.0  # A clean stop takes one order's deadline; systemd's own patience is 90 s.
+
+STARTUP_S = 20.0  # A password refused in this time is a mistake of whoever starts us; later it is one city's trouble.
 
 log = structlog.get_logger()
 
@@ -77,7 +81,40 @@ def _link(city: City, province: Province, settings: Settings, now: Callable[[], 
         raise NotRunnable(
             f'{city.code}: pbx.kind = "{city.pbx.kind.value}" is not supported yet; leave the city out with --cities'
         )
-    return AsteriskLink(city, province, settings.ami_secret(city.code), now, secrets.SystemRandom())
+    return AsteriskLink(city, province, settings.ami_secret(city.code), now, secrets.SystemRandom().random)
+
+
+class WatchedLink:
+    """A link that reports a refused password, as long as its PBX has never let us in. Otherwise the link itself."""
+
+    def __init__(self, link: PbxLink, on_refused: Callable[[str], None]) -> None:
+        self._link = link
+        self._on_refused = on_refused
+        self._let_in = False
+
+    @property
+    def city(self) -> str:
+        """See PbxLink."""
+        return self._link.city
+
+    async def run(self, on_fact: Callable[[Fact], None]) -> None:
+        """See PbxLink."""
+
+        def pass_on(fact: Fact) -> None:
+            self._let_in |= isinstance(fact, PbxObserved)
+            if isinstance(fact, PbxLost) and fact.reason.startswith(LOGIN_REFUSED) and not self._let_in:
+                self._on_refused(f"{fact.city}: {fact.reason}")
+            on_fact(fact)
+
+        await self._link.run(pass_on)
+
+    async def do(self, order: Order) -> None:
+        """See PbxLink."""
+        await self._link.do(order)
+
+    async def reread(self) -> None:
+        """See PbxLink."""
+        await self._link.reread()
 
 
 def check_state_folder(settings: Settings) -> None:
@@ -102,38 +139,54 @@ async def open_room(settings: Settings, province: Province, now: Callable[[], fl
         yield Room(province, desk, registry, history)
 
 
-async def run_controller(settings: Settings, province: Province, now: Callable[[], float]) -> None:
-    """Run the controller until SIGTERM or SIGINT. Raises NotRunnable, and whatever the controller itself raises."""
+async def run_controller(settings: Settings, province: Province, now: Callable[[], float], keep_going: bool) -> None:
+    """Run the controller until SIGTERM or SIGINT. Raises NotRunnable, and whatever the controller itself raises.
+
+    A PBX that refuses the password at start-up is a NotRunnable, unless `keep_going` (a service that restarts by itself
+    must not leave thirteen cities alone for the sake of one).
+    """
     links = build_links(province, settings, now)
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     async with open_room(settings, province, now) as room:
-        controller = Controller(province, links, room.registry, room.history, now, holder)
-        stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+        stop: asyncio.Future[str] = loop.create_future()  # "" on a signal, else why we cannot run.
+        starting_until = loop.time() + (0.0 if keep_going else STARTUP_S)
+
+        def refused(reason: str) -> None:
+            if loop.time() < starting_until and not stop.done():
+                stop.set_result(reason)
+
+        def signalled() -> None:
+            if not stop.done():
+                stop.set_result("")
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, signalled)
+        watched = {code: WatchedLink(link, refused) for code, link in links.items()}
+        controller = Controller(province, watched, room.registry, room.history, now, holder)
         tasks = [
             asyncio.create_task(controller.run(), name="controller"),
             asyncio.create_task(_settle(room.desk), name="settle"),
             asyncio.create_task(_watchdog(settings.environment), name="watchdog"),
         ]
-        stopped = asyncio.create_task(stop.wait(), name="stop")
         notify(settings.environment, "READY=1")
         log.info("controller started", holder=holder, cities=list(province.cities))
         try:
-            await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
         finally:
             notify(settings.environment, "STOPPING=1")
-            await _end(tasks, stopped)
+            await _end(tasks)
         log.info("controller stopped", holder=holder)
+        if stop.done() and stop.result():
+            raise NotRunnable(stop.result())
 
 
-async def _end(tasks: list[asyncio.Task[None]], stopped: asyncio.Task[bool]) -> None:
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
     """Cancel what still runs and raise what failed by itself."""
     failed = [task.exception() for task in tasks if task.done() and not task.cancelled()]
-    for task in (*tasks, stopped):
+    for task in tasks:
         task.cancel()
-    _, late = await asyncio.wait([*tasks, stopped], timeout=STOP_WITHIN_S)
+    _, late = await asyncio.wait(tasks, timeout=STOP_WITHIN_S)
     for task in late:
         log.warning("a task did not stop in time", task=task.get_name(), within_s=STOP_WITHIN_S)
     for fault in failed:

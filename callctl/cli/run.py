@@ -22,6 +22,12 @@ def register(app: typer.Typer) -> None:
     def run(
         province: Annotated[Path | None, typer.Option(help=say("省数据目录", "folder with agents/ and queues/"))] = None,
         cities: Annotated[str, typer.Option(help=say("只管这些市，逗号分隔", "only these cities, by comma"))] = "",
+        keep_going: Annotated[
+            bool,
+            typer.Option(
+                help=say("有市拒绝密码也照常启动(服务用)", "start though a PBX refuses the password (for services)")
+            ),
+        ] = False,
         log_style: Annotated[str, typer.Option("--log", help="console, json")] = "",
     ) -> None:
         if log_style not in ("", "console", "json"):
@@ -30,4 +36,4 @@ def register(app: typer.Typer) -> None:
         settings = read_settings(province=province)
         whole = read_province(settings.province_dir)
         codes = [find_city(whole, name).code for name in cities.replace("\uff0c", ",").split(",") if name.strip()]
-        asyncio.run(run_controller(settings, narrowed(whole, codes), clock.now))
+        asyncio.run(run_controller(settings, narrowed(whole, codes), clock.now, keep_going))

@@ -16,7 +16,7 @@ from callctl.pbx.ami_wire import AmiError, AmiMessage, AmiWire, Refused, connect
 from callctl.pbx.asterisk_map import AsteriskMap, number_of
 from callctl.pbx.asterisk_orders import steps
 from callctl.pbx.asterisk_reading import Reading, observe, trunk_variable
-from callctl.pbx.port import OrderRefused, OrderUnanswered
+from callctl.pbx.port import LOGIN_REFUSED, OrderRefused, OrderUnanswered
 
 USER = "callctl"  # The account in the rendered manager.conf.
 BATCH = 500  # Messages mapped before other tasks get their turn: about 5 ms.
@@ -274,7 +274,7 @@ class AsteriskLink:
             self._booted.set()
 
 
-_LOGIN_REFUSED = "the PBX refuses the manager account"
+_LOGIN_REFUSED = LOGIN_REFUSED
 
 
 def _mend(city: str) -> str:
