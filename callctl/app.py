@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 import structlog
 
@@ -172,7 +173,8 @@ async def run_controller(settings: Settings, province: Province, now: Callable[[
         notify(settings.environment, "READY=1")
         log.info("controller started", holder=holder, cities=list(province.cities))
         try:
-            await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
+            ends: list[asyncio.Future[Any]] = [*tasks, stop]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             notify(settings.environment, "STOPPING=1")
             await _end(tasks)
