@@ -1,6 +1,6 @@
 """What the controller and the desk need to remember, and the errors they meet. Redis and SQL stand behind it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -111,4 +111,8 @@ class History(Protocol):
 
     async def wishes(self) -> Wishes | None:
         """The last wishes written. Raises StoreLost."""
+        ...
+
+    async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:
+        """The `last` newest audited acts, newest first; of one city, if named. Raises StoreLost."""
         ...

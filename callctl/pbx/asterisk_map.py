@@ -1,0 +1,395 @@
+"""What an Asterisk says, in callctl's words: one manager message in, the facts it holds out. No I/O.
+
+Foreign or damaged messages give no facts: other people's queues, garbage for numbers, a citizen whose name looks like a
+header. The little that is remembered is bounded; a full reading (asterisk_reading) replaces it.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
+
+from callctl.core.events import (
+    Answerer,
+    CallAnswered,
+    CallEnded,
+    CallLeftQueue,
+    CallRinging,
+    CallWaiting,
+    Fact,
+    HomeSeat,
+    LentSeat,
+    LoanChanged,
+    Outcome,
+    RingEnd,
+    RingEnded,
+    SeatChanged,
+    SeatReadied,
+    SeatState,
+    SlotChanged,
+    SlotState,
+    SurveyAnswered,
+    TalkSeen,
+    TrunkChanged,
+    WaitingCall,
+)
+from callctl.core.model import City, Lending, SlotRef
+from callctl.pbx import asterisk_names as names
+
+Fields = Mapping[str, Any]  # A message's headers; a repeated variable header is a list.
+Facts = tuple[Fact, ...]
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+MOST_REMEMBERED = 20_000  # Of each kind; the largest hotline queue in the province has a tenth of that.
+OLDEST_STAMP_S = 60.0  # A message older than this is not late but wrong about the time.
+LONGEST_WAIT_S = 86_400.0  # A first arrival before this is not a first arrival.
+
+# include/asterisk/devicestate.h; the numbers are those of QueueMemberStatus and QueueMember. 0 is "unknown".
+SEAT_STATES: Mapping[str, SeatState] = {
+    "0": SeatState.OFFLINE,
+    "1": SeatState.FREE,
+    "2": SeatState.BUSY,
+    "3": SeatState.BUSY,
+    "4": SeatState.OFFLINE,
+    "5": SeatState.OFFLINE,
+    "6": SeatState.RINGING,
+    "7": SeatState.BUSY,
+    "8": SeatState.BUSY,
+}
+
+# What our dialplan says of a ring that failed: its own words, and Dial()'s DIALSTATUS.
+RING_ENDS: Mapping[str, RingEnd] = {
+    "BUSY": RingEnd.BUSY,
+    "NOANSWER": RingEnd.NO_ANSWER,
+    "CHANUNAVAIL": RingEnd.UNREACHABLE,
+    "DOWN": RingEnd.UNREACHABLE,
+    "FULL": RingEnd.TRUNK_FULL,
+    "STALE": RingEnd.REFUSED,
+    "HOP": RingEnd.REFUSED,
+}
+# DIALSTATUS is CONGESTION for many things; the cause (Q.850, include/asterisk/causes.h) tells them apart.
+CONGESTION_CAUSES: Mapping[str, RingEnd] = {
+    "17": RingEnd.BUSY,
+    "18": RingEnd.NO_ANSWER,
+    "19": RingEnd.NO_ANSWER,
+    "20": RingEnd.UNREACHABLE,
+    "21": RingEnd.REFUSED,
+    "27": RingEnd.UNREACHABLE,
+    "34": RingEnd.TRUNK_FULL,
+    "38": RingEnd.UNREACHABLE,
+    "42": RingEnd.TRUNK_FULL,
+}
+THROWN_OUT = frozenset({"FULL", "JOINEMPTY", "LEAVEEMPTY", "JOINUNAVAIL", "LEAVEUNAVAIL", "TIMEOUT"})  # QUEUESTATUS
+
+_CALL_ID = re.compile(r"[a-z]+-\d{1,12}\.\d{1,12}")
+_UNIQUE_ID = re.compile(r"\d{1,12}\.\d{1,12}")
+_DIALLABLE = re.compile(r"[^0-9+*#]")
+_DIGITS = re.compile(r"\d{1,15}")
+
+
+def number_of(text: object, otherwise: float = 0.0) -> float:
+    """A plain decimal number, or `otherwise`; never infinite, never not-a-number."""
+    try:
+        value = float(str(text))
+    except ValueError:
+        return otherwise
+    return value if -1e12 < value < 1e12 else otherwise
+
+
+def variables(fields: Fields) -> dict[str, str]:
+    """The channel variables a message carries (manager.conf, channelvars)."""
+    raw = fields.get("ChanVariable", ())
+    return dict([str(line).partition("=")[::2] for line in ((raw,) if isinstance(raw, str) else raw)])
+
+
+class AsteriskMap:
+    """The map of one city's Asterisk."""
+
+    def __init__(self, city: City, cities: Collection[str]) -> None:
+        """`cities`: every city code of the province; slots and loans of others are foreign."""
+        self.city = city
+        self.cities = frozenset(cities)
+        self.seats = {seat.id: seat for seat in city.seats}
+        self.home = city.queue.name
+        self.supports = {names.support_queue(code): code for code in self.cities if code != city.code}
+        self.ahead_s = 0.0  # Our clock minus the PBX's.
+        self.channels: dict[str, str] = {}  # Waiting call to its channel, for the order to move it.
+        self.talks: dict[tuple[str, Answerer], float] = {}  # When it was answered; a reading does not tell.
+        self._gone: dict[str, Outcome] = {}
+        self._returning: dict[str, None] = {}
+        self._ring_ends: dict[SlotRef, tuple[str, RingEnd]] = {}
+        self._ended: dict[str, tuple[Answerer, float]] = {}
+        self._answerers: dict[tuple[str, str], Answerer | None] = {}
+        self._readers: dict[str, Callable[[Fields, float], Facts]] = {
+            "QueueCallerJoin": self._joined,
+            "QueueCallerLeave": self._left,
+            "QueueCallerAbandon": self._abandoned,
+            "AgentCalled": self._rung,
+            "AgentRingNoAnswer": self._not_answered,
+            "AgentConnect": self._answered,
+            "AgentComplete": self._ended_talk,
+            "QueueMemberStatus": self._phone_changed,
+            "QueueMemberPause": self._paused,
+            "QueueMemberAdded": self._added,
+            "QueueMemberRemoved": self._removed,
+            "ContactStatus": self._contact,
+            "UserEvent": self._said_by_dialplan,
+        }
+        self._dialplan: dict[str, Callable[[Fields, str, float], Facts]] = {
+            "CCLegLost": self._leg_lost,
+            "CCRingFailed": self._ring_failed,
+            "CCSurvey": self._survey,
+            "CCCallback": self._call_back,
+            "CCMove": self._moved,
+            "CCQueueEnd": self._queue_ended,
+        }
+
+    def facts(self, fields: Fields, now: float) -> Facts:
+        """The facts in one event. `now` is our clock when it arrived; it dates the fact where the event does not."""
+        reader = self._readers.get(fields.get("Event", ""))
+        if reader is None:
+            return ()
+        at = number_of(fields.get("Timestamp", ""), -1.0) + self.ahead_s
+        return reader(fields, at if now - OLDEST_STAMP_S < at < now else now)
+
+    def call_of(self, fields: Fields, home: str) -> str:
+        """The province call id of the caller's channel, "" where there is none.
+
+        A peer city chooses the id it sends; only the ids of its own calls are believed.
+        """
+        for name, value in variables(fields).items():
+            if name == "CC_CALLID" and value.startswith(home + "-") and _CALL_ID.fullmatch(value):
+                return value
+        return self._own_call(str(fields.get("Uniqueid", "")))
+
+    def _own_call(self, text: str) -> str:
+        if text.startswith(self.city.code + "-") and _CALL_ID.fullmatch(text):
+            return text
+        return f"{self.city.code}-{text}" if _UNIQUE_ID.fullmatch(text) else ""
+
+    def waiting_call(self, fields: Fields, call: str, since: float, returned: bool) -> WaitingCall:
+        """The citizen of a message; `since` (our clock) counts where the first arrival is not known."""
+        found = variables(fields)
+        number = found.get("CC_NUM") or str(fields.get("CallerIDNum", ""))
+        first = self.first_arrival(found.get("CC_T0", ""), since)
+        return WaitingCall(call, _DIALLABLE.sub("", number)[:32], first, returned)
+
+    def first_arrival(self, text: str, otherwise: float) -> float:
+        """CC_T0, the home PBX's clock in whole seconds, on our clock; never after `otherwise`."""
+        if not _DIGITS.fullmatch(text):
+            return otherwise
+        first = int(text) + self.ahead_s
+        return first if otherwise - LONGEST_WAIT_S < first <= otherwise else otherwise
+
+    def answerer(self, queue: str, name: str) -> Answerer | None:
+        """Who stands behind a queue's entry; None for whoever is not ours."""
+        key = (queue, name)
+        if key not in self._answerers:
+            if len(self._answerers) > MOST_REMEMBERED:
+                self._answerers.clear()
+            self._answerers[key] = self._find_answerer(queue, name)
+        return self._answerers[key]
+
+    def _find_answerer(self, queue: str, name: str) -> Answerer | None:
+        if queue == self.home:
+            slot = names.parse_slot(name)
+            if slot is not None:
+                return slot[0] if slot[0].supporting in self.cities else None
+            return HomeSeat(name) if name in self.seats else None
+        loan = names.parse_loan(name)
+        if loan is not None and self.supports.get(queue) == loan[1] and loan[0] in self.seats:
+            return LentSeat(loan[0], loan[1])
+        return None
+
+    def _who(self, fields: Fields) -> tuple[str, Answerer] | None:
+        queue = str(fields.get("Queue", ""))
+        by = self.answerer(queue, str(fields.get("MemberName", "")))
+        if by is None:
+            return None
+        call = self.call_of(fields, by.assisted if isinstance(by, LentSeat) else self.city.code)
+        return (call, by) if call else None
+
+    # Callers
+
+    def _joined(self, fields: Fields, at: float) -> Facts:
+        call = self.call_of(fields, self.city.code) if fields.get("Queue") == self.home else ""
+        if not call:
+            return ()
+        _remember(self.channels, call, str(fields.get("Channel", "")))
+        self._gone.pop(call, None)
+        return (CallWaiting(self.city.code, at, self.waiting_call(fields, call, at, call in self._returning)),)
+
+    def _left(self, fields: Fields, at: float) -> Facts:
+        call = self.call_of(fields, self.city.code) if fields.get("Queue") == self.home else ""
+        # An abandoned call says both, Abandon first.
+        if not call or self._gone.get(call) is Outcome.ABANDONED:
+            return ()
+        return self._gone_as(call, at, Outcome.LEFT)
+
+    def _abandoned(self, fields: Fields, at: float) -> Facts:
+        call = self.call_of(fields, self.city.code) if fields.get("Queue") == self.home else ""
+        return self._gone_as(call, at, Outcome.ABANDONED) if call else ()
+
+    def _gone_as(self, call: str, at: float, outcome: Outcome) -> Facts:
+        self.channels.pop(call, None)
+        _remember(self._gone, call, outcome)
+        return (CallLeftQueue(self.city.code, at, call, outcome),)
+
+    # Rings and talks
+
+    def _rung(self, fields: Fields, at: float) -> Facts:
+        who = self._who(fields)
+        return (CallRinging(self.city.code, at, *who),) if who else ()
+
+    def _not_answered(self, fields: Fields, at: float) -> Facts:
+        who = self._who(fields)
+        if who is None:
+            return ()
+        call, by = who
+        why = RingEnd.NO_ANSWER
+        if isinstance(by, SlotRef):
+            told_call, told = self._ring_ends.pop(by, ("", RingEnd.UNKNOWN))
+            why = told if told_call == call else RingEnd.UNKNOWN
+        return (RingEnded(self.city.code, at, call, by, why),)
+
+    def _answered(self, fields: Fields, at: float) -> Facts:
+        who = self._who(fields)
+        if who is None:
+            return ()
+        _remember(self.talks, who, at)
+        self._returning.pop(who[0], None)
+        return (CallAnswered(self.city.code, at, *who, max(0.0, number_of(fields.get("HoldTime")))),)
+
+    def _ended_talk(self, fields: Fields, at: float) -> Facts:
+        who = self._who(fields)
+        if who is None:
+            return ()
+        self.talks.pop(who, None)
+        talked_s = max(0.0, number_of(fields.get("TalkTime")))
+        if isinstance(who[1], SlotRef):
+            _remember(self._ended, who[0], (who[1], talked_s))
+        return (CallEnded(self.city.code, at, *who, talked_s),)
+
+    # Phones, slots, loans, trunks
+
+    def _phone_changed(self, fields: Fields, at: float) -> Facts:
+        seat = str(fields.get("MemberName", ""))
+        state = SEAT_STATES.get(str(fields.get("Status", "")))
+        if fields.get("Queue") != names.ROSTER or seat not in self.seats or state is None:
+            return ()
+        return (SeatChanged(self.city.code, at, seat, state),)
+
+    def ready_queue(self, seat: str) -> str:
+        """The queue whose pause means "not ready": the home queue; for a dedicated seat, which is not in it, the roster."""
+        return names.ROSTER if self.seats[seat].lend is Lending.DEDICATED else self.home
+
+    def _paused(self, fields: Fields, at: float) -> Facts:
+        queue, name = str(fields.get("Queue", "")), str(fields.get("MemberName", ""))
+        paused, reason = fields.get("Paused") == "1", str(fields.get("PausedReason", ""))
+        if name in self.seats:
+            if queue != self.ready_queue(name):
+                return ()
+            return (SeatReadied(self.city.code, at, name, not paused, reason),)
+        return self._slot_changed(fields, at, SlotState.CLOSED if paused else SlotState.OPEN)
+
+    def _slot_changed(self, fields: Fields, at: float, state: SlotState) -> Facts:
+        found = self.slot(fields, str(fields.get("MemberName", "")), str(fields.get("Interface", "")))
+        if found is None:
+            return ()
+        return (SlotChanged(self.city.code, at, *found, state, str(fields.get("PausedReason", ""))),)
+
+    def slot(self, fields: Fields, name: str, interface: str) -> tuple[SlotRef, int] | None:
+        """A slot of the home queue and its token; name and interface must agree, we address it by the interface."""
+        found = names.parse_slot(name) if fields.get("Queue") == self.home else None
+        if found is None or found[0].supporting not in self.cities or names.slot_interface(found[0]) != interface:
+            return None
+        return found
+
+    def loan(self, fields: Fields, name: str, interface: str) -> tuple[str, str, int] | None:
+        """Seat, assisted city and token of a support queue's entry; None for whatever is not a loan of ours."""
+        found = names.parse_loan(name)
+        if found is None or self.supports.get(str(fields.get("Queue", ""))) != found[1]:
+            return None
+        return found if found[0] in self.seats and names.phone_interface(found[0]) == interface else None
+
+    def _added(self, fields: Fields, at: float) -> Facts:
+        return self._loan_changed(fields, at, True) or self._slot_changed(
+            fields, at, SlotState.CLOSED if fields.get("Paused") == "1" else SlotState.OPEN
+        )
+
+    def _removed(self, fields: Fields, at: float) -> Facts:
+        return self._loan_changed(fields, at, False) or self._slot_changed(fields, at, SlotState.ABSENT)
+
+    def _loan_changed(self, fields: Fields, at: float, lent: bool) -> Facts:
+        found = self.loan(fields, str(fields.get("MemberName", "")), str(fields.get("Interface", "")))
+        return (LoanChanged(self.city.code, at, *found, lent),) if found else ()
+
+    def _contact(self, fields: Fields, at: float) -> Facts:
+        other = str(fields.get("AOR", "")).removeprefix("trunk-")
+        status = fields.get("ContactStatus")
+        if self.city.trunk_to(other) is None or status not in ("Reachable", "Unreachable", "Removed"):
+            return ()
+        return (TrunkChanged(self.city.code, at, other, status == "Reachable"),)
+
+    # What the dialplan says (UserEvent)
+
+    def _said_by_dialplan(self, fields: Fields, at: float) -> Facts:
+        reader = self._dialplan.get(fields.get("UserEvent", ""))
+        call = self._own_call(str(fields.get("CallId", ""))) if reader else ""
+        return reader(fields, call, at) if reader and call else ()
+
+    def _leg_lost(self, fields: Fields, call: str, at: float) -> Facts:
+        # AgentComplete came first and said "ended"; this corrects it, and is itself enough where that was missed.
+        ended = self._ended.pop(call, None)
+        by = self.answerer(self.home, str(fields.get("Slot", "")))
+        _remember(self._returning, call, None)
+        if not isinstance(by, SlotRef):
+            return ()
+        self.talks.pop((call, by), None)
+        talked_s = ended[1] if ended and ended[0] == by else 0.0
+        return (CallEnded(self.city.code, at, call, by, talked_s, lost=True),)
+
+    def _ring_failed(self, fields: Fields, call: str, at: float) -> Facts:
+        # Asterisk's own AgentRingNoAnswer follows after the slot's back-off, and carries no reason.
+        peer, number = str(fields.get("Peer", "")), str(fields.get("Number", ""))
+        if peer in self.cities and _DIGITS.fullmatch(number):
+            status = str(fields.get("Status", ""))
+            why = RING_ENDS.get(status, RingEnd.UNKNOWN)
+            if status == "CONGESTION":
+                why = CONGESTION_CAUSES.get(str(fields.get("Cause", "")), RingEnd.UNKNOWN)
+            _remember(self._ring_ends, SlotRef(peer, int(number)), (call, why))
+        return ()
+
+    def _survey(self, fields: Fields, call: str, at: float) -> Facts:
+        score = str(fields.get("Score", ""))
+        return (SurveyAnswered(self.city.code, at, call, int(score)),) if score in ("1", "2", "3", "4", "5") else ()
+
+    def _call_back(self, fields: Fields, call: str, at: float) -> Facts:
+        return () if call in self.channels else self._gone_as(call, at, Outcome.CALL_BACK)
+
+    def _moved(self, fields: Fields, call: str, at: float) -> Facts:
+        if fields.get("Stage") == "dial" and call not in self.channels:
+            _remember(self._returning, call, None)
+            return self._gone_as(call, at, Outcome.MOVED)
+        return ()
+
+    def _queue_ended(self, fields: Fields, call: str, at: float) -> Facts:
+        thrown_out = fields.get("Status") in THROWN_OUT and call not in self.channels
+        return self._gone_as(call, at, Outcome.REFUSED) if thrown_out else ()
+
+    # A full reading
+
+    def take_over(self, channels: Mapping[str, str], returned: Collection[str], talks: Collection[TalkSeen]) -> None:
+        """Remember what a full reading saw, and of the talks nothing else: the ends of others were missed."""
+        self.channels = dict(channels)
+        self.talks = {(talk.call, talk.by): talk.answered_at for talk in talks}
+        for call in returned:
+            _remember(self._returning, call, None)
+
+
+def _remember(store: dict[Key, Value], key: Key, value: Value) -> None:
+    """Newest last; the oldest is forgotten above the bound."""
+    store.pop(key, None)
+    store[key] = value
+    if len(store) > MOST_REMEMBERED:
+        del store[next(iter(store))]

@@ -1,0 +1,104 @@
+"""Orders as manager actions, and which of Asterisk's refusals mean that the wish is fulfilled already. No I/O.
+
+Every action needs only the manager class `agent`, or none (QueueWithdrawCaller). The words are app_queue.c's own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat
+from callctl.core.model import City
+from callctl.pbx import asterisk_names as names
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One action of an order. Carried out, it ends the order; refused as `fulfilled`, the next step (if any) follows."""
+
+    headers: Mapping[str, str]
+    fulfilled: str = ""  # The refusal that means it was so already.
+
+
+def steps(order: Order, city: City, pbx_now: float, channel: str) -> tuple[Step, ...]:  # noqa: PLR0911
+    """The order's actions. `pbx_now`: the PBX's clock (heartbeat); `channel`: the caller's (move)."""
+    match order:
+        case Lend(seat=seat, assisted=assisted, token=token):
+            return (_lend(seat, assisted, token),)
+        case Recall(seat=seat, assisted=assisted):
+            return (_remove(names.support_queue(assisted), names.phone_interface(seat)),)
+        case OpenSlot(slot=slot, token=token):
+            interface = names.slot_interface(slot)
+            return (_add_slot(city.queue.name, interface, names.slot_name(slot, token)), _pause(city, interface, False))
+        case CloseSlot(slot=slot):
+            return (_pause(city, names.slot_interface(slot), True, "closed"),)
+        case DropSlot(slot=slot):
+            return (_remove(city.queue.name, names.slot_interface(slot)),)
+        case MoveCaller(call=call, supporting=supporting):
+            return (_withdraw(city.queue.name, channel, f"{supporting}:{call}"),)
+        case RenewHeartbeat():
+            return (_beat(pbx_now),)
+
+
+def _lend(seat: str, assisted: str, token: int) -> Step:
+    phone = names.phone_interface(seat)
+    return Step(
+        {
+            "Action": "QueueAdd",
+            "Queue": names.support_queue(assisted),
+            "Interface": phone,
+            "StateInterface": phone,
+            "MemberName": names.loan_name(seat, assisted, token),
+            "Penalty": "0",
+            "Paused": "false",
+        },
+        fulfilled="Already there",
+    )
+
+
+def _add_slot(queue: str, interface: str, name: str) -> Step:
+    return Step(
+        {
+            "Action": "QueueAdd",
+            "Queue": queue,
+            "Interface": interface,
+            "MemberName": name,
+            "Penalty": str(names.SLOT_PENALTY),
+            "Paused": "false",
+        },
+        fulfilled="Already there",
+    )
+
+
+def _pause(city: City, interface: str, paused: bool, reason: str = "") -> Step:
+    headers = {
+        "Action": "QueuePause",
+        "Queue": city.queue.name,
+        "Interface": interface,
+        "Paused": "true" if paused else "false",
+    }
+    if reason:
+        headers["Reason"] = reason
+    # A slot that is not there is rung no more than a closed one; it cannot be opened, though.
+    return Step(headers, fulfilled="Interface not found" if paused else "")
+
+
+def _remove(queue: str, interface: str) -> Step:
+    return Step({"Action": "QueueRemove", "Queue": queue, "Interface": interface}, fulfilled="Not there")
+
+
+def _withdraw(queue: str, channel: str, reason: str) -> Step:
+    return Step(
+        {"Action": "QueueWithdrawCaller", "Queue": queue, "Caller": channel, "WithdrawInfo": reason},
+        fulfilled="Already requested",
+    )
+
+
+def _beat(pbx_now: float) -> Step:
+    return Step(
+        {
+            "Action": "QueuePenalty",
+            "Queue": names.HEARTBEAT_QUEUE,
+            "Interface": names.HEARTBEAT_MEMBER,
+            "Penalty": str(int(pbx_now)),
+        }
+    )
