@@ -67,7 +67,7 @@ class LabPbx:
     def __init__(self, program: AsteriskProgram, city: City, folder: Path) -> None:
         self.city = city
         self.program = program
-        self.folders = PbxFolders(folder)
+        self.folders = PbxFolders(folder.absolute())  # Asterisk runs in a folder of its own.
         self._process: subprocess.Popen[bytes] | None = None
 
     # ------------------------------------------------------------------------------------- files

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,7 @@ class Phone:
         self.account = account
         self.tone = tone
         self.habit = habit
+        self.choose: Callable[[], Habit] | None = None  # Draws a habit for each call, instead of `habit`.
         self.calls: deque[PhoneCall] = deque(maxlen=_REMEMBERED_CALLS)  # Oldest first.
         self.most_calls_at_once = 0  # Two means that an agent was doubled.
         self.rung = asyncio.Event()  # Set by every INVITE that rings us.
@@ -169,7 +170,8 @@ class Phone:
         call.authorise("Proxy-Authorization" if by_proxy else "Authorization", value)
 
     def _arrive(self, message: sip.Message, sender: Address) -> None:
-        if self.habit.deaf:
+        habit = self.choose() if self.choose else self.habit
+        if habit.deaf:
             return
         host, port = self.wire.address
         user = sip.user_of(message.header("to")) or self.account.user
@@ -180,7 +182,7 @@ class Phone:
         call.rung(message)
         self._keep(call)
         self.rung.set()
-        self._spawn(self._follow(call, self.habit))
+        self._spawn(self._follow(call, habit))
 
     async def _follow(self, call: PhoneCall, habit: Habit) -> None:
         await call.audio.open()

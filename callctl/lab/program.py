@@ -62,4 +62,4 @@ def _inspect(path: Path, what: str) -> AsteriskProgram:
     share = next((folder for folder in shares if (folder / "documentation").is_dir()), None)
     if not modules or share is None:
         raise NoAsterisk(f"{what} has no modules or no documentation folder below {', '.join(map(str, roots))}")
-    return AsteriskProgram(path, numbers, modules[0], share)
+    return AsteriskProgram(path.absolute(), numbers, modules[0].absolute(), share.absolute())

@@ -15,7 +15,9 @@ UNKNOWN = "unknown"
 
 # Multiples of 50 Hz fit a 20-ms frame in whole waves, so one tone never leaks into another's measurement.
 TONES = {
-    "music": 450,
+    # Not 450 Hz: that is China's ringing tone, and a caller who hears it has lost the music.
+    "music": 600,
+    "signal": 450,  # Ringing tone; the dialplan's own beeps (440 Hz) are too near to be told from it.
     "citizen": 700,
     "agent": 1000,
     "helper": 1500,
