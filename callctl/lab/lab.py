@@ -26,7 +26,11 @@ _ENDED_WITHIN_S = 12.0
 
 
 class LabRunning(Exception):
-    """There is a lab in this folder already."""
+    """There is a lab in this folder already; str() says how to end it."""
+
+
+class NoLab(Exception):
+    """There is no lab in this folder; str() says how to start one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Lab:
     def __init__(self, plan: LabPlan, program: AsteriskProgram) -> None:
         self.plan = plan
         self.program = program
-        self.environment: dict[str, str] = {}  # What a controller of this lab needs, e.g. for a process of its own.
+        self.environment = environment(plan.folder)  # What a controller of this lab needs, in a process of its own.
         self.pbxs: dict[str, LabPbx] = {}
         self._province: Province | None = None
 
@@ -87,11 +91,6 @@ class Lab:
             network=self.plan.network,
             queue=self.plan.queue,
         )
-        self.environment = {
-            "CALLCTL_PROVINCE": str(folder.absolute() / "province"),
-            "CALLCTL_STATE": str(folder.absolute() / "state"),
-            "CALLCTL_SECRETS": str(folder.absolute() / "secrets"),
-        }
         _write_secrets(folder / "secrets", self.plan.cities)
         self._province = read_province(folder / "province")
         settings = self.settings
@@ -175,6 +174,16 @@ def _write_secrets(folder: Path, cities: Sequence[str]) -> None:
         if not path.exists():
             path.touch(mode=0o600)
             path.write_text(secrets.token_hex(16) + "\n", encoding="ascii")
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The variables with which callctl works on the lab in this folder."""
+    top = folder.absolute()
+    return {
+        "CALLCTL_PROVINCE": str(top / "province"),
+        "CALLCTL_STATE": str(top / "state"),
+        "CALLCTL_SECRETS": str(top / "secrets"),
+    }
 
 
 def owner(folder: Path) -> Mark | None:

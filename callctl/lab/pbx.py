@@ -21,6 +21,8 @@ _LOG_LINES_SHOWN = 12
 _LONGEST_SOCKET_PATH = 107  # sun_path of unix(7), less the final zero.
 _LOGS = ("messages.log", "messages", "console")  # The first is Asterisk's own default since 16.
 _NEEDED = ("chan_pjsip", "app_queue", "pbx_config", "res_rtp_asterisk")  # It boots without them, too.
+# Colours, and what Asterisk says on a machine without a network card (a namespace).
+_NOISE = re.compile(r"\x1b\[[0-9;]*m|^No ethernet interface found[^\n]*\n", re.MULTILINE)
 _COMPLAINT = re.compile(r"\b(?:WARNING|ERROR)\b")
 _BAD_ADDRESS = "is no address of this machine (the lab needs the whole 127.0.0.0/8 on lo)"
 
@@ -229,7 +231,7 @@ class LabPbx:
             asked.kill()
             await asked.wait()
             raise PbxFailed(f"{self.city.code}'s Asterisk did not answer “{command}” within {within_s:g} s") from None
-        text = said.decode("utf-8", "replace")
+        text = _NOISE.sub("", said.decode("utf-8", "replace"))
         if asked.returncode:
             raise PbxFailed(f"{self.city.code}'s Asterisk does not take “{command}”: {text.strip()}")
         return text

@@ -41,6 +41,12 @@ class Mark:
         """Whether this very process still runs (a zombie does not)."""
         return _started(self.pid) == self.started
 
+    @property
+    def frozen(self) -> bool:
+        """Whether it is stopped (SIGSTOP)."""
+        fields = _stat(self.pid)
+        return self.alive and fields is not None and fields[0] == "T"
+
     def send(self, number: signal.Signals) -> None:
         """Signal the process and its group; nothing happens where it is gone."""
         if not self.alive:
@@ -56,12 +62,17 @@ class Mark:
 
 
 def _started(pid: int) -> int | None:
+    fields = _stat(pid)
+    return None if fields is None or fields[0] in {"Z", "X"} else int(fields[_START_TIME_FIELD - 3])
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields from the third on."""
     try:
         # The name in brackets may hold spaces and brackets: count from the last one.
-        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
-    return None if after_name[0] in {"Z", "X"} else int(after_name[_START_TIME_FIELD - 3])
 
 
 @dataclass(frozen=True, slots=True)

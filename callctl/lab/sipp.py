@@ -196,5 +196,7 @@ async def agents(folder: Path, city: City, settings: Settings, *, answer_after_s
         )
     answering = Sipp(folder, f"agents-{city.code}")
     answer_ms, talk_ms = round(answer_after_s * 1000), min(round(talk_s * 1000), _LONGEST_TALK_MS)
-    answering.start(_scenario("agent", answer_ms=answer_ms, talk_ms=talk_ms), [*ours, "-rtp_echo", "-l", str(_CALLS_AT_ONCE)])
+    answering.start(
+        _scenario("agent", answer_ms=answer_ms, talk_ms=talk_ms), [*ours, "-rtp_echo", "-l", str(_CALLS_AT_ONCE)]
+    )
     return answering

@@ -1,6 +1,7 @@
 """A phone's UDP socket: messages in and out, sent again until somebody answers (RFC 3261 §17)."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,9 +33,12 @@ class Wire(asyncio.DatagramProtocol):
         self._resends: dict[str, asyncio.TimerHandle] = {}
 
     async def open(self, address: Address) -> None:
-        """Bind; port 0 takes any. Raises OSError where the port is taken."""
+        """Bind; port 0 takes any. Raises OSError where the port is taken, or the address is not this machine's."""
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=address)
+        try:
+            self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=address)
+        except OSError as error:
+            raise OSError(error.errno, f"udp {address[0]}:{address[1]}: {os.strerror(error.errno or 0)}") from None
         self.address = self._transport.get_extra_info("sockname")[:2]
 
     def close(self) -> None:
