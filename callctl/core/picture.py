@@ -1,6 +1,6 @@
 """The province as people and pages see it: plain numbers, no citizen's number, null where nothing is known."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from callctl.core.events import SeatState
@@ -8,7 +8,7 @@ from callctl.core.model import Pair, Province
 from callctl.core.plan import Plan
 from callctl.core.reasons import Reason
 from callctl.core.wishes import Wishes
-from callctl.core.world import CityView, World
+from callctl.core.world import CityView, SeatView, World
 
 _SEAT_KEYS = ("free", "ringing", "busy", "wrap_up", "paused", "offline")
 
@@ -40,30 +40,35 @@ def _city(province: Province, world: World, code: str, plan: Plan, wishes: Wishe
     }
     if not view.up:
         unknown = ("waiting", "over_threshold", "longest_wait_s", "talking", "lent_out", "lent_in", "trunks")
-        return {**shown, "seats": dict.fromkeys(_SEAT_KEYS), **dict.fromkeys(unknown)}
+        return {**shown, "seats": dict.fromkeys(_SEAT_KEYS), "seat_states": {}, **dict.fromkeys(unknown)}
+    states = {seat: _seat_state(seen, now) for seat, seen in view.seats.items()}
     return {
         **shown,
+        "seat_states": states,
         "waiting": len(view.waiting),
         "over_threshold": view.waiting_longer_than(view.city.queue.wait_threshold_s, now),
         "longest_wait_s": round(view.longest_wait_s(now), 1),
         "talking": len(view.talks),
-        "seats": _seats(view, now),
+        "seats": _seats(states.values()),
         "lent_out": _lent_out(view),
         "lent_in": _lent_in(view),
         "trunks": _trunks(province, world, code),
     }
 
 
-def _seats(view: CityView, now: float) -> dict[str, int]:
+def _seats(states: Iterable[str]) -> dict[str, int]:
     count = dict.fromkeys(_SEAT_KEYS, 0)
-    for seat in view.seats.values():
-        if seat.state is not SeatState.FREE:
-            count[seat.state.value] += 1
-        elif not seat.ready:
-            count["paused"] += 1
-        else:
-            count["wrap_up" if seat.free_from > now else "free"] += 1
+    for state in states:
+        count[state] += 1
     return count
+
+
+def _seat_state(seat: SeatView, now: float) -> str:
+    if seat.state is not SeatState.FREE:
+        return str(seat.state.value)
+    if not seat.ready:
+        return "paused"
+    return "wrap_up" if seat.free_from > now else "free"
 
 
 def _lent_out(view: CityView) -> dict[str, int]:
