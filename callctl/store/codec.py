@@ -102,7 +102,8 @@ def _coders(hint: Any) -> tuple[_Coder, _Coder]:
 def _class_coders(hint: Any) -> tuple[_Coder, _Coder]:
     if issubclass(hint, enum.Enum):
         return (lambda value: value.value), hint
-    assert isinstance(hint, type) and is_dataclass(hint), f"no JSON for {hint}"
+    assert isinstance(hint, type), f"no JSON for {hint}"
+    assert is_dataclass(hint), f"no JSON for {hint}"
     make: Callable[..., Any] = hint
     hints = get_type_hints(hint)
     parts = [(field.name, *_coders(hints[field.name])) for field in fields(hint)]
