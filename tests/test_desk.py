@@ -2,13 +2,16 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings as hypothesis_settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from redis import Redis
 
 from callctl.app import Room, open_room
 from callctl.core.acts import ActRefused, EndEvent, SetQuota, StartEvent, Stop, Switch
@@ -16,6 +19,7 @@ from callctl.core.wishes import Wishes
 from callctl.desk import DeskClosed, NotAllowed, Overtaken, shown_wish
 from callctl.rights import EVERYWHERE, Actor, Role
 from callctl.settings import Settings, read_settings
+from callctl.store import embedded
 from tests.small_province import NAMES, small_province
 
 PROVINCE = small_province()
@@ -35,9 +39,48 @@ class Hand:
         return self.at
 
 
+class Valkey:
+    """A real server that a test can kill and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running = embedded.start(folder)
+        self.url = self._running.url
+
+    def kill(self) -> None:
+        assert self._running.process is not None
+        self._running.process.kill()
+        self._running.process.wait()
+
+    def start(self) -> None:
+        self._running = embedded.start(self._folder)
+
+    def forget(self) -> None:
+        with Redis.from_url(self.url) as link:
+            link.flushall()
+
+
 @pytest.fixture
-def here(tmp_path: Path) -> Settings:
-    return read_settings({"CALLCTL_STATE": str(tmp_path / "state")})
+def valkey(tmp_path: Path) -> Iterator[Valkey]:
+    server = Valkey(tmp_path / "valkey")
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def here(tmp_path: Path, valkey: Valkey) -> Settings:
+    return read_settings({"CALLCTL_STATE": str(tmp_path / "state"), "CALLCTL_REDIS_URL": valkey.url})
+
+
+@contextmanager
+def lost_history(here: Settings) -> Iterator[None]:
+    """SQLite's file cannot be opened; nobody has it open now."""
+    file, away = here.state_dir / "history.db", here.state_dir / "history.away"
+    file.rename(away)
+    file.mkdir()
+    yield
+    file.rmdir()
+    away.rename(file)
 
 
 def room(here: Settings):
@@ -111,14 +154,15 @@ async def test_every_act_is_audited_with_who_when_where_and_why(here: Settings) 
         assert "台风" in start.after
 
 
-async def test_the_audit_is_written_before_the_act_takes_effect(here: Settings) -> None:
+async def test_the_audit_is_written_before_the_act_takes_effect(here: Settings, valkey: Valkey) -> None:
     async with room(here) as one:
         await one.desk.start_event(LI, "yangzhou", "台风")
-        await stop_registry(here)
+        valkey.kill()
         told = await one.desk.switch(WANG, "yangzhou", True)
         assert told.changed
         assert not told.in_effect
         assert (await one.history.audited(1))[0].what == "switch on"
+    valkey.start()
     async with room(here) as later:
         await later.desk.wishes()
         wishes = await later.registry.wishes()
@@ -142,6 +186,24 @@ async def test_a_double_click_on_two_screens_is_one_change(here: Settings) -> No
         await one.desk.start_event(LI, "yangzhou", "台风")
         told = await asyncio.gather(*(each.desk.switch(WANG, "yangzhou", True, request="click") for each in (one, two)))
         assert sorted(each.changed for each in told) == [False, True]
+        assert len(await one.history.audited(10)) == 2
+        assert same(await explained(one), await one.desk.wishes())
+
+
+async def test_a_request_that_is_sent_again_later_is_not_done_again(here: Settings) -> None:
+    async with room(here) as one:
+        await one.desk.quota(LI, "xuzhou", 1, request="sent twice")
+        await one.desk.quota(LI, "xuzhou", 3)
+        again = await one.desk.quota(LI, "xuzhou", 1, request="sent twice")
+        assert not again.changed
+        assert again.wishes.quotas == {"xuzhou": 3}
+
+
+async def test_two_desks_of_a_province_without_redis_are_told_apart_by_sql(here: Settings, valkey: Valkey) -> None:
+    valkey.kill()
+    async with two_rooms(here) as (one, two):
+        await asyncio.gather(one.desk.quota(LI, "xuzhou", 1), two.desk.quota(LI, "suzhou", 3))
+        assert (await one.desk.wishes()).quotas == {"xuzhou": 1, "suzhou": 3}
         assert same(await explained(one), await one.desk.wishes())
 
 
@@ -309,18 +371,19 @@ async def test_without_sql_only_the_emergency_stop_works_and_its_audit_follows(h
         assert await one.desk.settle() == 0
 
 
-async def test_without_either_store_a_stop_is_kept_and_done_when_one_is_back(here: Settings) -> None:
+async def test_without_either_store_a_stop_is_kept_and_done_when_one_is_back(here: Settings, valkey: Valkey) -> None:
     async with room(here) as one:
         await one.desk.start_event(LI, "yangzhou", "台风")
         await one.desk.switch(WANG, "yangzhou", True)
     with lost_history(here):
+        valkey.kill()
         async with room(here) as one:
-            await stop_registry(here)
             told = await one.desk.stop_all(WANG)
             assert not told.in_effect
             assert "callctl run" in told.notes[-1].zh
             with pytest.raises(DeskClosed):
                 await one.desk.resume(LI)
+    valkey.start()
     async with room(here) as one:
         assert (await one.desk.wishes()).stopped
         wishes = await one.registry.wishes()
@@ -328,10 +391,10 @@ async def test_without_either_store_a_stop_is_kept_and_done_when_one_is_back(her
         assert wishes.stopped
 
 
-async def test_redis_that_forgot_everything_gets_the_wishes_back_from_sql(here: Settings) -> None:
+async def test_redis_that_forgot_everything_gets_the_wishes_back_from_sql(here: Settings, valkey: Valkey) -> None:
     async with room(here) as one:
         await one.desk.start_event(LI, "yangzhou", "台风")
-        await forget(one)
+        valkey.forget()
         told = await one.desk.switch(WANG, "yangzhou", True)
         assert told.in_effect
         wishes = await one.registry.wishes()
@@ -339,11 +402,12 @@ async def test_redis_that_forgot_everything_gets_the_wishes_back_from_sql(here: 
         assert wishes.assisted() == {"yangzhou"}
 
 
-async def test_an_act_whose_desk_died_between_audit_and_redis_is_finished_by_the_next(here: Settings) -> None:
+async def test_an_act_whose_desk_died_before_redis_is_finished_by_the_next(here: Settings, valkey: Valkey) -> None:
     async with room(here) as one:
         await one.desk.start_event(LI, "yangzhou", "台风")
-        await stop_registry(here)
+        valkey.kill()
         await one.desk.switch(WANG, "yangzhou", True)
+    valkey.start()
     async with room(here) as two:
         assert (await two.desk.quota(LI, "suzhou", 1)).wishes.assisted() == {"yangzhou"}
         assert same(await explained(two), await two.desk.wishes())
@@ -364,10 +428,11 @@ ACTS = st.one_of(
 @hypothesis_settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-def test_whatever_two_desks_do_the_audit_explains_the_wishes(here: Settings, waves) -> None:
+def test_whatever_two_desks_do_the_audit_explains_the_wishes(here: Settings, valkey: Valkey, waves) -> None:
     async def play() -> None:
+        valkey.forget()
+        (here.state_dir / "history.db").unlink(missing_ok=True)
         async with two_rooms(here) as (one, two):
-            await wipe(one)
             for wave in waves:
                 desks = [one.desk, two.desk, one.desk]
                 acts = (getattr(desk, name)(LI, *rest) for desk, (name, *rest) in zip(desks, wave, strict=False))

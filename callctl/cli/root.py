@@ -1,9 +1,11 @@
 """The root of the command line: every command, and how each kind of ending becomes one line and an exit code."""
 
+import logging
 import sys
 
 import typer
 
+from callctl import clock, log
 from callctl.cli import check, db, lab, look, operate, render, run
 from callctl.cli.exits import ended_by
 from callctl.cli.words import say
@@ -32,6 +34,8 @@ def run_command_line() -> int:
         # A terminal whose locale knows no Chinese must still show the cities' names.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    # What a library has to say is for the service's log; a person at a terminal gets the one line of cli/exits.py.
+    log.set_up("console", clock.now, level=logging.CRITICAL)
     try:
         make_app()(prog_name="callctl")
     except SystemExit as ending:

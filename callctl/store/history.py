@@ -80,7 +80,7 @@ class SqlHistory:
         self._held.append(fact)
 
     async def audit(self, entry: AuditEntry, wishes: Wishes | None) -> None:
-        """See the port. The same `entry.request` again writes nothing new."""
+        """See the port. Without wishes, the same `entry.request` again writes nothing new."""
         version, body = (wishes.version, encode_wishes(wishes)) if wishes else (None, "")
         try:
             async with asyncio.timeout(AUDIT_S):
@@ -98,6 +98,15 @@ class SqlHistory:
         except (*LOST, schema.SchemaUnfit) as error:
             raise StoreLost(f"the history cannot be read: {first_line(error)}") from None
         return decode_wishes(body) if body else None
+
+    async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:
+        """See the port."""
+        try:
+            async with asyncio.timeout(AUDIT_S):
+                await self._prepared()
+                return await ledger.read_audit(self._engine, last, city)
+        except (*LOST, schema.SchemaUnfit) as error:
+            raise StoreLost(f"the history cannot be read: {first_line(error)}") from None
 
     def health(self) -> HistoryHealth:
         """For status, metrics and alarms. Looks at the spool's folder."""

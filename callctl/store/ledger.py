@@ -18,7 +18,7 @@ from callctl.core.sightings import LoanFound, LoanNotSeen
 from callctl.core.story import CallFact, Leg, Story
 from callctl.store.chronicle import CALL_FACTS, KEEP_OPEN_S, Chronicle, calls_in
 from callctl.store.codec import Record, Unreadable, decode, encode
-from callctl.store.port import AuditEntry
+from callctl.store.port import AlreadyDone, AuditEntry, WishesChanged
 from callctl.store.tables import audit, calls, journal, legs, loans, surveys, waits, wishes
 
 FETCH_MOST = 500  # Calls asked for in one query; far below every driver's limit of parameters.
@@ -61,7 +61,11 @@ async def write(engine: AsyncEngine, chronicle: Chronicle, batch: Sequence[Recor
 
 
 async def write_audit(engine: AsyncEngine, entry: AuditEntry, version: int | None, body: str) -> None:
-    """Write an audited act and, where there is a version, the wishes that came of it. The same request counts once."""
+    """Write an audited act and, where there is a version, the wishes that came of it.
+
+    A version is taken once: SQL decides which of two desks was first, also while Redis is lost. Raises WishesChanged,
+    AlreadyDone, and then writes nothing.
+    """
     row = {
         "request": clean(entry.request) or None,
         "at": entry.at,
@@ -76,8 +80,35 @@ async def write_audit(engine: AsyncEngine, entry: AuditEntry, version: int | Non
     async with engine.begin() as connection:
         new = _dialect_insert(connection, audit).values(row).on_conflict_do_nothing(index_elements=["request"])
         number = (await connection.execute(new.returning(audit.c.id))).scalar_one_or_none()
-        if number is not None and version is not None:
-            await connection.execute(insert(wishes).values(version=version, at=entry.at, audit_id=number, body=body))
+        if version is None:
+            return
+        if number is None:
+            raise AlreadyDone(f"request {entry.request} was carried out before")
+        wished = _dialect_insert(connection, wishes).values(version=version, at=entry.at, audit_id=number, body=body)
+        taken = wished.on_conflict_do_nothing(index_elements=["version"]).returning(wishes.c.id)
+        if (await connection.execute(taken)).scalar_one_or_none() is None:
+            raise WishesChanged(f"version {version} of the wishes is somebody else's")  # Rolls the audit row back.
+
+
+async def read_audit(engine: AsyncEngine, last: int, city: str) -> list[AuditEntry]:
+    """The newest audited acts, newest first; of one city, if named."""
+    newest = select(audit).order_by(audit.c.id.desc()).limit(last)
+    async with engine.connect() as connection:
+        rows = (await connection.execute(newest.where(audit.c.city == city) if city else newest)).mappings().all()
+    return [
+        AuditEntry(
+            at=row["at"],
+            who=row["who"],
+            where=row["from_where"],
+            what=row["what"],
+            city=row["city"],
+            before=row["before"],
+            after=row["after"],
+            reason=row["reason"],
+            request=row["request"] or "",
+        )
+        for row in rows
+    ]
 
 
 async def last_wishes(engine: AsyncEngine) -> str | None:

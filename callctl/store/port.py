@@ -21,6 +21,10 @@ class WishesChanged(Refusal):
     """Somebody else wrote first; read again and ask the person again."""
 
 
+class AlreadyDone(Refusal):
+    """An act with this request id is in the audit already; it is done once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loan:
     """One seat lent to one assisted city."""
@@ -106,7 +110,11 @@ class History(Protocol):
         ...
 
     async def audit(self, entry: AuditEntry, wishes: Wishes | None) -> None:
-        """Write one audited act, and the wishes that came of it, before it takes effect. Raises StoreLost."""
+        """Write one audited act, and the wishes that came of it, before it takes effect. Raises StoreLost.
+
+        With wishes also raises WishesChanged where this version of them is taken, and AlreadyDone where the entry's
+        request is; then nothing is written.
+        """
         ...
 
     async def wishes(self) -> Wishes | None:

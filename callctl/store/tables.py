@@ -186,5 +186,5 @@ wishes = Table(
     Column("at", Utc, nullable=False),
     Column("audit_id", Key, ForeignKey("audit.id")),
     Column("body", Text, nullable=False),  # JSON, store/codec.py.
-    Index(None, "version"),
+    Index(None, "version", unique=True),  # Of two desks that write at once, the second is told.
 )

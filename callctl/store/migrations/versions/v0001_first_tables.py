@@ -162,4 +162,4 @@ def _audit_and_wishes() -> None:
         sa.ForeignKeyConstraint(["audit_id"], ["audit.id"], name="fk_wishes_audit_id_audit"),
         sa.PrimaryKeyConstraint("id", name="pk_wishes"),
     )
-    op.create_index("ix_wishes_version", "wishes", ["version"])
+    op.create_index("ix_wishes_version", "wishes", ["version"], unique=True)
