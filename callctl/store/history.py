@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import asyncpg
 import structlog
@@ -20,19 +21,19 @@ from callctl.store import ledger, schema
 from callctl.store.chronicle import Chronicle
 from callctl.store.codec import Record, Unreadable, decode, decode_wishes, encode, encode_wishes
 from callctl.store.port import AuditEntry, StoreLost
-from callctl.store.spool import NEARLY_FULL, SPOOL_BYTES, Spool, SpoolFull
+from callctl.store.spool import NEARLY_FULL, Spool, SpoolFull
 
 FLUSH_S = 0.2
-FLUSH_MOST = 500  # Facts in one transaction; a burst makes several.
-REPLAY_MOST = 2000  # Lines of the spool in one transaction.
-WRITE_S = 10.0  # A transaction that takes longer counts as a lost database; above SQLite's and asyncpg's own limits.
+FLUSH_MOST = 500  # Facts in one transaction, also from the spool: more would hold up the loop too long.
+SPOOL_MOST = 2000  # Facts made safe on disk at a time.
+WRITE_S = 5.5  # A transaction that takes longer counts as a lost database; SQLite waits 5 s for another writer.
 AUDIT_S = 5.0  # A person waits for this one.
 RETRY_S = 1.0  # How often a lost database is tried again.
 HELD_MOST = 200_000  # Facts in memory while disk and database are both full; about 100 MB.
 READING_EVERY_S = 300.0  # While spooling, one reading a city and this long is enough to close a gap.
 
 # Whatever the drivers raise when the database is away, refuses connections, is full, or is not a database any more.
-LOST = (SQLAlchemyError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+LOST = (SQLAlchemyError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, schema.SchemaUnfit)
 
 _log = structlog.get_logger()
 
@@ -52,12 +53,9 @@ class HistoryHealth:
 class SqlHistory:
     """The history in the database of `engine`, with its spool. Implements store.port.History; `run` must be running."""
 
-    def __init__(
-        self, engine: AsyncEngine, spool: Spool, spool_most: int = SPOOL_BYTES, held_most: int = HELD_MOST
-    ) -> None:
+    def __init__(self, engine: AsyncEngine, spool: Spool, held_most: int = HELD_MOST) -> None:
         self._engine = engine
         self._spool = spool
-        self._spool_most = spool_most
         self._held_most = held_most
         self._held: deque[Record] = deque()
         self._chronicle: Chronicle | None = None  # None: to be recalled from the database first.
@@ -86,7 +84,7 @@ class SqlHistory:
             async with asyncio.timeout(AUDIT_S):
                 await self._prepared()
                 await ledger.write_audit(self._engine, entry, version, body)
-        except (*LOST, schema.SchemaUnfit) as error:
+        except LOST as error:
             raise StoreLost(f"the history cannot be written, so nothing was changed: {first_line(error)}") from None
 
     async def wishes(self) -> Wishes | None:
@@ -95,7 +93,7 @@ class SqlHistory:
             async with asyncio.timeout(AUDIT_S):
                 await self._prepared()
                 body = await ledger.last_wishes(self._engine)
-        except (*LOST, schema.SchemaUnfit) as error:
+        except LOST as error:
             raise StoreLost(f"the history cannot be read: {first_line(error)}") from None
         return decode_wishes(body) if body else None
 
@@ -105,15 +103,15 @@ class SqlHistory:
             async with asyncio.timeout(AUDIT_S):
                 await self._prepared()
                 return await ledger.read_audit(self._engine, last, city)
-        except (*LOST, schema.SchemaUnfit) as error:
+        except LOST as error:
             raise StoreLost(f"the history cannot be read: {first_line(error)}") from None
 
     def health(self) -> HistoryHealth:
         """For status, metrics and alarms. Looks at the spool's folder."""
         spooled = self._spool.size_bytes()
         alarm = self._alarm
-        if not alarm and spooled > NEARLY_FULL * self._spool_most:
-            alarm = f"the spool is {spooled * 100 // self._spool_most} % full: mend the history database"
+        if not alarm and spooled > NEARLY_FULL * self._spool.most_bytes:
+            alarm = f"the spool is {spooled * 100 // self._spool.most_bytes} % full: mend the history database"
         return HistoryHealth(self._written, len(self._held), spooled, self._dropped, self._lost_because, alarm)
 
     async def run(self) -> None:
@@ -123,8 +121,12 @@ class SqlHistory:
             await self.flush()
 
     async def close(self) -> None:
-        """Write what is held, or spool it. Call it after `run` was cancelled."""
-        await self.flush()
+        """Write what is held, or spool it where the database is lost or older facts wait. After `run` was cancelled."""
+        older = await asyncio.to_thread(self._spool.waiting)
+        if older:
+            await self._spool_held()
+        if self._held:
+            await self.flush()
         if self._held:
             _log.error("facts lost at the end: neither database nor disk takes them", facts=len(self._held))
         await asyncio.to_thread(self._spool.close)
@@ -134,21 +136,23 @@ class SqlHistory:
         """Write everything that was recorded so far and all that is spooled; what cannot be written goes to the spool."""
         async with self._write_lock:
             while await self._replay_some() and self._held:
-                batch = [self._held.popleft() for _ in range(min(FLUSH_MOST, len(self._held)))]
+                batch = list(islice(self._held, FLUSH_MOST))
                 try:
                     await self._write(batch)
                 except LOST as error:
-                    self._held.extendleft(reversed(batch))
                     self._lose(error)
+                else:
+                    self._let_go(len(batch))
             if self._held and self._lost_because:
                 await self._spool_held()
 
     async def _replay_some(self) -> bool:
         """Write the spool, oldest first; whether nothing is left there and the database can be written."""
         while await asyncio.to_thread(self._spool.waiting):
+            await self._spool_held()  # Newer facts queue up behind; in memory a crash would take them.
             if self._lost_because and not await self._back():
                 return False
-            lines = await asyncio.to_thread(self._spool.peek, REPLAY_MOST)
+            lines = await asyncio.to_thread(self._spool.peek, FLUSH_MOST)
             if not lines:
                 break  # The rest belongs to another process that lives.
             records = [record for line in lines if (record := self._readable(line)) is not None]
@@ -165,9 +169,11 @@ class SqlHistory:
         try:
             async with asyncio.timeout(WRITE_S):
                 await self._prepared()
-        except (*LOST, schema.SchemaUnfit) as error:
+        except LOST as error:
             self._lose(error)
             return False
+        if self._lost_because:
+            _log.info("history can be written again")
         self._lost_because = ""
         return True
 
@@ -183,13 +189,9 @@ class SqlHistory:
         try:
             await self._write_whole(batch)
         except (*LOST, ValueError, OverflowError) as error:
-            self._chronicle = None
             if not ledger.is_about_the_row(error):
                 raise
             if len(batch) == 1:
-                _log.error(
-                    "fact put aside: the database refuses its values", kind=type(batch[0]).__name__, city=batch[0].city
-                )
                 await asyncio.to_thread(self._put_aside, encode(batch[0]), first_line(error))
                 return
             half = len(batch) // 2
@@ -199,18 +201,18 @@ class SqlHistory:
     async def _write_whole(self, batch: Sequence[Record]) -> None:
         async with asyncio.timeout(WRITE_S):
             await self._prepared()
-            if self._chronicle is None:
-                fresh = Chronicle()
-                await ledger.recall_open(self._engine, fresh, batch[0].at)
-                self._chronicle = fresh
-            await ledger.write(self._engine, self._chronicle, batch)
+            # Until the batch is written the chronicle is ahead of the database: whatever breaks us off, it is forgotten.
+            chronicle, self._chronicle = self._chronicle, None
+            if chronicle is None:
+                chronicle = Chronicle()
+                await ledger.recall_open(self._engine, chronicle, batch[0].at)
+            await ledger.write(self._engine, chronicle, batch)
+        if chronicle.newest_at - self._forgotten_at > READING_EVERY_S:
+            chronicle.forget()
+            self._forgotten_at = chronicle.newest_at
+        self._chronicle = chronicle
         self._written += len(batch)
-        if self._chronicle.newest_at - self._forgotten_at > READING_EVERY_S:
-            self._chronicle.forget()
-            self._forgotten_at = self._chronicle.newest_at
-        if self._alarm or self._spooled_readings:
-            _log.info("history written again")
-        self._alarm, self._lost_because = "", ""
+        self._alarm = self._alarm if self._dropped else ""
         self._spooled_readings.clear()
 
     def _lose(self, error: Exception) -> None:
@@ -222,19 +224,23 @@ class SqlHistory:
         self._ready = False
 
     async def _spool_held(self) -> None:
-        batch = list(self._held)
-        lines = [encode(record) for record in batch if self._worth_spooling(record)]
-        try:
-            if lines:
-                await asyncio.to_thread(self._spool.append, lines)
-        except SpoolFull as error:
-            self._spooled_readings.clear()
-            alarm = f"{error}; {len(self._held)} facts are kept in memory only: make room"
-            if not self._alarm:
-                _log.error("spool full", why=str(error))
-            self._alarm = alarm if not self._dropped else self._alarm
-            return
-        for _ in batch:
+        while self._held:
+            batch = list(islice(self._held, SPOOL_MOST))
+            lines = [encode(record) for record in batch if self._worth_spooling(record)]
+            try:
+                if lines:
+                    await asyncio.to_thread(self._spool.append, lines)
+            except SpoolFull as error:
+                self._spooled_readings.clear()
+                if not self._alarm:
+                    _log.error("spool full, facts are in memory only", why=str(error))
+                if not self._dropped:
+                    self._alarm = f"{error}; {len(self._held)} facts are in memory only: make room"
+                return
+            self._let_go(len(batch))
+
+    def _let_go(self, count: int) -> None:
+        for _ in range(count):
             self._held.popleft()
 
     def _worth_spooling(self, record: Record) -> bool:
@@ -256,6 +262,7 @@ class SqlHistory:
             return None
 
     def _put_aside(self, line: str, why: str) -> None:
+        _log.error("fact put aside into damaged.txt of the spool: no database will take it")  # `why` may hold a number.
         try:
             self._spool.put_aside(line, why)
         except OSError as error:
@@ -264,5 +271,7 @@ class SqlHistory:
 
 def first_line(error: Exception) -> str:
     """What went wrong, in one line, without the SQL and its values."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
     cause = getattr(error, "orig", None) or error
     return (str(cause).strip() or type(cause).__name__).splitlines()[0]

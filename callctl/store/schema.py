@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 BUSY_MS = 5000  # SQLite: how long a writer waits for another one.
 CONNECT_S = 2.0
-COMMAND_S = 10.0
+COMMAND_S = 5.0
 _UPGRADE_LOCK = 0x63616C6C  # Any number of our own; PostgreSQL's advisory locks share one space.
 IMMEDIATE = "callctl_immediate"
 

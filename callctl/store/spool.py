@@ -6,6 +6,7 @@ A file is deleted only after all its facts are in the database, so a crash in be
 import fcntl
 import os
 import re
+import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -27,8 +28,9 @@ class Spool:
 
     def __init__(self, folder: Path, most_bytes: int = SPOOL_BYTES) -> None:
         self._folder = folder
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
         self._mine = uuid.uuid4().hex[:8]
+        self._turn = threading.Lock()  # It is used from threads, one call at a time.
         self._writing: IO[bytes] | None = None
         self._reading: IO[bytes] | None = None
         self._read_to = self._peeked_to = 0
@@ -36,8 +38,12 @@ class Spool:
     def append(self, lines: Iterable[str]) -> None:
         """Write lines and see them safely on disk. Raises SpoolFull, and then none of them is in the spool."""
         text = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
-        if self.size_bytes() + len(text) > self._most_bytes:
-            raise SpoolFull(f"the spool {self._folder} holds its most, {self._most_bytes // 2**20} MB")
+        with self._turn:
+            self._append(text)
+
+    def _append(self, text: bytes) -> None:
+        if self.size_bytes() + len(text) > self.most_bytes:
+            raise SpoolFull(f"the spool {self._folder} holds its most, {self.most_bytes // 2**20} MB")
         try:
             file = self._open_to_write()
             before = file.seek(0, os.SEEK_END)
@@ -54,6 +60,10 @@ class Spool:
 
     def peek(self, most: int) -> Sequence[str]:
         """The oldest lines, at most so many; they stay until `done`. Empty: nothing is left."""
+        with self._turn:
+            return self._peek(most)
+
+    def _peek(self, most: int) -> Sequence[str]:
         while True:
             if self._reading is None and not self._open_to_read():
                 return ()
@@ -87,10 +97,11 @@ class Spool:
 
     def close(self) -> None:
         """Let the files go; what is in them stays for the next process."""
-        for file in (self._writing, self._reading):
-            if file:
-                file.close()
-        self._writing = self._reading = None
+        with self._turn:
+            for file in (self._writing, self._reading):
+                if file:
+                    file.close()
+            self._writing = self._reading = None
 
     def _folder_made(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
