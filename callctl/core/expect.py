@@ -51,6 +51,11 @@ def confirmed(expected: Expectations, order: Order, now: float) -> Expectations:
     return {**expected, key: Expectation(order, now, confirmed=True)}
 
 
+def renamed(expected: Expectations, order: Order, sent: Order) -> Expectations:
+    """The order got its token just before it was sent."""
+    return {key: replace(each, order=sent) if each.order is order else each for key, each in expected.items()}
+
+
 def failed(expected: Expectations, order: Order) -> Expectations:
     """The order had no effect, or nobody knows: the PBX's word is asked for and believed."""
     return {key: each for key, each in expected.items() if each.order is not order}

@@ -33,8 +33,9 @@ from callctl.core.world import CityView, Missed, PairHealth, SeatLoan, SeatView,
 
 # The PBX or the link may say the same failure twice; two real ones of one call lie further apart than this.
 SAME_FAILURE_S = 1.0
-# The trunk or the far PBX is at fault, not the agent. A full trunk is our own doing and BUSY proves the far end lives.
-LINK_FAILURES = frozenset({RingEnd.UNREACHABLE, RingEnd.REFUSED, RingEnd.UNKNOWN})
+# The trunk or the far PBX is at fault, not the agent. A full trunk is our own doing, BUSY proves the far end lives, and
+# UNKNOWN is also how a ring ends that was cancelled because the caller or a home agent was quicker.
+LINK_FAILURES = frozenset({RingEnd.UNREACHABLE, RingEnd.REFUSED})
 
 
 def fold(world: World, facts: Iterable[Fact]) -> World:

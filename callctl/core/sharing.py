@@ -18,7 +18,7 @@ from callctl.core.plan import Plan
 from callctl.core.reasons import Reason, Why
 from callctl.core.rooms import FRESH_S, Room, Setting, breaker_slots, cooling_down, waits_too_long
 from callctl.core.wishes import Wishes
-from callctl.core.world import SeatLoan, World
+from callctl.core.world import SeatLoan, World, all_loans
 
 SHORT_S = 20.0  # Own callers wait this long without a pause: shared seats come home for good, not only their slots.
 STAY_S = 5.0  # A seat stays at least so long before it moves to another assisted city.
@@ -36,10 +36,15 @@ class Memory:
 
 def plan(province: Province, world: World, wishes: Wishes, memory: Any, now: float) -> Plan:
     """What shall be so, from one picture of the whole province."""
-    before = memory if isinstance(memory, Memory) else Memory()
+    before = memory if isinstance(memory, Memory) else _adopted(world, now)
     active = _active(world, wishes, before, now)
     at = Setting(province, world, wishes, active, now)
     return _Round(at, before).plan()
+
+
+def _adopted(world: World, now: float) -> Memory:
+    """What a fresh start remembers: whoever is being helped goes on being helped, as if the queue were calm since now."""
+    return Memory(active={loan.assisted: now for _, loan in all_loans(world)})
 
 
 def _active(world: World, wishes: Wishes, memory: Memory, now: float) -> dict[str, float | None]:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from callctl.core.events import Answerer, SeatState, SlotState, WaitingCall
-from callctl.core.model import City, Lending, Pair, Province, SeatRef, SlotRef
+from callctl.core.model import City, Lending, Province, SeatRef, SlotRef
 
 
 class SeatLoan(NamedTuple):
@@ -171,12 +171,13 @@ class World:
 def unseen(province: Province) -> World:
     """The world before anything was heard."""
     codes = list(province.cities)
+    own = {code: {trunk.to: trunk.channels for trunk in city.trunks} for code, city in province.cities.items()}
     views = {}
     for code, city in province.cities.items():
         fixed = Fixed(
             city,
             MappingProxyType({seat.id: seat.lend for seat in city.seats}),
-            MappingProxyType({trunk.to: province.channels(Pair(code, trunk.to)) for trunk in city.trunks}),
+            MappingProxyType({to: min(mine, own[to].get(code, 0)) for to, mine in own[code].items() if to in own}),
             frozenset(other for other in codes if city.may_help(other)),
         )
         views[code] = CityView(fixed)
