@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from callctl.core.commands import MoveCaller, Order, RenewHeartbeat
 from callctl.core.events import Fact, PbxLost
 from callctl.core.model import City, Province
-from callctl.pbx.ami_wire import AmiError, AmiMessage, AmiWire, Refused, connect
-from callctl.pbx.asterisk_map import AsteriskMap, number_of
+from callctl.pbx.ami_wire import BROKEN, AmiError, AmiMessage, AmiWire, Refused, connect
+from callctl.pbx.asterisk_map import AsteriskMap
 from callctl.pbx.asterisk_orders import steps
 from callctl.pbx.asterisk_reading import Reading, observe, trunk_variable
+from callctl.pbx.asterisk_words import number_of
 from callctl.pbx.port import LOGIN_REFUSED, OrderRefused, OrderUnanswered
 
 USER = "callctl"  # The account in the rendered manager.conf.
 BATCH = 500  # Messages mapped before other tasks get their turn: about 5 ms.
 MOST_HELD = 50_000  # Events kept back during one reading; more means that we cannot keep up.
-DISTRUST_PAUSE_S = 1.0  # At most one reading in this time for messages that somebody has tampered with.
+DISTRUST_PAUSE_S = 5.0  # At most one reading in this time for messages that somebody has tampered with.
 CLOCK_TOLERANCE_S = 0.25  # Smaller changes of the clocks' difference are the network's; ignoring them keeps ages still.
 
 
@@ -261,8 +262,9 @@ class AsteriskLink:
         now = self._clock()
         for message in messages:
             if message.forged:
-                self.distrusted += 1
-                self._wanted.set()  # What else it hid we cannot know: look at everything again.
+                if message is BROKEN or self._map.reads(message.fields):
+                    self.distrusted += 1
+                    self._wanted.set()  # What else it hid we cannot know: look at everything again.
                 continue
             for fact in self._map.facts(message.fields, now):
                 self._on_fact(fact)

@@ -5,8 +5,9 @@ header. The little that is remembered is bounded; a full reading (asterisk_readi
 """
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from callctl.core.events import (
     Answerer,
@@ -24,7 +25,6 @@ from callctl.core.events import (
     RingEnded,
     SeatChanged,
     SeatReadied,
-    SeatState,
     SlotChanged,
     SlotState,
     SurveyAnswered,
@@ -34,8 +34,8 @@ from callctl.core.events import (
 )
 from callctl.core.model import City, Lending, SlotRef
 from callctl.pbx import asterisk_names as names
+from callctl.pbx.asterisk_words import CONGESTION_CAUSES, RING_ENDS, SEAT_STATES, THROWN_OUT, Fields, number_of, variables
 
-Fields = Mapping[str, Any]  # A message's headers; a repeated variable header is a list.
 Facts = tuple[Fact, ...]
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -44,62 +44,10 @@ MOST_REMEMBERED = 20_000  # Of each kind; the largest hotline queue in the provi
 OLDEST_STAMP_S = 60.0  # A message older than this is not late but wrong about the time.
 LONGEST_WAIT_S = 86_400.0  # A first arrival before this is not a first arrival.
 
-# include/asterisk/devicestate.h; the numbers are those of QueueMemberStatus and QueueMember. 0 is "unknown".
-SEAT_STATES: Mapping[str, SeatState] = {
-    "0": SeatState.OFFLINE,
-    "1": SeatState.FREE,
-    "2": SeatState.BUSY,
-    "3": SeatState.BUSY,
-    "4": SeatState.OFFLINE,
-    "5": SeatState.OFFLINE,
-    "6": SeatState.RINGING,
-    "7": SeatState.BUSY,
-    "8": SeatState.BUSY,
-}
-
-# What our dialplan says of a ring that failed: its own words, and Dial()'s DIALSTATUS.
-RING_ENDS: Mapping[str, RingEnd] = {
-    "BUSY": RingEnd.BUSY,
-    "NOANSWER": RingEnd.NO_ANSWER,
-    "CHANUNAVAIL": RingEnd.UNREACHABLE,
-    "DOWN": RingEnd.UNREACHABLE,
-    "FULL": RingEnd.TRUNK_FULL,
-    "STALE": RingEnd.REFUSED,
-    "HOP": RingEnd.REFUSED,
-}
-# DIALSTATUS is CONGESTION for many things; the cause (Q.850, include/asterisk/causes.h) tells them apart.
-CONGESTION_CAUSES: Mapping[str, RingEnd] = {
-    "17": RingEnd.BUSY,
-    "18": RingEnd.NO_ANSWER,
-    "19": RingEnd.NO_ANSWER,
-    "20": RingEnd.UNREACHABLE,
-    "21": RingEnd.REFUSED,
-    "27": RingEnd.UNREACHABLE,
-    "34": RingEnd.TRUNK_FULL,
-    "38": RingEnd.UNREACHABLE,
-    "42": RingEnd.TRUNK_FULL,
-}
-THROWN_OUT = frozenset({"FULL", "JOINEMPTY", "LEAVEEMPTY", "JOINUNAVAIL", "LEAVEUNAVAIL", "TIMEOUT"})  # QUEUESTATUS
-
 _CALL_ID = re.compile(r"[a-z]+-\d{1,12}\.\d{1,12}")
 _UNIQUE_ID = re.compile(r"\d{1,12}\.\d{1,12}")
 _DIALLABLE = re.compile(r"[^0-9+*#]")
 _DIGITS = re.compile(r"\d{1,15}")
-
-
-def number_of(text: object, otherwise: float = 0.0) -> float:
-    """A plain decimal number, or `otherwise`; never infinite, never not-a-number."""
-    try:
-        value = float(str(text))
-    except ValueError:
-        return otherwise
-    return value if -1e12 < value < 1e12 else otherwise
-
-
-def variables(fields: Fields) -> dict[str, str]:
-    """The channel variables a message carries (manager.conf, channelvars)."""
-    raw = fields.get("ChanVariable", ())
-    return dict([str(line).partition("=")[::2] for line in ((raw,) if isinstance(raw, str) else raw)])
 
 
 class AsteriskMap:
@@ -113,12 +61,13 @@ class AsteriskMap:
         self.home = city.queue.name
         self.supports = {names.support_queue(code): code for code in self.cities if code != city.code}
         self.ahead_s = 0.0  # Our clock minus the PBX's.
-        self.channels: dict[str, str] = {}  # Waiting call to its channel, for the order to move it.
-        self.talks: dict[tuple[str, Answerer], float] = {}  # When it was answered; a reading does not tell.
-        self._gone: dict[str, Outcome] = {}
-        self._returning: dict[str, None] = {}
-        self._ring_ends: dict[SlotRef, tuple[str, RingEnd]] = {}
-        self._ended: dict[str, tuple[Answerer, float]] = {}
+        self.channels: OrderedDict[str, str] = OrderedDict()  # Waiting call to its channel, for the order to move it.
+        self.talks: OrderedDict[str, tuple[Answerer, float]] = OrderedDict()  # By call; and answered when (our clock).
+        self._gone: OrderedDict[str, Outcome] = OrderedDict()
+        self._returning: OrderedDict[str, None] = OrderedDict()
+        self._lent_rings: OrderedDict[str, LentSeat] = OrderedDict()  # Another city's call, and who rings for it here.
+        self._ring_ends: OrderedDict[SlotRef, tuple[str, RingEnd]] = OrderedDict()
+        self._ended: OrderedDict[str, tuple[Answerer, float]] = OrderedDict()
         self._answerers: dict[tuple[str, str], Answerer | None] = {}
         self._readers: dict[str, Callable[[Fields, float], Facts]] = {
             "QueueCallerJoin": self._joined,
@@ -152,15 +101,22 @@ class AsteriskMap:
         at = number_of(fields.get("Timestamp", ""), -1.0) + self.ahead_s
         return reader(fields, at if now - OLDEST_STAMP_S < at < now else now)
 
+    def reads(self, fields: Fields) -> bool:
+        """Whether such an event can hold a fact."""
+        return fields.get("Event", "") in self._readers
+
     def call_of(self, fields: Fields, home: str) -> str:
         """The province call id of the caller's channel, "" where there is none.
 
         A peer city chooses the id it sends; only the ids of its own calls are believed.
         """
-        for name, value in variables(fields).items():
-            if name == "CC_CALLID" and value.startswith(home + "-") and _CALL_ID.fullmatch(value):
-                return value
-        return self._own_call(str(fields.get("Uniqueid", "")))
+        raw = fields.get("ChanVariable", ())
+        for line in (raw,) if isinstance(raw, str) else raw:
+            if line.startswith("CC_CALLID="):
+                call: str = line[10:]
+                if call.startswith(home + "-") and _CALL_ID.fullmatch(call):
+                    return call
+        return self._own_call(fields.get("Uniqueid", ""))
 
     def _own_call(self, text: str) -> str:
         if text.startswith(self.city.code + "-") and _CALL_ID.fullmatch(text):
@@ -170,7 +126,7 @@ class AsteriskMap:
     def waiting_call(self, fields: Fields, call: str, since: float, returned: bool) -> WaitingCall:
         """The citizen of a message; `since` (our clock) counts where the first arrival is not known."""
         found = variables(fields)
-        number = found.get("CC_NUM") or str(fields.get("CallerIDNum", ""))
+        number = found.get("CC_NUM") or fields.get("CallerIDNum", "")
         first = self.first_arrival(found.get("CC_T0", ""), since)
         return WaitingCall(call, _DIALLABLE.sub("", number)[:32], first, returned)
 
@@ -202,8 +158,8 @@ class AsteriskMap:
         return None
 
     def _who(self, fields: Fields) -> tuple[str, Answerer] | None:
-        queue = str(fields.get("Queue", ""))
-        by = self.answerer(queue, str(fields.get("MemberName", "")))
+        queue = fields.get("Queue", "")
+        by = self.answerer(queue, fields.get("MemberName", ""))
         if by is None:
             return None
         call = self.call_of(fields, by.assisted if isinstance(by, LentSeat) else self.city.code)
@@ -215,7 +171,7 @@ class AsteriskMap:
         call = self.call_of(fields, self.city.code) if fields.get("Queue") == self.home else ""
         if not call:
             return ()
-        _remember(self.channels, call, str(fields.get("Channel", "")))
+        _remember(self.channels, call, fields.get("Channel", ""))
         self._gone.pop(call, None)
         return (CallWaiting(self.city.code, at, self.waiting_call(fields, call, at, call in self._returning)),)
 
@@ -227,6 +183,12 @@ class AsteriskMap:
         return self._gone_as(call, at, Outcome.LEFT)
 
     def _abandoned(self, fields: Fields, at: float) -> Facts:
+        assisted = self.supports.get(fields.get("Queue", ""))
+        if assisted is not None:
+            # The home city took its caller back, or the caller hung up; app_queue says no more of the ring here.
+            call = self.call_of(fields, assisted)
+            by = self._lent_rings.pop(call, None)
+            return (RingEnded(self.city.code, at, call, by, RingEnd.UNKNOWN),) if by else ()
         call = self.call_of(fields, self.city.code) if fields.get("Queue") == self.home else ""
         return self._gone_as(call, at, Outcome.ABANDONED) if call else ()
 
@@ -239,13 +201,19 @@ class AsteriskMap:
 
     def _rung(self, fields: Fields, at: float) -> Facts:
         who = self._who(fields)
-        return (CallRinging(self.city.code, at, *who),) if who else ()
+        if who is None:
+            return ()
+        call, by = who
+        if isinstance(by, LentSeat):
+            _remember(self._lent_rings, call, by)
+        return (CallRinging(self.city.code, at, call, by),)
 
     def _not_answered(self, fields: Fields, at: float) -> Facts:
         who = self._who(fields)
         if who is None:
             return ()
         call, by = who
+        self._lent_rings.pop(call, None)
         why = RingEnd.NO_ANSWER
         if isinstance(by, SlotRef):
             told_call, told = self._ring_ends.pop(by, ("", RingEnd.UNKNOWN))
@@ -256,7 +224,8 @@ class AsteriskMap:
         who = self._who(fields)
         if who is None:
             return ()
-        _remember(self.talks, who, at)
+        self._lent_rings.pop(who[0], None)
+        _remember(self.talks, who[0], (who[1], at))
         self._returning.pop(who[0], None)
         return (CallAnswered(self.city.code, at, *who, max(0.0, number_of(fields.get("HoldTime")))),)
 
@@ -264,7 +233,7 @@ class AsteriskMap:
         who = self._who(fields)
         if who is None:
             return ()
-        self.talks.pop(who, None)
+        self.talks.pop(who[0], None)
         talked_s = max(0.0, number_of(fields.get("TalkTime")))
         if isinstance(who[1], SlotRef):
             _remember(self._ended, who[0], (who[1], talked_s))
@@ -273,8 +242,8 @@ class AsteriskMap:
     # Phones, slots, loans, trunks
 
     def _phone_changed(self, fields: Fields, at: float) -> Facts:
-        seat = str(fields.get("MemberName", ""))
-        state = SEAT_STATES.get(str(fields.get("Status", "")))
+        seat = fields.get("MemberName", "")
+        state = SEAT_STATES.get(fields.get("Status", ""))
         if fields.get("Queue") != names.ROSTER or seat not in self.seats or state is None:
             return ()
         return (SeatChanged(self.city.code, at, seat, state),)
@@ -284,8 +253,8 @@ class AsteriskMap:
         return names.ROSTER if self.seats[seat].lend is Lending.DEDICATED else self.home
 
     def _paused(self, fields: Fields, at: float) -> Facts:
-        queue, name = str(fields.get("Queue", "")), str(fields.get("MemberName", ""))
-        paused, reason = fields.get("Paused") == "1", str(fields.get("PausedReason", ""))
+        queue, name = fields.get("Queue", ""), fields.get("MemberName", "")
+        paused, reason = fields.get("Paused") == "1", fields.get("PausedReason", "")
         if name in self.seats:
             if queue != self.ready_queue(name):
                 return ()
@@ -293,10 +262,10 @@ class AsteriskMap:
         return self._slot_changed(fields, at, SlotState.CLOSED if paused else SlotState.OPEN)
 
     def _slot_changed(self, fields: Fields, at: float, state: SlotState) -> Facts:
-        found = self.slot(fields, str(fields.get("MemberName", "")), str(fields.get("Interface", "")))
+        found = self.slot(fields, fields.get("MemberName", ""), fields.get("Interface", ""))
         if found is None:
             return ()
-        return (SlotChanged(self.city.code, at, *found, state, str(fields.get("PausedReason", ""))),)
+        return (SlotChanged(self.city.code, at, *found, state, fields.get("PausedReason", "")),)
 
     def slot(self, fields: Fields, name: str, interface: str) -> tuple[SlotRef, int] | None:
         """A slot of the home queue and its token; name and interface must agree, we address it by the interface."""
@@ -308,7 +277,7 @@ class AsteriskMap:
     def loan(self, fields: Fields, name: str, interface: str) -> tuple[str, str, int] | None:
         """Seat, assisted city and token of a support queue's entry; None for whatever is not a loan of ours."""
         found = names.parse_loan(name)
-        if found is None or self.supports.get(str(fields.get("Queue", ""))) != found[1]:
+        if found is None or self.supports.get(fields.get("Queue", "")) != found[1]:
             return None
         return found if found[0] in self.seats and names.phone_interface(found[0]) == interface else None
 
@@ -321,11 +290,11 @@ class AsteriskMap:
         return self._loan_changed(fields, at, False) or self._slot_changed(fields, at, SlotState.ABSENT)
 
     def _loan_changed(self, fields: Fields, at: float, lent: bool) -> Facts:
-        found = self.loan(fields, str(fields.get("MemberName", "")), str(fields.get("Interface", "")))
+        found = self.loan(fields, fields.get("MemberName", ""), fields.get("Interface", ""))
         return (LoanChanged(self.city.code, at, *found, lent),) if found else ()
 
     def _contact(self, fields: Fields, at: float) -> Facts:
-        other = str(fields.get("AOR", "")).removeprefix("trunk-")
+        other = fields.get("AOR", "").removeprefix("trunk-")
         status = fields.get("ContactStatus")
         if self.city.trunk_to(other) is None or status not in ("Reachable", "Unreachable", "Removed"):
             return ()
@@ -335,33 +304,33 @@ class AsteriskMap:
 
     def _said_by_dialplan(self, fields: Fields, at: float) -> Facts:
         reader = self._dialplan.get(fields.get("UserEvent", ""))
-        call = self._own_call(str(fields.get("CallId", ""))) if reader else ""
+        call = self._own_call(fields.get("CallId", "")) if reader else ""
         return reader(fields, call, at) if reader and call else ()
 
     def _leg_lost(self, fields: Fields, call: str, at: float) -> Facts:
         # AgentComplete came first and said "ended"; this corrects it, and is itself enough where that was missed.
         ended = self._ended.pop(call, None)
-        by = self.answerer(self.home, str(fields.get("Slot", "")))
+        by = self.answerer(self.home, fields.get("Slot", ""))
         _remember(self._returning, call, None)
         if not isinstance(by, SlotRef):
             return ()
-        self.talks.pop((call, by), None)
+        self.talks.pop(call, None)
         talked_s = ended[1] if ended and ended[0] == by else 0.0
         return (CallEnded(self.city.code, at, call, by, talked_s, lost=True),)
 
     def _ring_failed(self, fields: Fields, call: str, at: float) -> Facts:
         # Asterisk's own AgentRingNoAnswer follows after the slot's back-off, and carries no reason.
-        peer, number = str(fields.get("Peer", "")), str(fields.get("Number", ""))
+        peer, number = fields.get("Peer", ""), fields.get("Number", "")
         if peer in self.cities and _DIGITS.fullmatch(number):
-            status = str(fields.get("Status", ""))
+            status = fields.get("Status", "")
             why = RING_ENDS.get(status, RingEnd.UNKNOWN)
             if status == "CONGESTION":
-                why = CONGESTION_CAUSES.get(str(fields.get("Cause", "")), RingEnd.UNKNOWN)
+                why = CONGESTION_CAUSES.get(fields.get("Cause", ""), RingEnd.UNKNOWN)
             _remember(self._ring_ends, SlotRef(peer, int(number)), (call, why))
         return ()
 
     def _survey(self, fields: Fields, call: str, at: float) -> Facts:
-        score = str(fields.get("Score", ""))
+        score = fields.get("Score", "")
         return (SurveyAnswered(self.city.code, at, call, int(score)),) if score in ("1", "2", "3", "4", "5") else ()
 
     def _call_back(self, fields: Fields, call: str, at: float) -> Facts:
@@ -381,15 +350,15 @@ class AsteriskMap:
 
     def take_over(self, channels: Mapping[str, str], returned: Collection[str], talks: Collection[TalkSeen]) -> None:
         """Remember what a full reading saw, and of the talks nothing else: the ends of others were missed."""
-        self.channels = dict(channels)
-        self.talks = {(talk.call, talk.by): talk.answered_at for talk in talks}
+        self.channels = OrderedDict(channels)
+        self.talks = OrderedDict((talk.call, (talk.by, talk.answered_at)) for talk in talks)
         for call in returned:
             _remember(self._returning, call, None)
 
 
-def _remember(store: dict[Key, Value], key: Key, value: Value) -> None:
-    """Newest last; the oldest is forgotten above the bound."""
-    store.pop(key, None)
+def _remember(store: OrderedDict[Key, Value], key: Key, value: Value) -> None:
+    """Newest last; the oldest is forgotten above the bound. (A plain dict gets slow when its oldest are deleted.)"""
     store[key] = value
+    store.move_to_end(key)
     if len(store) > MOST_REMEMBERED:
-        del store[next(iter(store))]
+        store.popitem(last=False)

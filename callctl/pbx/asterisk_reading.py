@@ -24,7 +24,8 @@ from callctl.core.events import (
 )
 from callctl.core.model import SlotRef
 from callctl.pbx import asterisk_names as names
-from callctl.pbx.asterisk_map import SEAT_STATES, AsteriskMap, Fields, number_of, variables
+from callctl.pbx.asterisk_map import AsteriskMap
+from callctl.pbx.asterisk_words import SEAT_STATES, Fields, number_of, variables
 
 _BUSY_SLOT = frozenset({"2", "3", "6", "7", "8"})  # Device states of a Local channel that rings or talks.
 _TRUNK_DOWN = frozenset({"UNAVAILABLE", "INVALID", "UNKNOWN", ""})  # The dialplan dials in every other state.
@@ -158,7 +159,8 @@ def _talks(chart: AsteriskMap, reading: Reading) -> Iterable[TalkSeen]:
             continue
         # Duration counts from the first ring, so the answer may be dated some seconds too early.
         since = reading.queues_at - _seconds(str(fields.get("Duration", "")))
-        yield TalkSeen(call, by, chart.talks.get((call, by), since))
+        known = chart.talks.get(call)
+        yield TalkSeen(call, by, known[1] if known and known[0] == by else since)
 
 
 def _answerer(chart: AsteriskMap, channel: str, home: str) -> Answerer | None:

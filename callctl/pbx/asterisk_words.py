@@ -1,0 +1,60 @@
+"""Asterisk's numbers and words, and what they are in callctl's: device states, ends of a ring, queue ends, variables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from callctl.core.events import RingEnd, SeatState
+
+Fields = Mapping[str, Any]  # A message's headers; a repeated variable header is a list.
+
+# include/asterisk/devicestate.h; the numbers are those of QueueMemberStatus and QueueMember. 0 is "unknown".
+SEAT_STATES: Mapping[str, SeatState] = {
+    "0": SeatState.OFFLINE,
+    "1": SeatState.FREE,
+    "2": SeatState.BUSY,
+    "3": SeatState.BUSY,
+    "4": SeatState.OFFLINE,
+    "5": SeatState.OFFLINE,
+    "6": SeatState.RINGING,
+    "7": SeatState.BUSY,
+    "8": SeatState.BUSY,
+}
+
+# What our dialplan says of a ring that failed: its own words, and Dial()'s DIALSTATUS.
+RING_ENDS: Mapping[str, RingEnd] = {
+    "BUSY": RingEnd.BUSY,
+    "NOANSWER": RingEnd.NO_ANSWER,
+    "CHANUNAVAIL": RingEnd.UNREACHABLE,
+    "DOWN": RingEnd.UNREACHABLE,
+    "FULL": RingEnd.TRUNK_FULL,
+    "STALE": RingEnd.REFUSED,
+    "HOP": RingEnd.REFUSED,
+}
+# DIALSTATUS is CONGESTION for many things; the cause (Q.850, include/asterisk/causes.h) tells them apart.
+CONGESTION_CAUSES: Mapping[str, RingEnd] = {
+    "17": RingEnd.BUSY,
+    "18": RingEnd.NO_ANSWER,
+    "19": RingEnd.NO_ANSWER,
+    "20": RingEnd.UNREACHABLE,
+    "21": RingEnd.REFUSED,
+    "27": RingEnd.UNREACHABLE,
+    "34": RingEnd.TRUNK_FULL,
+    "38": RingEnd.UNREACHABLE,
+    "42": RingEnd.TRUNK_FULL,
+}
+THROWN_OUT = frozenset({"FULL", "JOINEMPTY", "LEAVEEMPTY", "JOINUNAVAIL", "LEAVEUNAVAIL", "TIMEOUT"})  # QUEUESTATUS
+
+
+def number_of(text: Any, otherwise: float = 0.0) -> float:
+    """A plain decimal number, or `otherwise`; never infinite, never not-a-number."""
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return otherwise
+    return value if -1e12 < value < 1e12 else otherwise
+
+
+def variables(fields: Fields) -> dict[str, str]:
+    """The channel variables a message carries (manager.conf, channelvars)."""
+    raw = fields.get("ChanVariable", ())
+    return dict([str(line).partition("=")[::2] for line in ((raw,) if isinstance(raw, str) else raw)])
