@@ -15,7 +15,7 @@ from callctl.core.acts import Act, ActRefused, EndEvent, Sentence, SetQuota, Sta
 from callctl.core.model import Province
 from callctl.core.wishes import AssistanceEvent, Wishes
 from callctl.rights import Actor
-from callctl.store.port import AuditEntry, History, Registry, StoreLost, WishesChanged
+from callctl.store.port import AlreadyDone, AuditEntry, History, Registry, StoreLost, WishesChanged
 from callctl.unsent import UnsentAudit
 
 ATTEMPTS = 20  # Each lost race means another supervisor's act went through; twenty in a row is not people.
@@ -179,14 +179,20 @@ class Desk:
         seen = first = await self._see()
         if not (seen.registry_up or seen.history_up or _is_stop(act)):
             raise DeskClosed(_BOTH_LOST.zh, _BOTH_LOST.en)
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             wished = replace(act.apply(seen.wishes, self._now()), version=seen.wishes.version + 1)
             if shown_wish(wished, act.what, act.city) == shown_wish(seen.wishes, act.what, act.city):
                 return await self._already(act, seen)
             if act.concern(seen.wishes) != act.concern(first.wishes):
                 raise await self._overtaken(act)
             notes = act.check(self._province, seen.wishes)
-            told = await self._write(actor, act, seen, wished, (reason, request), notes)
+            # A withdrawn act keeps its request id in the audit; done again, it is another line there.
+            once = request if not attempt else f"{request}.{attempt}"
+            try:
+                told = await self._write(actor, act, seen, wished, (reason, once), notes)
+            except AlreadyDone:
+                now = await self._see()
+                return Told(_DONE_BEFORE, (), False, now.registry_up, now.wishes)
             if told:
                 return told
             seen = await self._see()
@@ -241,7 +247,14 @@ class Desk:
             if same or last.version > wished.version:
                 return Told(self._sentence(act), notes, True, True, holding)
             renumbered = replace(holding, version=max(holding.version, wished.version) + 1)
-            back = replace(entry, at=self._now(), what=WITHDRAWN, before=entry.after, after=entry.before)
+            back = replace(
+                entry,
+                at=self._now(),
+                what=WITHDRAWN,
+                before=entry.after,
+                after=entry.before,
+                request=f"{entry.request} {WITHDRAWN}",
+            )
             await self._history.audit(back, renumbered)
             await self._registry.restore_wishes(renumbered)
         except (StoreLost, WishesChanged):
@@ -321,6 +334,7 @@ _SAID = {
     ),
     "resume": ("已恢复", "running again"),
 }
+_DONE_BEFORE = Sentence("这条命令先前已执行过，不再重复", "this very order was carried out before and is not repeated")
 _REDIS_LOST = Sentence(
     "Redis 联系不上：已记录，恢复后自动生效；各市接听和通话不受影响，暂不新增借调",
     "Redis cannot be reached: recorded, in effect as soon as it is back; answering and calls go on, nothing new is lent",

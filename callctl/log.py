@@ -142,10 +142,10 @@ def set_up(style: str, now: Callable[[], float], stream: TextIO | None = None, l
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=False,  # Loggers are module globals, made before set_up runs.
     )
-    _route_libraries(out, shared, renderer)
+    _route_libraries(out, shared, renderer, level)
 
 
-def _route_libraries(out: TextIO, shared: list[Processor], renderer: Processor) -> None:
+def _route_libraries(out: TextIO, shared: list[Processor], renderer: Processor, least: int) -> None:
     lines = _Lines(out)
     lines.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -154,12 +154,12 @@ def _route_libraries(out: TextIO, shared: list[Processor], renderer: Processor) 
     )
     root = logging.getLogger()
     root.handlers[:] = [lines]
-    root.setLevel(logging.WARNING)
+    root.setLevel(max(logging.WARNING, least))
     for name, level in LIBRARIES.items():
         library = logging.getLogger(name)
         library.handlers[:] = []
         library.propagate = True
-        library.setLevel(level)
+        library.setLevel(max(level, least))
 
 
 class _Lines(logging.StreamHandler[TextIO]):

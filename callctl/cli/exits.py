@@ -14,7 +14,9 @@ from callctl.log import mask_text
 from callctl.pbx.port import OrderFailed
 from callctl.province import ProvinceError
 from callctl.settings import SettingsError, read_settings
+from callctl.store.embedded import EmbeddedFailed
 from callctl.store.port import Refusal, StoreLost
+from callctl.store.schema import SchemaUnfit
 
 DONE = 0
 REFUSED = 1  # Asked for something that cannot be; also: a check that found mistakes.
@@ -34,7 +36,7 @@ def ended_by(fault: BaseException) -> int:
     if isinstance(fault, ActRefused):
         _complain(told(fault.sentence))
         return NOT_ALLOWED if isinstance(fault, NotAllowed) else UNAVAILABLE if isinstance(fault, DeskClosed) else REFUSED
-    if isinstance(fault, SettingsError | NotRunnable | ProvinceError):
+    if isinstance(fault, SettingsError | NotRunnable | ProvinceError | EmbeddedFailed | SchemaUnfit):
         for line in str(fault).splitlines():
             _complain(line)
         return CONFIGURATION

@@ -2,12 +2,14 @@
 
 import asyncio
 import datetime
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.live import Live
 from rich.table import Table
@@ -158,7 +160,7 @@ def audit(
     elif not entries:
         print(word("no_audit"))
     else:
-        table = Table(pad_edge=False)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for key in ("when", "who", "where", "what", "city", "before_after", "reason"):
             table.add_column(word(key))
         for entry in entries:
@@ -168,10 +170,21 @@ def audit(
                 entry["where"],
                 word(entry["what"]),
                 city_name(whole, entry["city"]) if entry["city"] else word("all_cities"),
-                f"{entry['before'] or '-'} → {entry['after'] or '-'}",
+                f"{_readable(entry['before'], whole)} → {_readable(entry['after'], whole)}",
                 entry["reason"],
             )
         screen().print(table)
+
+
+def _readable(text: str, province: Province) -> str:
+    """A wish as the audit keeps it, for a person: an event is JSON there."""
+    if not text.startswith("{"):
+        return text or "-"
+    event = json.loads(text)
+    shares = " ".join(f"{city_name(province, code)} {count}" for code, count in event["seats"].items())
+    switched = say("开", "on") if event["switched_on"] else word("off")
+    parts = (event["title"], shares or word("everybody"), f"{word('priority')} {event['priority']:g}", switched)
+    return " | ".join(part for part in parts if part)
 
 
 def local_time(at: float) -> str:
@@ -197,7 +210,7 @@ def event_rows(wishes: Wishes) -> list[dict[str, Any]]:
 
 def event_table(rows: list[dict[str, Any]], province: Province) -> Table:
     """One row an event."""
-    table = Table(pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for key in ("city", "title", "started", "priority", "switch", "seats"):
         table.add_column(word(key))
     for row in rows:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from callctl.cli.words import english, say, word
@@ -50,7 +51,7 @@ def headline(picture: Mapping[str, Any] | None, now: float) -> str:
 
 def city_table(picture: Mapping[str, Any], province: Province, only: City | None) -> Table:
     """One row a city."""
-    table = Table(pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column(word("city"), no_wrap=True)
     for key in ("waiting", "longest_wait", *SEAT_STATES):
         table.add_column(word(key), justify="right", no_wrap=True)
@@ -164,7 +165,7 @@ def seat_rows(
 
 def seat_table(rows: list[dict[str, Any]], province: Province) -> Table:
     """One row a seat."""
-    table = Table(pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for key in ("city", "seat", "agent", "name", "lend", "skills", "state", "lent_to"):
         table.add_column(word(key))
     for row in rows:

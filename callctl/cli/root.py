@@ -1,9 +1,12 @@
 """The root of the command line: every command, and how each kind of ending becomes one line and an exit code."""
 
+import io
+import logging
 import sys
 
 import typer
 
+from callctl import clock, log
 from callctl.cli import check, db, lab, look, operate, render, run
 from callctl.cli.exits import ended_by
 from callctl.cli.words import say
@@ -29,9 +32,10 @@ def make_app() -> typer.Typer:
 def run_command_line() -> int:
     """Run one command; its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal whose locale knows no Chinese must still show the cities' names.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if _knows_chinese(stream.encoding) else "utf-8", errors="replace")
+    # What a library has to say is for the service's log; a person at a terminal gets the one line of cli/exits.py.
+    log.set_up("console", clock.now, level=logging.CRITICAL)
     try:
         make_app()(prog_name="callctl")
     except SystemExit as ending:
@@ -41,3 +45,12 @@ def run_command_line() -> int:
     except Exception as fault:
         return ended_by(fault)
     return 0
+
+
+def _knows_chinese(encoding: str) -> bool:
+    """Whether a terminal's character set can show the cities' names; one that cannot gets UTF-8 all the same."""
+    try:
+        "多援一".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
