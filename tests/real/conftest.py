@@ -11,6 +11,7 @@ import pytest
 from callctl.lab.lab import Lab, LabPlan
 from callctl.lab.program import find_asterisk
 from tests.real.floor import Floor
+from tests.real.stage import Stage
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 # Shorter than a city's: a test shall not wait for what it does not test.
@@ -50,3 +51,13 @@ async def floor(cities: Lab) -> AsyncIterator[Floor]:
     await made.beat()
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def stage(floor: Floor) -> AsyncIterator[Stage]:
+    """The floor with stores of its own; the test starts the controller."""
+    with tempfile.TemporaryDirectory(prefix="callctl-stage-") as folder:
+        made = Stage(floor, Path(folder))
+        await made.open()
+        yield made
+        await made.close()

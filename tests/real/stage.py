@@ -1,0 +1,133 @@
+"""The stage of a failure test: the floor's real cities, real stores of its own, and controllers as processes of their own.
+
+The supervisor acts through the desk; everything else is seen from outside: the phones, the PBXs, the published status.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from callctl import clock
+from callctl.app import Room, open_room
+from callctl.rights import EVERYWHERE, Actor, Role
+from callctl.settings import Settings
+from callctl.store.port import StoreLost
+from tests.real.floor import Floor
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+ASSISTED = "yangzhou"
+SUPERVISOR = Actor("值班长", "stage", frozenset(Role), frozenset({EVERYWHERE}))
+
+
+class Stage:
+    """One test's world. `folder` holds its stores; the floor's cities are shared, and as new."""
+
+    def __init__(self, floor: Floor, folder: Path) -> None:
+        self.floor = floor
+        self.settings: Settings = replace(
+            floor.lab.settings, state_dir=folder, sql_url=f"sqlite+aiosqlite:///{folder / 'history.db'}"
+        )
+        self.controllers: dict[str, subprocess.Popen[bytes]] = {}
+        self._folder = folder
+        self._stack = AsyncExitStack()
+        self._room: Room | None = None
+
+    @property
+    def room(self) -> Room:
+        """The desk and the stores, as the supervisor's commands open them."""
+        assert self._room is not None
+        return self._room
+
+    async def open(self) -> None:
+        """Start the stores."""
+        self._room = await self._stack.enter_async_context(open_room(self.settings, self.floor.lab.province, clock.now))
+
+    async def close(self) -> None:
+        """End controllers and stores."""
+        for process in self.controllers.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+                process.wait()
+        await self._stack.aclose()
+
+    # ------------------------------------------------------------------------------------- the controller
+    async def control(self, name: str = "a", environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start a controller and wait until it (or an earlier one) leads and sees every city."""
+        self.start_controller(name, environment)
+        await self.until(lambda status: all(city["up"] for city in status["cities"].values()), 15.0)
+        return self.controllers[name]
+
+    def start_controller(self, name: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start a controller, and wait for nothing."""
+        env = {
+            **os.environ,
+            **self.floor.lab.environment,
+            "CALLCTL_STATE": str(self.settings.state_dir),
+            "CALLCTL_SQL_URL": self.settings.sql_url,
+            "PYTHONPATH": str(PROJECT),
+            **(environment or {}),
+        }
+        with self.log(name).open("ab") as out:
+            self.controllers[name] = subprocess.Popen(
+                [sys.executable, "-m", "callctl", "run", "--log", "json"], env=env, stdout=out, stderr=out
+            )
+
+    def log(self, name: str = "a") -> Path:
+        """What a controller wrote."""
+        return self._folder / f"controller-{name}.log"
+
+    def kill(self, name: str = "a") -> None:
+        """SIGKILL: no good-bye."""
+        self.controllers[name].kill()
+        self.controllers[name].wait()
+
+    # ------------------------------------------------------------------------------------- the supervisor
+    async def assist(self, city: str = ASSISTED) -> None:
+        """Start an assistance event for a city and switch it on."""
+        await self.room.desk.start_event(SUPERVISOR, city, "测试")
+        await self.room.desk.switch(SUPERVISOR, city, True)
+
+    # ------------------------------------------------------------------------------------- what is seen
+    async def status(self) -> dict[str, Any]:
+        """The published picture; {"cities": {}} before the first."""
+        try:
+            return dict(await self.room.registry.status() or {"cities": {}})
+        except StoreLost:
+            return {"cities": {}}
+
+    async def until(self, true: Callable[[dict[str, Any]], bool], within_s: float = 15.0) -> dict[str, Any]:
+        """The first picture for which `true` holds, published from now on. Raises AssertionError with the last picture."""
+        began = clock.now()
+        status: dict[str, Any] = {}
+        while clock.now() - began < within_s:
+            status = await self.status()
+            if status.get("cities") and status["at"] >= began - 1.0 and true(status):
+                return status
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"not within {within_s:g} s; last: {status}\n{self._tail()}")
+
+    def _tail(self) -> str:
+        return "\n".join(self.log(name).read_text("utf-8", "replace")[-2000:] for name in self.controllers)
+
+    async def slots(self, assisted: str = ASSISTED) -> dict[str, str]:
+        """The slots the assisted city's PBX has now: member name → its line of `queue show`."""
+        queue = self.floor.city(assisted).queue.name
+        shown = await self.floor.pbx(assisted).cli(f"queue show {queue}")
+        return {line.split()[0]: line for line in map(str.strip, shown.splitlines()) if "Local/" in line}
+
+    async def open_slots(self, assisted: str = ASSISTED) -> set[str]:
+        """The slots that may be rung, as the PBX sees them."""
+        return {name for name, line in (await self.slots(assisted)).items() if "paused" not in line}
+
+    async def loans(self, supporting: str, assisted: str = ASSISTED) -> set[str]:
+        """The names of the seats in a support queue, as the PBX sees them."""
+        shown = await self.floor.pbx(supporting).cli(f"queue show support-{assisted}")
+        return {line.split()[0] for line in map(str.strip, shown.splitlines()) if "PJSIP/" in line}
