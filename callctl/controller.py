@@ -248,7 +248,7 @@ class Controller:
         while True:
             if not self._unheard or self._ledger.lease is not None:
                 await self._ledger.lead(self._world)
-                await self._ledger.tidy(expect.overlay(self._world, self._expected), self._plan)
+                await self._ledger.tidy(self._world, expect.overlay(self._world, self._expected), self._plan)
                 self._wake.set()
             pause = self._pace.lease_s if not self._unheard else self._pace.batch_s
             try:

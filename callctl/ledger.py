@@ -88,12 +88,15 @@ class Ledger:
                 fresh[ref] = self.taken[ref]
         self.taken = fresh
 
-    async def tidy(self, world: World, plan: Plan) -> None:
-        """Make the registry's loans those of the PBXs: the PBXs are the truth, the registry is who may change it."""
+    async def tidy(self, world: World, expected: World, plan: Plan) -> None:
+        """Make the registry's loans those of the PBXs: the PBXs are the truth, the registry is who may change it.
+
+        Only what a PBX showed is adopted (`world`); what we just ordered counts as being there, too (`expected`).
+        """
         if self.lease is None or not self.up:
             return
-        shown = dict(all_loans(world))
-        unknown = [(ref, loan) for ref, loan in shown.items() if ref not in self.taken and plan.loans.get(ref)]
+        unknown = [(ref, loan) for ref, loan in all_loans(world) if ref not in self.taken and plan.loans.get(ref)]
+        shown = dict(all_loans(expected))
         gone = [
             (ref, taken)
             for ref, taken in self.taken.items()

@@ -7,7 +7,7 @@ from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Order, Re
 from callctl.core.events import SlotState
 from callctl.core.model import SeatRef, SlotRef
 from callctl.core.plan import Plan
-from callctl.core.world import CityView, SeatLoan, SlotView, World
+from callctl.core.world import CityView, World
 
 DROP_IDLE_AFTER_S = 600.0  # An unused closed slot costs nothing; dropped in the end so that queues stay readable.
 UNTAKEN = 0  # Token of a Lend whose loan the controller has still to take in the registry.
@@ -42,20 +42,16 @@ def reconcile(world: World, plan: Plan, taken: Mapping[SeatRef, Taken], lease: i
 
 
 def _recalls(code: str, view: CityView, plan: Plan, taken: Mapping[SeatRef, Taken]) -> Iterator[Order]:
-    for seat_id in view.tally.lent:
-        ref = SeatRef(code, seat_id)
-        loans = view.seats[seat_id].loans
-        keep = _loan_to_keep(loans, plan.loans.get(ref), taken.get(ref))
+    for seat_id, latest in view.tally.lent.items():
+        # Of two loans only the later one can be right, whatever is wished: the older one's controller was deposed.
+        ref, loans = SeatRef(code, seat_id), view.seats[seat_id].loans
+        held = taken.get(ref)
+        keep = plan.loans.get(ref) == latest.assisted and (held is None or held.token <= latest.token)
+        if keep and len(loans) == 1:
+            continue
         for loan in loans:
-            if loan != keep:
+            if not keep or loan != latest:
                 yield Recall(code, seat_id, loan.assisted)
-
-
-def _loan_to_keep(loans: tuple[SeatLoan, ...], wished: str | None, taken: Taken | None) -> SeatLoan | None:
-    # Of two loans only the later one can be right, whatever is wished: the older one's controller was deposed.
-    latest = loans[-1]
-    outdated = taken is not None and latest.token < taken.token
-    return latest if latest.assisted == wished and not outdated else None
 
 
 def _lends(world: World, plan: Plan, taken: Mapping[SeatRef, Taken]) -> Iterator[Order]:
@@ -73,20 +69,22 @@ def _lends(world: World, plan: Plan, taken: Mapping[SeatRef, Taken]) -> Iterator
 def _slots(
     code: str, view: CityView, wanted: Mapping[str, int], lease: int, now: float, back: list[Order], forth: list[Order]
 ) -> None:
-    by_city: dict[str, list[tuple[SlotRef, SlotView]]] = {supporting: [] for supporting in wanted}
-    for ref, slot in view.slots.items():
-        by_city.setdefault(ref.supporting, []).append((ref, slot))
-    for supporting, slots in by_city.items():
-        number = wanted.get(supporting, 0)
-        # Those in use first: they count as open, and closing one is only for after its call.
-        running = sorted((not slot.in_use, ref) for ref, slot in slots if slot.in_use or slot.state is SlotState.OPEN)
-        for _, ref in running[number:]:
-            if view.slots[ref].state is SlotState.OPEN:
-                back.append(CloseSlot(code, ref))
-        if len(running) < number:
-            forth.extend(_openings(code, view, supporting, {ref for _, ref in running}, number, lease))
-        else:
-            back.extend(_drops(code, slots, now))
+    differ = {other for other in (*wanted, *view.slots_open) if wanted.get(other, 0) != view.slots_open.get(other, 0)}
+    if differ:
+        found: dict[str, list[tuple[bool, SlotRef]]] = {other: [] for other in differ}
+        for ref, slot in view.slots.items():
+            if ref.supporting in differ and (slot.in_use or slot.state is SlotState.OPEN):
+                found[ref.supporting].append((not slot.in_use, ref))
+        for supporting, slots in sorted(found.items()):
+            number = wanted.get(supporting, 0)
+            # Those in use first: they count as open, and closing one is only for after its call.
+            running = [ref for _, ref in sorted(slots)]
+            back.extend(CloseSlot(code, ref) for ref in running[number:] if view.slots[ref].state is SlotState.OPEN)
+            if len(running) < number:
+                forth.extend(_openings(code, view, supporting, set(running), number, lease))
+    if view.idle_closed_since is not None and now - view.idle_closed_since > DROP_IDLE_AFTER_S:
+        ordered = {order.slot for order in forth if isinstance(order, OpenSlot) and order.city == code}
+        back.extend(_drops(code, view, ordered, now))
 
 
 def _openings(
@@ -106,8 +104,9 @@ def _openings(
         missing -= 1
 
 
-def _drops(code: str, slots: list[tuple[SlotRef, SlotView]], now: float) -> Iterator[Order]:
-    for ref, slot in slots:
+def _drops(code: str, view: CityView, wanted: set[SlotRef], now: float) -> Iterator[Order]:
+    for ref, slot in view.slots.items():
         known = slot.since > 0.0  # 0 comes from an order of ours that is still believed.
-        if known and slot.state is SlotState.CLOSED and not slot.in_use and now - slot.since > DROP_IDLE_AFTER_S:
+        idle = slot.state is SlotState.CLOSED and not slot.in_use and ref not in wanted
+        if known and idle and now - slot.since > DROP_IDLE_AFTER_S:
             yield DropSlot(code, ref)

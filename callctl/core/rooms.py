@@ -1,13 +1,13 @@
 """One supporting city while a plan is made: what it has left to give, and the first thing that stands in the way."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from callctl.core.events import SeatState
 from callctl.core.model import Lending, Pair, Province, SeatRef
 from callctl.core.reasons import Why
 from callctl.core.wishes import AssistanceEvent, Wishes
-from callctl.core.world import CityView, Missed, PairHealth, World
+from callctl.core.world import CityView, Missed, PairHealth, SeatView, World
 
 FRESH_S = 45.0  # Every city is read anew each 30 s; one reading may be missed by half.
 BREAKER_FAILURES = 3  # In a row; a single failed set-up is daily life.
@@ -18,17 +18,34 @@ UNLIMITED = 1_000_000
 
 
 class Setting(NamedTuple):
-    """The arguments of one plan, passed along as one."""
+    """The arguments of one plan, passed along as one, and what stands between pairs of cities, found once."""
 
     province: Province
     world: World
     wishes: Wishes
     active: Mapping[str, float | None]
     now: float
+    barred: Mapping[str, Mapping[str, Why]]  # By assisted, then supporting city: trunk down, or the breaker is open.
 
     def event(self, assisted: str) -> AssistanceEvent:
         """The event of a city that is wished on."""
         return self.wishes.events[assisted]
+
+
+def barred_pairs(world: World, active: Iterable[str], now: float) -> dict[str, dict[str, Why]]:
+    """The pairs no call can pass between now. Failures are few, so only what failed is looked at."""
+    barred: dict[str, dict[str, Why]] = {code: {} for code in active}
+    for code, others in barred.items():
+        view = world.cities[code]
+        for other in view.failing:
+            if other in world.cities and breaker_slots(world, Pair(code, other), now) == 0:
+                others[other] = Why.BREAKER
+        others.update(dict.fromkeys(view.trunks_down, Why.TRUNK_DOWN))
+    for code, view in world.cities.items():
+        for other in view.trunks_down:
+            if other in barred:
+                barred[other][code] = Why.TRUNK_DOWN
+    return barred
 
 
 class Room:
@@ -38,8 +55,8 @@ class Room:
     """
 
     __slots__ = (
-        "at", "cap_left", "city", "code", "dedicated", "idle_left", "kept", "quota_left", "shared", "taken",
-        "trunk_left", "up", "view",
+        "at", "cap_left", "city", "closed", "code", "dedicated", "helps", "idle_left", "kept", "quota_left", "seats_bar",
+        "shared", "trunk_left", "view",
     )  # fmt: skip
 
     def __init__(self, at: Setting, code: str) -> None:
@@ -47,14 +64,20 @@ class Room:
         self.code = code
         self.city = at.province.cities[code]
         self.view = at.world.cities[code]
-        self.up = self.view.fresh(at.now, FRESH_S)
+        self.helps = self.view.fixed.helps
+        self.closed: Why | None = None
+        if not self.view.fresh(at.now, FRESH_S):
+            self.closed = Why.PBX_DOWN
+        elif code in at.active:
+            self.closed = Why.ITSELF_ASSISTED  # One-way: who is helped does not help (Perry & Whitt).
+        self.seats_bar: Why | None = None
         # Agents who may be away from home at this moment: none while own callers wait. A caller for whom a home
         # agent's phone rings does not wait for want of agents; counting him would shut the slots at every home call.
         spare = self.view.idle(at.now) - self.city.lend.reserve
         self.idle_left = 0 if self.view.unserved else max(0, spare)
         self.quota_left = at.wishes.quotas.get(code, self.city.lend.quota)
-        self.kept: dict[str, list[str]] = {}  # Seats lent already and kept, by assisted city.
-        self.taken: set[str] = set()
+        # Seats lent already, kept and free to be rung, by assisted city: dedicated, shared, not yet confirmed of both.
+        self.kept: dict[str, list[int]] = {}
         self.cap_left: dict[str, int] = {}
         self.trunk_left: dict[str, int] = {}
         self.dedicated: list[str] | None = None  # Seats that may be lent now, next one last; found when first asked.
@@ -62,19 +85,13 @@ class Room:
 
     def bars(self, assisted: str) -> Why | None:
         """What stands between the two cities, whatever the seats."""
-        at = self.at
-        if not self.up:
-            return Why.PBX_DOWN
-        if self.code in at.active:
-            return Why.ITSELF_ASSISTED  # One-way: who is helped does not help (Perry & Whitt).
+        if self.closed is not None:
+            return self.closed
         if self.event_cap(assisted) <= 0:
             return Why.NOT_IN_EVENT
-        pair = Pair(assisted, self.code)
-        if self.trunk_channels(assisted) == 0:
+        if not self.view.fixed.channels.get(assisted):
             return Why.NO_TRUNK
-        if not trunk_up(at.world, pair):
-            return Why.TRUNK_DOWN
-        return Why.BREAKER if breaker_slots(at.world, pair, at.now) == 0 else None
+        return self.at.barred[assisted].get(self.code)
 
     def why_not(self, assisted: str) -> Why | None:
         """Why no further seat can be lent to `assisted` now; None where one can."""
@@ -86,19 +103,33 @@ class Room:
             return Why.QUOTA
         if self.channels_left(assisted) <= 0:
             return Why.TRUNK_FULL
-        dedicated, shared = self.free_seats()
-        if dedicated or (shared and self.idle_left > 0):
-            return None
-        return self._seats_bar(bool(shared))
+        return None if self.has_seat() else self._seats_bar()
 
-    def _seats_bar(self, shared_free: bool) -> Why:
-        view, now = self.view, self.at.now
-        if view.tally.on_duty == 0:
-            return Why.NO_SEAT_ON_DUTY
-        if shared_free:
-            return Why.OWN_CALLERS if view.unserved else Why.RESERVE
-        cooling = any(cooling_down(view.missed.get(name), now) for name in view.tally.lendable)
-        return Why.COOL_DOWN if cooling else Why.SEATS_BUSY
+    def general_bar(self) -> Why | None:
+        """Why nobody at all gets a further seat from here; None where it depends on who asks."""
+        if not self.at.world.registry_up:
+            return Why.REGISTRY_LOST
+        if self.closed is not None or self.quota_left <= 0:
+            return self.closed or Why.QUOTA
+        return None if self.has_seat() else self._seats_bar()
+
+    def has_seat(self) -> bool:
+        """Whether there is a seat to lend and a quota to lend it on."""
+        dedicated, shared = self.free_seats()
+        return self.quota_left > 0 and bool(dedicated or (shared and self.idle_left > 0))
+
+    def _seats_bar(self) -> Why:
+        if self.seats_bar is None:
+            view, now = self.view, self.at.now
+            if view.tally.on_duty == 0:
+                self.seats_bar = Why.NO_SEAT_ON_DUTY
+            elif self.shared:
+                self.seats_bar = Why.OWN_CALLERS if view.unserved else Why.RESERVE
+            elif any(cooling_down(view.missed.get(name), now) for name in view.tally.lendable):
+                self.seats_bar = Why.COOL_DOWN
+            else:
+                self.seats_bar = Why.SEATS_BUSY
+        return self.seats_bar
 
     def event_cap(self, assisted: str) -> int:
         """Most seats the event lets this city lend."""
@@ -111,17 +142,13 @@ class Room:
             self.cap_left[assisted] = self.event_cap(assisted)
         return self.cap_left[assisted]
 
-    def trunk_channels(self, assisted: str) -> int:
-        """Calls at a time between the two cities."""
-        return self.view.fixed.channels.get(assisted, 0)
-
     def channels_left(self, assisted: str) -> int:
         """Trunk channels that no call uses, seen from both ends and in both directions, less those promised here."""
         if assisted not in self.trunk_left:
             home = self.at.world.cities[assisted]
             out = max(home.slots_in_use.get(self.code, 0), self.view.tally.serving.get(assisted, 0))
             back = max(self.view.slots_in_use.get(assisted, 0), home.tally.serving.get(self.code, 0))
-            self.trunk_left[assisted] = self.trunk_channels(assisted) - out - back
+            self.trunk_left[assisted] = self.view.fixed.channels.get(assisted, 0) - out - back
         return self.trunk_left[assisted]
 
     def free_seats(self) -> tuple[list[str], list[str]]:
@@ -150,6 +177,7 @@ class Room:
             self.idle_left -= 1
         self.book(assisted)
         self.trunk_left[assisted] -= 1
+        self.seats_bar = None
         return SeatRef(self.code, seat)
 
     def book(self, assisted: str) -> None:
@@ -157,18 +185,14 @@ class Room:
         self.quota_left -= 1
         self.cap_left[assisted] = self.caps(assisted) - 1
 
-    def free_kept(self, assisted: str) -> tuple[int, int, int]:
-        """Seats on loan to `assisted` that could be rung now: dedicated, shared, and how many of both are unconfirmed."""
-        dedicated = shared = pending = 0
-        for name in self.kept.get(assisted, ()):
-            seat = self.view.seats[name]
-            if seat.state is SeatState.FREE and seat.ready and seat.free_from <= self.at.now:
-                if self.view.fixed.lending[name] is Lending.DEDICATED:
-                    dedicated += 1
-                else:
-                    shared += 1
-                pending += SeatRef(self.code, name) in self.at.world.pending
-        return dedicated, shared, pending
+    def keep(self, seat_id: str, seat: SeatView, assisted: str) -> None:
+        """Count a loan that goes on, and whether its seat could be rung now."""
+        self.book(assisted)
+        kept = self.kept.setdefault(assisted, [0, 0, 0])
+        if seat.state is SeatState.FREE and seat.free_from <= self.at.now:
+            kept[0 if self.view.fixed.lending[seat_id] is Lending.DEDICATED else 1] += 1
+            if self.at.world.pending:
+                kept[2] += SeatRef(self.code, seat_id) in self.at.world.pending
 
 
 def cooling_down(missed: Missed | None, now: float) -> bool:

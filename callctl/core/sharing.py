@@ -8,17 +8,18 @@ it does not matter that the assisted city's picture runs a moment ahead or behin
 """
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from callctl.core.events import SeatState
+from callctl.core.explain import explain
 from callctl.core.model import Lending, Pair, Province, SeatRef
 from callctl.core.plan import Plan
-from callctl.core.reasons import Reason, Why
-from callctl.core.rooms import FRESH_S, Room, Setting, breaker_slots, cooling_down, waits_too_long
+from callctl.core.reasons import Why
+from callctl.core.rooms import FRESH_S, Room, Setting, barred_pairs, breaker_slots, cooling_down
 from callctl.core.wishes import Wishes
-from callctl.core.world import SeatLoan, World, all_loans
+from callctl.core.world import World, all_loans
 
 SHORT_S = 20.0  # Own callers wait this long without a pause: shared seats come home for good, not only their slots.
 STAY_S = 5.0  # A seat stays at least so long before it moves to another assisted city.
@@ -38,7 +39,7 @@ def plan(province: Province, world: World, wishes: Wishes, memory: Any, now: flo
     """What shall be so, from one picture of the whole province."""
     before = memory if isinstance(memory, Memory) else _adopted(world, now)
     active = _active(world, wishes, before, now)
-    at = Setting(province, world, wishes, active, now)
+    at = Setting(province, world, wishes, active, now, barred_pairs(world, active, now))
     return _Round(at, before).plan()
 
 
@@ -77,6 +78,7 @@ class _Round:
         self.memory = memory
         self.rooms = {code: Room(at, code) for code in at.world.cities} if at.active else {}
         self.loans: dict[SeatRef, str] = {}
+        self.moved: set[SeatRef] = set()
         # Waiting calls somebody is found for: a home agent's phone rings, or a lent seat is or will be free.
         self.covered = {code: at.world.cities[code].tally.ringing_home for code in at.active}
         self.open_slots: dict[Pair, int] = {}
@@ -88,24 +90,22 @@ class _Round:
         at = self.at
         for room in self.rooms.values():
             self._keep_loans(room)
+        pairs = self._pairs()
         for assisted in sorted(at.active, key=self._weight, reverse=True):
-            for room in self.rooms.values():
+            for room in pairs.get(assisted, ()):
                 self._open(room, assisted)
         self._lend()
-        reasons = dict(self._reasons())
+        reasons = explain(at, self.rooms, self.covered)
         memory = Memory(
             active=at.active,
-            lent_at={
-                ref: self.memory.lent_at.get(ref, at.now) if self._lent_to(ref) == assisted else at.now
-                for ref, assisted in self.loans.items()
-            },
+            lent_at=self._lent_at(),
             short_since=self.short_since,
         )
         return Plan(self.loans, self.open_slots, reasons, frozenset(at.active), memory)
 
-    def _lent_to(self, ref: SeatRef) -> str:
-        loan = self.at.world.cities[ref.city].tally.lent.get(ref.seat)
-        return loan.assisted if loan is not None else ""
+    def _lent_at(self) -> dict[SeatRef, float]:
+        before, now = self.memory.lent_at, self.at.now
+        return {ref: now if ref in self.moved else before.get(ref, now) for ref in self.loans}
 
     def _weight(self, assisted: str, served: int = 0) -> float:
         """Weight in the province's one fair line of the caller behind the first `served`; below 0: nobody waits."""
@@ -117,34 +117,50 @@ class _Round:
     # Loans that exist ----------------------------------------------------------------------------------------------
 
     def _keep_loans(self, room: Room) -> None:
-        for seat_id, loan in room.view.tally.lent.items():
-            if self._stays(room, seat_id, loan):
-                room.book(loan.assisted)
-                room.kept.setdefault(loan.assisted, []).append(seat_id)
-                self.loans[SeatRef(room.code, seat_id)] = loan.assisted
+        lent = room.view.tally.lent
+        if not lent or room.code in self.at.active:
+            return
+        now, view, short = self.at.now, room.view, self._short(room.code)
+        pairs = {loan.assisted: self._pair_stays(room, loan.assisted) for loan in lent.values()}
+        for seat_id, loan in lent.items():
+            if not pairs[loan.assisted] or room.quota_left <= 0 or room.caps(loan.assisted) <= 0:
+                continue
+            lending, seat = view.fixed.lending.get(seat_id, Lending.NO), view.seats[seat_id]
+            if lending is Lending.NO or (short and lending is Lending.SHARED):
+                continue
+            if not seat.ready or seat.state is SeatState.OFFLINE or cooling_down(view.missed.get(seat_id), now):
+                continue
+            self.loans[SeatRef(room.code, seat_id)] = loan.assisted
+            room.keep(seat_id, seat, loan.assisted)
 
-    def _stays(self, room: Room, seat_id: str, loan: SeatLoan) -> bool:
-        """Whether the loan goes on. Free slots are closed earlier and separately (_open)."""
-        at, seat, assisted = self.at, room.view.seats[seat_id], loan.assisted
-        lending = room.view.fixed.lending.get(seat_id, Lending.NO)
-        if assisted not in at.active or room.code in at.active or lending is Lending.NO:
+    def _pair_stays(self, room: Room, assisted: str) -> bool:
+        """Whether loans between the two go on. Free slots are closed earlier and separately (_open)."""
+        if assisted not in self.at.active or assisted not in room.helps:
             return False
-        if assisted not in room.view.fixed.helps or room.quota_left <= 0 or room.caps(assisted) <= 0:
-            return False
-        if not seat.ready or seat.state is SeatState.OFFLINE or cooling_down(room.view.missed.get(seat_id), at.now):
-            return False
-        if room.bars(assisted) is Why.TRUNK_DOWN:
-            return False
-        short_s = at.now - self.short_since.get(room.code, at.now)
-        return lending is Lending.DEDICATED or short_s < SHORT_S
+        return self.at.barred[assisted].get(room.code) is not Why.TRUNK_DOWN
+
+    def _short(self, code: str) -> bool:
+        """Whether own callers have waited there for so long that the shared seats come home for good."""
+        return self.at.now - self.short_since.get(code, self.at.now) >= SHORT_S
+
+    def _pairs(self) -> dict[str, list[Room]]:
+        """Who lends or talks to whom, by assisted city: the only pairs that can have slots."""
+        pairs: dict[str, list[Room]] = {}
+        for room in self.rooms.values():
+            for assisted in {**room.kept, **room.view.tally.serving}:
+                if assisted in self.at.active:
+                    pairs.setdefault(assisted, []).append(room)
+        return pairs
 
     def _open(self, room: Room, assisted: str) -> None:
         """Slots of one pair: free lent seats as far as the supporting city can spare them, and calls in progress."""
-        serving = room.view.tally.serving.get(assisted, 0) if room.view.up else 0
+        serving = room.view.tally.serving.get(assisted, 0)
         rung = 0
         if assisted in room.kept and room.bars(assisted) is None:
-            dedicated, shared, pending = room.free_kept(assisted)
-            most = min(breaker_slots(self.at.world, Pair(assisted, room.code), self.at.now), room.channels_left(assisted))
+            dedicated, shared, pending = room.kept[assisted]
+            most = room.channels_left(assisted)
+            if room.code in self.at.world.cities[assisted].failing:
+                most = min(most, breaker_slots(self.at.world, Pair(assisted, room.code), self.at.now))
             dedicated = max(0, min(dedicated, most))
             shared = max(0, min(shared, most - dedicated, room.idle_left))
             room.idle_left -= shared
@@ -152,7 +168,8 @@ class _Round:
             self.covered[assisted] += dedicated + shared
             # A seat the PBX has not confirmed yet would answer "busy" to a slot that is quicker.
             rung = max(0, dedicated + shared - pending)
-        self.covered[assisted] += self._ringing(room, assisted)
+        if serving:
+            self.covered[assisted] += self._ringing(room, assisted)
         number = rung + serving
         if not self.at.world.registry_up:
             number = min(number, self.at.world.cities[assisted].slots_open.get(room.code, 0))
@@ -161,8 +178,6 @@ class _Round:
 
     def _ringing(self, room: Room, assisted: str) -> int:
         """Waiting calls of `assisted` that ring here: they are still in its queue, and need no further seat."""
-        if not room.view.tally.serving.get(assisted):
-            return 0
         return sum(seat.serving == assisted and seat.state is SeatState.RINGING for seat in room.view.seats.values())
 
     # Loans to make -------------------------------------------------------------------------------------------------
@@ -171,7 +186,8 @@ class _Round:
         """Give every waiting call that is not covered a seat, the heaviest in the fair line first."""
         line = [(-self._weight(code, self.covered[code]), code) for code in self.at.active if self._uncovered(code)]
         heapq.heapify(line)
-        helpers = {code: self._helpers(code) for _, code in line}
+        givers = [room for room in self.rooms.values() if room.closed is None and room.has_seat()] if line else []
+        helpers = {code: self._helpers(code, givers) for _, code in line}
         spare = None
         while line:
             _, assisted = heapq.heappop(line)
@@ -190,13 +206,13 @@ class _Round:
         view = self.at.world.cities[assisted]
         return max(0, len(view.waiting) - self.covered[assisted]) if view.fresh(self.at.now, FRESH_S) else 0
 
-    def _helpers(self, assisted: str) -> list[tuple[bool, int, str]]:
+    def _helpers(self, assisted: str, givers: list[Room]) -> list[tuple[bool, int, str]]:
         """A heap of the cities that can lend a seat now. Ranks only fall, so a stale entry is found on top."""
         heap = []
-        for code, room in self.rooms.items():
-            if assisted in room.view.fixed.helps and room.why_not(assisted) is None:
+        for room in givers:
+            if assisted in room.helps and room.why_not(assisted) is None:
                 dedicated, spare = room.rank()
-                heap.append((not dedicated, -spare, code))
+                heap.append((not dedicated, -spare, room.code))
         heapq.heapify(heap)
         return heap
 
@@ -217,12 +233,12 @@ class _Round:
     def _spare_seats(self) -> list[tuple[str, SeatRef]]:
         """Free lent seats whose present city has nobody waiting, and that have been there for a while."""
         at = self.at
+        calm = {code for code in at.active if not at.world.cities[code].waiting}
         found = []
-        for ref, assisted in self.loans.items():
+        for ref, assisted in self.loans.items() if calm else ():
             seat = at.world.cities[ref.city].seats[ref.seat]
             stayed = at.now - self.memory.lent_at.get(ref, at.now) >= STAY_S
-            calm = not at.world.cities[assisted].waiting
-            if calm and stayed and self._lent_to(ref) and seat.state is SeatState.FREE and seat.free_from <= at.now:
+            if assisted in calm and stayed and seat.state is SeatState.FREE and seat.free_from <= at.now:
                 found.append((assisted, ref))
         return found
 
@@ -230,40 +246,13 @@ class _Round:
         for index, (present, ref) in enumerate(spare):
             room = self.rooms[ref.city]
             at_home = room.view.fixed.lending[ref.seat] is not Lending.DEDICATED and room.view.unserved > 0
-            fits = assisted in room.view.fixed.helps and room.bars(assisted) is None and room.caps(assisted) > 0
+            fits = assisted in room.helps and room.bars(assisted) is None and room.caps(assisted) > 0
             if fits and not at_home and self.at.world.registry_up and room.channels_left(assisted) > 0:
                 del spare[index]
                 room.cap_left[assisted] -= 1
                 room.trunk_left[assisted] -= 1
+                self.moved.add(ref)
                 pair = Pair(present, ref.city)
                 self.open_slots[pair] = max(0, self.open_slots.get(pair, 0) - 1)
                 return ref
         return None
-
-    # Reasons -------------------------------------------------------------------------------------------------------
-
-    def _reasons(self) -> Iterator[tuple[str, tuple[Reason, ...]]]:
-        for code, view in self.at.world.cities.items():
-            if not view.up or not view.waiting:
-                continue
-            late = waits_too_long(view, self.at.now) - self.covered.get(code, 0)
-            if late > 0:
-                yield code, self._reasons_of(code, late)
-
-    def _reasons_of(self, code: str, late: int) -> tuple[Reason, ...]:
-        wishes = self.at.wishes
-        if wishes.stopped:
-            return (Reason(Why.STOPPED, late),)
-        if code not in wishes.events:
-            return (Reason(Why.NO_EVENT, late),)
-        if not wishes.events[code].switched_on:
-            return (Reason(Why.SWITCHED_OFF, late),)
-        if not self.at.world.cities[code].fresh(self.at.now, FRESH_S):
-            return (Reason(Why.HOME_UNKNOWN, late),)
-        found: dict[Why, list[str]] = {}
-        for other, room in self.rooms.items():
-            if code in room.view.fixed.helps:
-                found.setdefault(room.why_not(code) or Why.UNDER_WAY, []).append(other)
-        if not found:
-            return (Reason(Why.NO_HELPER, late),)
-        return tuple(Reason(why, late, tuple(cities)) for why, cities in found.items())

@@ -80,7 +80,7 @@ class Fixed(NamedTuple):
 
     city: City
     lending: Mapping[str, Lending]  # By seat.
-    channels: Mapping[str, int]  # Calls at a time to and from each other city.
+    channels: Mapping[str, int]  # Calls at a time to and from each other city; none: not named.
     helps: frozenset[str]
 
 
@@ -137,6 +137,27 @@ class CityView:
                 count[ref.supporting] = count.get(ref.supporting, 0) + 1
         return count
 
+    @cached_property
+    def idle_closed_since(self) -> float | None:
+        """Since when the longest closed and unused slot is so; None for none."""
+        known = [
+            slot.since
+            for slot in self.slots.values()
+            # 0 comes from an order of ours that is still believed.
+            if slot.state is SlotState.CLOSED and not slot.in_use and slot.since > 0.0
+        ]
+        return min(known, default=None)
+
+    @cached_property
+    def trunks_down(self) -> frozenset[str]:
+        """Cities whose trunk this end sees down."""
+        return frozenset(other for other, up in self.trunks.items() if not up)
+
+    @cached_property
+    def failing(self) -> frozenset[str]:
+        """Supporting cities the last set-up to which failed."""
+        return frozenset(other for other, health in self.pairs.items() if health.failures)
+
     def longest_wait_s(self, now: float) -> float:
         """Wait of the longest waiting call; 0 where nobody waits."""
         return max(0.0, now - self.waiting_sinces[0]) if self.waiting else 0.0
@@ -177,7 +198,9 @@ def unseen(province: Province) -> World:
         fixed = Fixed(
             city,
             MappingProxyType({seat.id: seat.lend for seat in city.seats}),
-            MappingProxyType({to: min(mine, own[to].get(code, 0)) for to, mine in own[code].items() if to in own}),
+            MappingProxyType(
+                {to: both for to, mine in own[code].items() if to in own and (both := min(mine, own[to].get(code, 0))) > 0}
+            ),
             frozenset(other for other in codes if city.may_help(other)),
         )
         views[code] = CityView(fixed)

@@ -46,7 +46,7 @@ class SimLink:
         boot = self.pbx.booted_at
         self.pbx.listeners.append(on_fact)
         on_fact(observe(self.pbx))
-        while self._wanted and self.pbx.alive and self.pbx.booted_at == boot:
+        while not self._cut.is_set() and self.pbx.alive and self.pbx.booted_at == boot:
             try:
                 await asyncio.wait_for(self._cut.wait(), self.pbx.timing.deadline_s)
             except TimeoutError:

@@ -217,6 +217,8 @@ class SimPbx:
             call.timer = later(0.0, self._slot_failed, call, RingEnd.REFUSED)
         elif not self.trunks.get(slot.supporting) or not peer.trunks.get(self.city):
             call.timer = later(0.0, self._slot_failed, call, RingEnd.UNREACHABLE)
+        elif self._legs(slot.supporting) + peer._legs(self.city) > self._channels(slot.supporting):
+            call.timer = later(0.0, self._slot_failed, call, RingEnd.TRUNK_FULL)
         elif not peer.alive:
             call.timer = later(self.timing.invite_gives_up_s, self._slot_failed, call, RingEnd.UNREACHABLE)
         else:
@@ -230,6 +232,13 @@ class SimPbx:
                 call.timer = later(seat.answers_after_s, self._answer, call)
             else:
                 call.timer = later(self.timing.ring_s, self._slot_failed, call, RingEnd.NO_ANSWER)
+
+    def _legs(self, supporting: str) -> int:
+        return sum(bool(slot.call) for ref, slot in self.slots.items() if ref.supporting == supporting)
+
+    def _channels(self, other: str) -> int:
+        trunk = self.home.trunk_to(other)
+        return trunk.channels if trunk is not None else 0
 
     def free_lent_seat(self, assisted: str) -> SimSeat | None:
         """The lent seat the support queue would ring; None: 486."""
@@ -358,6 +367,12 @@ class SimPbx:
         """The PBX is killed: its calls and what we added are gone. Legs at the other cities are found dead in a while."""
         self.alive = False
         later = asyncio.get_running_loop().call_later
+        for call in self.calls.values():
+            if call.timer is not None:
+                call.timer.cancel()
+            if isinstance(call.by, SlotRef) and call.peer_seat:
+                far, seat = self._far_end(call)
+                later(self.timing.leg_lost_after_s, far.end_talk, seat, call.waiting.call, 0.0)
         for other in self.network.values():
             for call in list(other.calls.values()):
                 if call.answered_at and isinstance(call.by, SlotRef) and call.by.supporting == self.city:
@@ -371,9 +386,6 @@ class SimPbx:
 
     def boot(self) -> None:
         """Start again after die(): registered phones, empty queues, no members of ours."""
-        for call in list(self.calls.values()):
-            if call.timer is not None:
-                call.timer.cancel()
         phones = self.seats
         self.__post_init__()  # Every link has to connect again.
         for seat_id, seat in self.seats.items():

@@ -1,8 +1,10 @@
 """A full reading of a simulated PBX."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from callctl.core.events import LoanSeen, PbxObserved, SeatSeen, SlotSeen, SlotState, TalkSeen, TrunkSeen
+from callctl.core.events import LentSeat, LoanSeen, PbxObserved, SeatSeen, SlotSeen, SlotState, TalkSeen, TrunkSeen
+from callctl.core.model import SlotRef
 
 if TYPE_CHECKING:
     from callctl.sim.pbx import SimPbx
@@ -23,11 +25,21 @@ def observe(pbx: "SimPbx") -> PbxObserved:
             SlotSeen(ref, SlotState.OPEN if slot.open else SlotState.CLOSED, slot.token, bool(slot.call), slot.reason)
             for ref, slot in pbx.slots.items()
         ),
-        talks=tuple(
-            TalkSeen(call.waiting.call, call.by, call.answered_at)
-            for call in pbx.calls.values()
-            if call.answered_at and call.by is not None
-        ),
+        talks=(*_own_talks(pbx), *_remote_talks(pbx)),
         trunks=tuple(TrunkSeen(other, up) for other, up in pbx.trunks.items()),
         booted_at=pbx.booted_at,
     )
+
+
+def _own_talks(pbx: "SimPbx") -> Iterator[TalkSeen]:
+    for call in pbx.calls.values():
+        if call.answered_at and call.by is not None:
+            yield TalkSeen(call.waiting.call, call.by, call.answered_at)
+
+
+def _remote_talks(pbx: "SimPbx") -> Iterator[TalkSeen]:
+    """Calls of other cities that talk to seats here."""
+    for other in pbx.network.values():
+        for call in other.calls.values():
+            if call.answered_at and isinstance(call.by, SlotRef) and call.by.supporting == pbx.city:
+                yield TalkSeen(call.waiting.call, LentSeat(call.peer_seat, other.city), call.answered_at)

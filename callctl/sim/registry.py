@@ -68,9 +68,12 @@ class MemoryRegistry:
     async def lend(self, request: str, lease: int, seat: SeatRef, assisted: str) -> Loan:
         """See store.port.Registry."""
         self._leads(lease)
-        if request in self._answers:
-            return self._answers[request]
         held = self._alive().get(seat)
+        answered = self._answers.get(request)
+        if answered is not None:
+            if held != answered:
+                raise Refusal(f"the loan of seat {seat.seat} of {seat.city} has ended meanwhile")
+            return answered
         if held is not None:
             raise Refusal(f"seat {seat.seat} of {seat.city} is lent to {held.assisted} already")
         loan = Loan(seat, assisted, self._next_token(), self._now())

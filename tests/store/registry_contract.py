@@ -1,0 +1,172 @@
+"""What every agent registry must answer. One suite for the real one and for the one in memory.
+
+Subclass RegistryContract and give `run(story)`, which calls story(registry) with an empty registry.
+"""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from callctl.core.model import SeatRef
+from callctl.core.wishes import Wishes
+from callctl.store.port import Loan, Refusal, Registry, WishesChanged
+
+Story = Callable[[Registry], Coroutine[Any, Any, None]]
+SEAT, OTHER = SeatRef("wuxi", "12001"), SeatRef("wuxi", "12002")
+TTL_S = 60.0
+
+
+async def lease_of(registry: Registry, holder: str = "a") -> int:
+    """Lead, and be sure of it."""
+    lease = await registry.lead(holder, TTL_S)
+    assert lease is not None
+    return lease
+
+
+class RegistryContract:
+    """Subclass it and give run()."""
+
+    def run(self, story: Story) -> None:
+        """Tell the story to an empty registry."""
+        raise NotImplementedError
+
+    def test_one_holder_leads_and_renewing_keeps_the_token(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            assert await registry.lead("b", TTL_S) is None
+            assert await registry.lead("a", TTL_S) == lease
+
+        self.run(story)
+
+    def test_after_a_resignation_the_next_one_leads_with_a_higher_token(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            await registry.resign("b")
+            assert await registry.lead("b", TTL_S) is None
+            await registry.resign("a")
+            assert await lease_of(registry, "b") > lease
+
+        self.run(story)
+
+    def test_a_seat_is_lent_once(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            loan = await registry.lend("r1", lease, SEAT, "nanjing")
+            assert (loan.seat, loan.assisted) == (SEAT, "nanjing")
+            with pytest.raises(Refusal):
+                await registry.lend("r2", lease, SEAT, "xuzhou")
+            assert await registry.loans() == {SEAT: loan}
+
+        self.run(story)
+
+    def test_the_same_request_gets_the_same_loan(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            assert await registry.lend("r1", lease, SEAT, "nanjing") == await registry.lend("r1", lease, SEAT, "nanjing")
+
+        self.run(story)
+
+    def test_a_repeated_request_is_no_loan_once_the_loan_has_ended(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            loan = await registry.lend("r1", lease, SEAT, "nanjing")
+            await registry.recall("r2", lease, SEAT, loan.token)
+            with pytest.raises(Refusal):
+                await registry.lend("r1", lease, SEAT, "nanjing")
+            assert await registry.loans() == {}
+
+        self.run(story)
+
+    def test_tokens_of_leases_and_loans_rise(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            first = await registry.lend("r1", lease, SEAT, "nanjing")
+            second = await registry.lend("r2", lease, OTHER, "nanjing")
+            await registry.recall("r3", lease, SEAT, first.token)
+            third = await registry.lend("r4", lease, SEAT, "xuzhou")
+            assert lease < first.token < second.token < third.token
+
+        self.run(story)
+
+    def test_an_old_token_ends_no_newer_loan(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            first = await registry.lend("r1", lease, SEAT, "nanjing")
+            await registry.recall("r2", lease, SEAT, first.token)
+            second = await registry.lend("r3", lease, SEAT, "xuzhou")
+            await registry.recall("r4", lease, SEAT, first.token)
+            assert await registry.loans() == {SEAT: second}
+
+        self.run(story)
+
+    def test_an_outdated_lease_changes_nothing(self) -> None:
+        async def story(registry: Registry) -> None:
+            old = await lease_of(registry)
+            loan = await registry.lend("r1", old, SEAT, "nanjing")
+            await registry.resign("a")
+            await lease_of(registry, "b")
+            for attempt in (
+                registry.lend("r2", old, OTHER, "nanjing"),
+                registry.recall("r3", old, SEAT, loan.token),
+                registry.renew(old, TTL_S),
+                registry.adopt(old, [Loan(OTHER, "nanjing", 5, 0.0)]),
+            ):
+                with pytest.raises(Refusal):
+                    await attempt
+            assert set(await registry.loans()) == {SEAT}
+
+        self.run(story)
+
+    def test_adopted_loans_are_there_and_of_two_the_later_stays(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            await registry.adopt(lease, [Loan(SEAT, "nanjing", 5, 1.0), Loan(OTHER, "nanjing", 6, 1.0)])
+            await registry.adopt(lease, [Loan(SEAT, "xuzhou", 4, 1.0)])
+            loans = await registry.loans()
+            assert {ref: (loan.assisted, loan.token) for ref, loan in loans.items()} == {
+                SEAT: ("nanjing", 5),
+                OTHER: ("nanjing", 6),
+            }
+
+        self.run(story)
+
+    def test_after_adopting_high_tokens_the_next_loan_is_later_still(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            high = lease + 1_000_000_000
+            await registry.adopt(lease, [Loan(SEAT, "nanjing", high, 1.0)])
+            assert (await registry.lend("r1", lease, OTHER, "nanjing")).token > high
+
+        self.run(story)
+
+    def test_wishes_are_written_by_who_saw_the_last_ones(self) -> None:
+        async def story(registry: Registry) -> None:
+            assert await registry.wishes() is None
+            first = await registry.put_wishes(0, Wishes(stopped=True))
+            assert (first.version, first.stopped) == (1, True)
+            with pytest.raises(WishesChanged):
+                await registry.put_wishes(0, Wishes())
+            second = await registry.put_wishes(1, replace(first, stopped=False))
+            assert await registry.wishes() == second
+
+        self.run(story)
+
+    def test_restored_wishes_never_overwrite_newer_ones(self) -> None:
+        async def story(registry: Registry) -> None:
+            await registry.restore_wishes(Wishes(7, stopped=True))
+            await registry.restore_wishes(Wishes(3))
+            kept = await registry.wishes()
+            assert kept is not None
+            assert (kept.version, kept.stopped) == (7, True)
+
+        self.run(story)
+
+    def test_the_latest_picture_is_shown(self) -> None:
+        async def story(registry: Registry) -> None:
+            assert await registry.status() is None
+            await registry.put_status({"at": 1.0, "cities": {"扬州": None}})
+            assert await registry.status() == {"at": 1.0, "cities": {"扬州": None}}
+
+        self.run(story)
