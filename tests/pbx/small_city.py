@@ -25,12 +25,12 @@ EVENTS = (
 )
 
 
-def write(folder: Path, city: City, secret: str, sounds: Path | None = None, ring_s: int = 4) -> None:
-    """Write everything `asterisk -C <folder>/asterisk.conf` needs."""
+def write(folder: Path, city: City, secret: str, root: Path | None = None, ring_s: int = 4) -> None:
+    """Write everything `asterisk -C <folder>/asterisk.conf` needs; `root` is where an unpacked Asterisk lies."""
     for sub in ("run", "log", "spool", "lib", "db", "moh"):
         (folder / sub).mkdir(parents=True, exist_ok=True)
     files = {
-        "asterisk.conf": _asterisk(folder, city, sounds),
+        "asterisk.conf": _asterisk(folder, city, root),
         "modules.conf": "[modules]\nautoload=no\n" + "".join(f"load={name}.so\n" for name in MODULES.split()),
         "logger.conf": "[general]\n[logfiles]\nfull => notice,warning,error,verbose\n",
         "manager.conf": _manager(city, secret),
@@ -53,9 +53,9 @@ def write(folder: Path, city: City, secret: str, sounds: Path | None = None, rin
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def _asterisk(folder: Path, city: City, sounds: Path | None) -> str:
-    modules = f"astmoddir => {sounds}/usr/lib/x86_64-linux-gnu/asterisk/modules\n" if sounds else ""
-    share = f"astdatadir => {sounds}/usr/share/asterisk\nastvarlibdir => {folder}/lib\n" if sounds else ""
+def _asterisk(folder: Path, city: City, root: Path | None) -> str:
+    modules = f"astmoddir => {root}/usr/lib/x86_64-linux-gnu/asterisk/modules\n" if root else ""
+    share = f"astdatadir => {root}/usr/share/asterisk\nastvarlibdir => {folder}/lib\n" if root else ""
     return (
         f"[directories]\nastetcdir => {folder}\n{modules}{share}astdbdir => {folder}/db\nastkeydir => {folder}/lib\n"
         f"astspooldir => {folder}/spool\nastrundir => {folder}/run\nastlogdir => {folder}/log\n"

@@ -1,4 +1,4 @@
-"""The connection to a manager, against peers that misbehave. Numbers: the defects of panoramisk 1.4 that must not come back."""
+"""The connection to a manager, against peers that misbehave. The numbers are the defects of panoramisk 1.4."""
 
 import asyncio
 import copy
