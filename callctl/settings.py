@@ -8,6 +8,7 @@
 | CALLCTL_SQL_URL | history, e.g. postgresql+asyncpg://callctl@/callctl | SQLite in the state folder |
 | CALLCTL_SECRETS | folder with one file a secret | secrets/ in the state folder |
 | CALLCTL_AMI_SECRET_<CITY> | a city's manager password, instead of the file ami-<city> | |
+| CALLCTL_CONTROLLERS | addresses or networks callctl runs on, with commas; only they may log in to the PBXs | 127.0.0.0/8 |
 | CALLCTL_SIP_SECRET | key from which the phones' passwords are derived, instead of the file sip | |
 """
 
@@ -35,6 +36,12 @@ class Settings:
     redis_url: str  # "" means embedded.
     sql_url: str
     environment: Mapping[str, str]
+
+    @property
+    def controllers(self) -> tuple[str, ...]:
+        """Addresses or networks (IPv4) from which callctl logs in to the cities' PBXs."""
+        listed = self.environment.get("CALLCTL_CONTROLLERS", "").split(",")
+        return tuple(one.strip() for one in listed if one.strip()) or ("127.0.0.0/8",)
 
     def ami_secret(self, city: str) -> str:
         """The manager password of a city's PBX. Raises SettingsError."""
@@ -76,8 +83,10 @@ def read_settings(environment: Mapping[str, str] | None = None, province: Path |
 
 def shipped(folder: str) -> Path:
     """A folder that comes with callctl: beside the package in a clone, under share/callctl when installed."""
-    clone = Path(__file__).resolve().parent.parent / folder
-    return clone if clone.is_dir() else Path(sys.prefix) / "share" / "callctl" / folder
+    root = Path(__file__).resolve().parent.parent
+    # Not "the folder is there": beside an installed package that may be somebody else's `agents` (PyPI has one).
+    clone = (root / "setup.cfg").is_file()
+    return root / folder if clone else Path(sys.prefix) / "share" / "callctl" / folder
 
 
 def _find_province() -> Path:

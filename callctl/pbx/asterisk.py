@@ -18,7 +18,7 @@ from callctl.pbx.asterisk_orders import steps
 from callctl.pbx.asterisk_reading import Reading, observe, trunk_variable
 from callctl.pbx.asterisk_words import number_of
 from callctl.pbx.backoff import Backoff
-from callctl.pbx.port import OrderRefused, OrderUnanswered
+from callctl.pbx.port import LOGIN_REFUSED, OrderRefused, OrderUnanswered
 
 USER = "callctl"  # The account in the rendered manager.conf.
 BATCH = 500  # Messages mapped before other tasks get their turn: about 5 ms.
@@ -86,7 +86,7 @@ class AsteriskLink:
             if read or reason != said:
                 on_fact(PbxLost(self.city, self._clock(), reason))
                 said = reason
-            refused = reason.startswith(_LOGIN_REFUSED)
+            refused = reason.startswith(LOGIN_REFUSED)
             await asyncio.sleep(backoff.after_refusal() if refused else backoff.after(self._clock() - began))
 
     async def do(self, order: Order) -> None:
@@ -137,7 +137,7 @@ class AsteriskLink:
             try:
                 await wire.login(USER, self._secret, self._timing.deadline_s)
             except Refused as refused:
-                return f"{_LOGIN_REFUSED} at {where}: {refused}; {_mend(self.city)}", False
+                return f"{LOGIN_REFUSED} at {where}: {refused}; {_mend(self.city)}", False
             self._held = []
             tasks.append(asyncio.create_task(self._take(wire)))
             await self._wait_for_boot(wire)
@@ -270,9 +270,6 @@ class AsteriskLink:
         if message.fields.get("Event") == "FullyBooted" and not message.forged:
             self._booted_at = self._clock() - number_of(message.fields.get("Uptime"))
             self._booted.set()
-
-
-_LOGIN_REFUSED = "the PBX refuses the manager account"
 
 
 def _mend(city: str) -> str:

@@ -6,6 +6,9 @@ from typing import Protocol
 from callctl.core.commands import Order
 from callctl.core.events import Fact
 
+# A PbxLost whose reason opens with this: the secret or the account is wrong, and only a person can mend it.
+LOGIN_REFUSED = "the PBX refuses the manager account"
+
 
 class OrderFailed(Exception):
     """An order that had no effect, or may have had none. The loop reads the state again and plans again."""

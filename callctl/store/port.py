@@ -1,6 +1,6 @@
 """What the controller and the desk need to remember, and the errors they meet. Redis and SQL stand behind it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +19,10 @@ class Refusal(Exception):
 
 class WishesChanged(Refusal):
     """Somebody else wrote first; read again and ask the person again."""
+
+
+class AlreadyDone(Refusal):
+    """An act with this request id is in the audit already; it is done once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +110,17 @@ class History(Protocol):
         ...
 
     async def audit(self, entry: AuditEntry, wishes: Wishes | None) -> None:
-        """Write one audited act, and the wishes that came of it, before it takes effect. Raises StoreLost."""
+        """Write one audited act, and the wishes that came of it, before it takes effect. Raises StoreLost.
+
+        With wishes also raises WishesChanged where this version of them is taken, and AlreadyDone where the entry's
+        request is; then nothing is written.
+        """
         ...
 
     async def wishes(self) -> Wishes | None:
         """The last wishes written. Raises StoreLost."""
+        ...
+
+    async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:
+        """The `last` newest audited acts, newest first; of one city, if named. Raises StoreLost."""
         ...

@@ -1,0 +1,224 @@
+"""The composition root: the only place that builds links, stores, desk and controller, and runs them until told to stop."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+import structlog
+
+from callctl.controller import Controller
+from callctl.core.commands import Order
+from callctl.core.events import Fact, PbxLost, PbxObserved
+from callctl.core.model import City, PbxKind, Province
+from callctl.desk import Desk
+from callctl.pbx.asterisk import AsteriskLink
+from callctl.pbx.port import LOGIN_REFUSED, PbxLink
+from callctl.settings import Settings, SettingsError
+from callctl.store.connect import open_history, open_registry
+from callctl.store.port import History, Registry
+from callctl.unsent import UnsentAudit
+
+SETTLE_EVERY_S = 10.0  # How late an emergency stop made without SQL may reach the audit once SQL is back.
+STOP_WITHIN_S = 10.0  # A clean stop takes one order's deadline; systemd's own patience is 90 s.
+
+STARTUP_S = 20.0  # A password refused in this time is a mistake of whoever starts us; later it is one city's trouble.
+
+log = structlog.get_logger()
+
+
+class NotRunnable(Exception):
+    """callctl cannot start here; str() is one line for each reason: what, where, how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Everything a command needs to look and to act: the desk, and the stores it writes to."""
+
+    province: Province
+    desk: Desk
+    registry: Registry
+    history: History
+
+
+def narrowed(province: Province, codes: Iterable[str]) -> Province:
+    """The province as if it had these cities only; every city where none is named."""
+    kept = frozenset(codes) or frozenset(province.cities)
+    return Province(
+        MappingProxyType(
+            {
+                code: replace(city, trunks=tuple(trunk for trunk in city.trunks if trunk.to in kept))
+                for code, city in province.cities.items()
+                if code in kept
+            }
+        )
+    )
+
+
+def build_links(province: Province, settings: Settings, now: Callable[[], float]) -> Mapping[str, PbxLink]:
+    """One link a city. Raises NotRunnable with every missing secret at once."""
+    links: dict[str, PbxLink] = {}
+    wrong = []
+    for code, city in province.cities.items():
+        try:
+            links[code] = _link(city, province, settings, now)
+        except (SettingsError, NotRunnable) as error:
+            wrong.append(str(error))
+    if wrong:
+        raise NotRunnable("\n".join(wrong))
+    return links
+
+
+def _link(city: City, province: Province, settings: Settings, now: Callable[[], float]) -> PbxLink:
+    if city.pbx.kind is not PbxKind.ASTERISK:
+        raise NotRunnable(
+            f'{city.code}: pbx.kind = "{city.pbx.kind.value}" is not supported yet; leave the city out with --cities'
+        )
+    return AsteriskLink(city, province, settings.ami_secret(city.code), now, secrets.SystemRandom().random)
+
+
+class WatchedLink:
+    """A link that reports a refused password, as long as its PBX has never let us in. Otherwise the link itself."""
+
+    def __init__(self, link: PbxLink, on_refused: Callable[[str], None]) -> None:
+        self._link = link
+        self._on_refused = on_refused
+        self._let_in = False
+
+    @property
+    def city(self) -> str:
+        """See PbxLink."""
+        return self._link.city
+
+    async def run(self, on_fact: Callable[[Fact], None]) -> None:
+        """See PbxLink."""
+
+        def pass_on(fact: Fact) -> None:
+            self._let_in |= isinstance(fact, PbxObserved)
+            if isinstance(fact, PbxLost) and fact.reason.startswith(LOGIN_REFUSED) and not self._let_in:
+                self._on_refused(f"{fact.city}: {fact.reason}")
+            on_fact(fact)
+
+        await self._link.run(pass_on)
+
+    async def do(self, order: Order) -> None:
+        """See PbxLink."""
+        await self._link.do(order)
+
+    async def reread(self) -> None:
+        """See PbxLink."""
+        await self._link.reread()
+
+
+def check_state_folder(settings: Settings) -> None:
+    """Make the state folder where it is missing. Raises NotRunnable where it cannot be written."""
+    try:
+        settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=settings.state_dir):
+            pass
+    except OSError as error:
+        raise NotRunnable(
+            f"the state folder {settings.state_dir} cannot be written ({error.strerror}): "
+            "mend its owner or rights, or name another one in CALLCTL_STATE"
+        ) from None
+
+
+@asynccontextmanager
+async def open_room(settings: Settings, province: Province, now: Callable[[], float]) -> AsyncIterator[Room]:
+    """The stores and the desk, for one command or for as long as the controller runs. Raises NotRunnable, StoreLost."""
+    check_state_folder(settings)
+    async with open_registry(settings) as registry, open_history(settings) as history:
+        desk = Desk(province, registry, history, now, UnsentAudit(settings.state_dir))
+        yield Room(province, desk, registry, history)
+
+
+async def run_controller(settings: Settings, province: Province, now: Callable[[], float], keep_going: bool) -> None:
+    """Run the controller until SIGTERM or SIGINT. Raises NotRunnable, and whatever the controller itself raises.
+
+    A PBX that refuses the password at start-up is a NotRunnable, unless `keep_going` (a service that restarts by itself
+    must not leave thirteen cities alone for the sake of one).
+    """
+    links = build_links(province, settings, now)
+    holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    async with open_room(settings, province, now) as room:
+        loop = asyncio.get_running_loop()
+        stop: asyncio.Future[str] = loop.create_future()  # "" on a signal, else why we cannot run.
+        starting_until = loop.time() + (0.0 if keep_going else STARTUP_S)
+
+        def refused(reason: str) -> None:
+            if loop.time() < starting_until and not stop.done():
+                stop.set_result(reason)
+
+        def signalled() -> None:
+            if not stop.done():
+                stop.set_result("")
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, signalled)
+        watched = {code: WatchedLink(link, refused) for code, link in links.items()}
+        controller = Controller(province, watched, room.registry, room.history, now, holder)
+        tasks = [
+            asyncio.create_task(controller.run(), name="controller"),
+            asyncio.create_task(_settle(room.desk), name="settle"),
+            asyncio.create_task(_watchdog(settings.environment), name="watchdog"),
+        ]
+        notify(settings.environment, "READY=1")
+        log.info("controller started", holder=holder, cities=list(province.cities))
+        try:
+            ends: list[asyncio.Future[Any]] = [*tasks, stop]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            notify(settings.environment, "STOPPING=1")
+            await _end(tasks)
+        log.info("controller stopped", holder=holder)
+        if stop.done() and stop.result():
+            raise NotRunnable(stop.result())
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel what still runs and raise what failed by itself."""
+    failed = [task.exception() for task in tasks if task.done() and not task.cancelled()]
+    for task in tasks:
+        task.cancel()
+    _, late = await asyncio.wait(tasks, timeout=STOP_WITHIN_S)
+    for task in late:
+        log.warning("a task did not stop in time", task=task.get_name(), within_s=STOP_WITHIN_S)
+    for fault in failed:
+        if fault is not None:
+            raise fault
+
+
+async def _settle(desk: Desk) -> None:
+    while True:
+        count = await desk.settle()
+        if count:
+            log.info("kept audit entries written", count=count)
+        await asyncio.sleep(SETTLE_EVERY_S)
+
+
+async def _watchdog(environment: Mapping[str, str]) -> None:
+    """Tell systemd that the loop turns, twice as often as it wants (man sd_watchdog_enabled)."""
+    interval_s = int(environment.get("WATCHDOG_USEC") or 0) / 2e6
+    while True:
+        if interval_s:
+            notify(environment, "WATCHDOG=1")
+        await asyncio.sleep(interval_s or 3600.0)
+
+
+def notify(environment: Mapping[str, str], state: str) -> None:
+    """Tell systemd (man sd_notify); nothing happens where callctl was not started by it."""
+    address = environment.get("NOTIFY_SOCKET", "")
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    if address:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as gate:
+            gate.connect(address)
+            gate.send(state.encode())

@@ -1,0 +1,56 @@
+"""The root of the command line: every command, and how each kind of ending becomes one line and an exit code."""
+
+import io
+import logging
+import sys
+
+import typer
+
+from callctl import clock, log
+from callctl.cli import check, db, lab, look, operate, render, run
+from callctl.cli.exits import ended_by
+from callctl.cli.words import say
+
+
+def make_app() -> typer.Typer:
+    """The whole command line, in the language of this process."""
+    app = typer.Typer(
+        name="callctl",
+        help=say(
+            "多援一：各市话务员在自己座席上接听一市的 12345 来电", "Agents of many cities answer one city's 12345 calls"
+        ),
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,  # Plain usage errors: the boxes are cut off in narrow terminals and garbled in pipes.
+        pretty_exceptions_enable=False,
+    )
+    for module in (run, look, operate, check, render, lab, db):
+        module.register(app)
+    return app
+
+
+def run_command_line() -> int:
+    """Run one command; its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if _knows_chinese(stream.encoding) else "utf-8", errors="replace")
+    # What a library has to say is for the service's log; a person at a terminal gets the one line of cli/exits.py.
+    log.set_up("console", clock.now, level=logging.CRITICAL)
+    try:
+        make_app()(prog_name="callctl")
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else 0
+    except KeyboardInterrupt:
+        return 130
+    except Exception as fault:
+        return ended_by(fault)
+    return 0
+
+
+def _knows_chinese(encoding: str) -> bool:
+    """Whether a terminal's character set can show the cities' names; one that cannot gets UTF-8 all the same."""
+    try:
+        "多援一".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,364 @@
+"""The supervisors' desk: every act is authorised, checked, audited, and only then done; two at once never overwrite.
+
+The audit in SQL comes first and carries the new wishes with it; Redis, which the controller reads, comes second. An
+act that dies in between is finished by the next desk or by the controller, which gives Redis what SQL knows.
+"""
+
+import contextlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from callctl.atlas import find_city
+from callctl.core.acts import Act, ActRefused, EndEvent, Sentence, SetQuota, StartEvent, Stop, Switch
+from callctl.core.model import Province
+from callctl.core.wishes import AssistanceEvent, Wishes
+from callctl.rights import Actor
+from callctl.store.port import AlreadyDone, AuditEntry, History, Registry, StoreLost, WishesChanged
+from callctl.unsent import UnsentAudit
+
+ATTEMPTS = 20  # Each lost race means another supervisor's act went through; twenty in a row is not people.
+REASON_MAX = 200  # Characters; one line of the audit, and no control characters for the terminal that shows it.
+WITHDRAWN = "withdrawn"  # Audit word: the act of the same request before it came too late and did not happen.
+
+
+class NotAllowed(ActRefused):
+    """This person may not do this."""
+
+
+class Overtaken(ActRefused):
+    """Somebody else changed the same thing a moment before."""
+
+
+class DeskClosed(ActRefused):
+    """A store is lost without which nothing may be changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of an act, for the person who asked."""
+
+    sentence: Sentence
+    notes: tuple[Sentence, ...]
+    changed: bool  # False: it already was so.
+    in_effect: bool  # False: recorded, and the controller hears of it when Redis is back.
+    wishes: Wishes
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    wishes: Wishes
+    registry_up: bool
+    history_up: bool
+
+
+def shown_wish(wishes: Wishes, what: str, city: str) -> str:
+    """The part of the wishes an act is about, as the audit keeps it in `before` and `after`."""
+    if what in ("stop all", "resume"):
+        return "stopped" if wishes.stopped else "running"
+    if what == "quota":
+        return str(wishes.quotas.get(city, "default"))
+    event = wishes.events.get(city)
+    if what in ("switch on", "switch off"):
+        return "off" if event is None or not event.switched_on else "on"
+    return _event_text(event) if event else ""
+
+
+def _event_text(event: AssistanceEvent) -> str:
+    fields = {
+        "id": event.id,
+        "title": event.title,
+        "started_at": event.started_at,
+        "priority": event.priority,
+        "switched_on": event.switched_on,
+        "seats": dict(sorted(event.seats.items())),
+    }
+    return json.dumps(fields, ensure_ascii=False)
+
+
+class Desk:
+    """What supervisors may do in this province. Every act may raise ActRefused; nothing else, but for a bug."""
+
+    def __init__(
+        self,
+        province: Province,
+        registry: Registry,
+        history: History,
+        now: Callable[[], float],
+        unsent: UnsentAudit,
+    ) -> None:
+        self._province = province
+        self._registry = registry
+        self._history = history
+        self._now = now
+        self._unsent = unsent
+
+    async def start_event(
+        self,
+        actor: Actor,
+        city: str,
+        title: str | None = None,
+        seats: Mapping[str, int] | None = None,
+        priority: float | None = None,
+        reason: str = "",
+        request: str = "",
+    ) -> Told:
+        """启动, or change the running event in what is given. `seats`: most seats by supporting city; {}: everybody."""
+        shares = None
+        if seats is not None:
+            shares = {find_city(self._province, name).code: count for name, count in seats.items()}
+        act = StartEvent(find_city(self._province, city).code, title, shares, priority)
+        return await self._do(actor, act, reason, request)
+
+    async def end_event(self, actor: Actor, city: str, reason: str = "", request: str = "") -> Told:
+        """终止."""
+        return await self._do(actor, EndEvent(find_city(self._province, city).code), reason, request)
+
+    async def switch(self, actor: Actor, city: str, on: bool, reason: str = "", request: str = "") -> Told:
+        """开启支援 or 关闭支援."""
+        return await self._do(actor, Switch(find_city(self._province, city).code, on), reason, request)
+
+    async def quota(self, actor: Actor, city: str, seats: int | None, reason: str = "", request: str = "") -> Told:
+        """Most seats the city lends at once; None: the data folder's figure again."""
+        return await self._do(actor, SetQuota(find_city(self._province, city).code, seats), reason, request)
+
+    async def stop_all(self, actor: Actor, reason: str = "", request: str = "") -> Told:
+        """全部停止. Works as long as either store is there."""
+        return await self._do(actor, Stop(True), reason, request)
+
+    async def resume(self, actor: Actor, reason: str = "", request: str = "") -> Told:
+        """The one way back from stop_all."""
+        return await self._do(actor, Stop(False), reason, request)
+
+    async def wishes(self) -> Wishes:
+        """What is wished now, from whichever store knows more. Raises DeskClosed where neither answers."""
+        seen = await self._see()
+        if not seen.registry_up and not seen.history_up:
+            raise DeskClosed(_BOTH_LOST.zh, _BOTH_LOST.en)
+        return seen.wishes
+
+    async def settle(self) -> int:
+        """Write the emergency stops that SQL could not take into the audit; how many. Quietly 0 while SQL is lost."""
+        entries = self._unsent.take()
+        if not entries:
+            return 0
+        try:
+            last = await self._history.wishes() or Wishes()
+        except StoreLost:
+            return 0
+        try:
+            registered = await self._registry.wishes()
+        except StoreLost:
+            registered = None
+        newest = last if registered is None or registered.version < last.version else registered
+        # Redis may have forgotten the stop meanwhile; a resume cannot have come, for it needs SQL and so this first.
+        wanted = newest if newest.stopped else replace(newest, stopped=True)
+        if wanted != last:
+            wanted = replace(wanted, version=max(wanted.version, last.version + 1))
+        try:
+            for entry in entries[:-1]:
+                await self._history.audit(entry, None)
+            await self._history.audit(entries[-1], wanted if wanted != last else None)
+            self._unsent.sent()
+            await self._registry.restore_wishes(wanted)
+        except (StoreLost, WishesChanged):
+            return 0
+        return len(entries)
+
+    async def _do(self, actor: Actor, act: Act, reason: str, request: str) -> Told:
+        if not actor.may(act.what, act.city):
+            raise NotAllowed(
+                f"{actor.name}无权执行此操作({act.what} {act.city})", f"{actor.name} may not: {act.what} {act.city}"
+            )
+        if not (reason.isprintable() and len(reason) <= REASON_MAX):
+            raise ActRefused(
+                f"事由须为一行，最多 {REASON_MAX} 字", f"the reason must be one line of {REASON_MAX} characters at most"
+            )
+        request = request or secrets.token_hex(8)
+        seen = first = await self._see()
+        if not (seen.registry_up or seen.history_up or _is_stop(act)):
+            raise DeskClosed(_BOTH_LOST.zh, _BOTH_LOST.en)
+        for attempt in range(ATTEMPTS):
+            wished = replace(act.apply(seen.wishes, self._now()), version=seen.wishes.version + 1)
+            if shown_wish(wished, act.what, act.city) == shown_wish(seen.wishes, act.what, act.city):
+                return await self._already(act, seen)
+            if act.concern(seen.wishes) != act.concern(first.wishes):
+                raise await self._overtaken(act)
+            notes = act.check(self._province, seen.wishes)
+            # A withdrawn act keeps its request id in the audit; done again, it is another line there.
+            once = request if not attempt else f"{request}.{attempt}"
+            try:
+                told = await self._write(actor, act, seen, wished, (reason, once), notes)
+            except AlreadyDone:
+                now = await self._see()
+                return Told(_DONE_BEFORE, (), False, now.registry_up, now.wishes)
+            if told:
+                return told
+            seen = await self._see()
+        raise DeskClosed("同时操作的人太多，请稍后再试", "too many people are changing things at once; try again")
+
+    async def _write(
+        self, actor: Actor, act: Act, seen: _Seen, wished: Wishes, why: tuple[str, str], notes: tuple[Sentence, ...]
+    ) -> Told | None:
+        """Audit, then write; None where somebody else wrote first."""
+        before, after = (shown_wish(wishes, act.what, act.city) for wishes in (seen.wishes, wished))
+        entry = AuditEntry(self._now(), actor.name, actor.where, act.what, act.city, before, after, *why)
+        audited = await self._audit(act, entry, wished, seen)
+        if audited is None:
+            return None
+        try:
+            written = await self._registry.put_wishes(seen.wishes.version, wished)
+        except WishesChanged:
+            return await self._after_lost_race(act, entry, wished, notes) if audited else None
+        except StoreLost:
+            return Told(self._sentence(act), (*notes, _REDIS_LOST if audited else _BOTH_LOST), True, False, wished)
+        return Told(self._sentence(act), notes if audited else (*notes, _SQL_LOST), True, True, written)
+
+    async def _audit(self, act: Act, entry: AuditEntry, wished: Wishes, seen: _Seen) -> bool | None:
+        """True: in the audit. False: a stop, kept on disk. None: somebody else's act came first."""
+        try:
+            if seen.history_up:
+                await self._history.audit(entry, wished)
+                return True
+        except WishesChanged:
+            return None
+        except StoreLost:
+            pass
+        if not _is_stop(act):
+            raise _sql_lost()
+        # Stopping matters more than the record of it, and the controller logs the stop too.
+        with contextlib.suppress(OSError):
+            self._unsent.keep(entry)
+        return False
+
+    async def _after_lost_race(
+        self, act: Act, entry: AuditEntry, wished: Wishes, notes: tuple[Sentence, ...]
+    ) -> Told | None:
+        """SQL took the act, Redis has moved on: either another desk finished it for us, or it must be withdrawn.
+
+        SQL takes each version once, so whoever wrote a later one there had read ours. Only a stop made without SQL can
+        stand in Redis under our number.
+        """
+        try:
+            holding = await self._registry.wishes() or Wishes()
+            last = await self._history.wishes() or Wishes()
+            same = shown_wish(holding, act.what, act.city) == entry.after
+            if same or last.version > wished.version:
+                return Told(self._sentence(act), notes, True, True, holding)
+            renumbered = replace(holding, version=max(holding.version, wished.version) + 1)
+            back = replace(
+                entry,
+                at=self._now(),
+                what=WITHDRAWN,
+                before=entry.after,
+                after=entry.before,
+                request=f"{entry.request} {WITHDRAWN}",
+            )
+            await self._history.audit(back, renumbered)
+            await self._registry.restore_wishes(renumbered)
+        except (StoreLost, WishesChanged):
+            pass  # The next look decides: it reads both stores again.
+        return None
+
+    async def _see(self) -> _Seen:
+        await self.settle()
+        registered = remembered = None
+        registry_up = history_up = True
+        try:
+            registered = await self._registry.wishes()
+        except StoreLost:
+            registry_up = False
+        try:
+            remembered = await self._history.wishes()
+        except StoreLost:
+            history_up = False
+        wishes = registered or Wishes()
+        if remembered and (registered is None or remembered.version > registered.version):
+            wishes = remembered
+            registry_up = registry_up and await self._restore(remembered)
+        return _Seen(wishes, registry_up, history_up)
+
+    async def _restore(self, wishes: Wishes) -> bool:
+        try:
+            await self._registry.restore_wishes(wishes)
+        except StoreLost:
+            return False
+        return True
+
+    async def _last_of(self, act: Act) -> AuditEntry | None:
+        try:
+            entries = await self._history.audited(5, act.city)
+        except StoreLost:
+            return None
+        alike = act.what.split()[0]
+        return next((entry for entry in entries if entry.what.split()[0] == alike or not act.city), None)
+
+    async def _already(self, act: Act, seen: _Seen) -> Told:
+        last = await self._last_of(act) if seen.history_up else None
+        by = Sentence(f"({last.who})", f" (by {last.who})") if last and last.what == act.what else Sentence("", "")
+        said = self._sentence(act)
+        sentence = Sentence(f"{said.zh}：已经是这样了{by.zh}", f"{said.en}: it already was so{by.en}")
+        return Told(sentence, act.check(self._province, seen.wishes), False, seen.registry_up, seen.wishes)
+
+    async def _overtaken(self, act: Act) -> Overtaken:
+        last = await self._last_of(act)
+        if last is None:
+            return Overtaken(
+                "刚才有人改了同一项，请看过现状再试", "somebody changed the same thing just now; look and try again"
+            )
+        return Overtaken(
+            f"{last.who}({last.where})刚刚改了同一项：{last.what} {last.city} {last.before} → {last.after}；请看过现状再试",
+            f"{last.who} ({last.where}) changed the same thing just now: {last.what} {last.city} {last.before} → "
+            f"{last.after}; look and try again",
+        )
+
+    def _sentence(self, act: Act) -> Sentence:
+        name = self._province.cities[act.city].name_zh if act.city else ""
+        zh, en = _SAID[act.what]
+        seats = "" if not isinstance(act, SetQuota) else "default" if act.seats is None else str(act.seats)
+        return Sentence(
+            zh.format(name=name, seats=seats.replace("default", "默认值")), en.format(city=act.city, seats=seats)
+        )
+
+
+_SAID = {
+    "event start": ("{name}启动令生效", "assistance event for {city} is running"),
+    "event end": ("{name}启动令已终止", "assistance event for {city} has ended"),
+    "switch on": ("{name}支援已开启", "assistance for {city} is on"),
+    "switch off": ("{name}支援已关闭", "assistance for {city} is off"),
+    "quota": ("{name}配额为{seats}", "quota of {city} is {seats}"),
+    "stop all": (
+        "全部停止：不再借调，通话中的不受影响；恢复用 callctl resume",
+        "all stopped: nothing is lent, calls in progress go on; the way back is `callctl resume`",
+    ),
+    "resume": ("已恢复", "running again"),
+}
+_DONE_BEFORE = Sentence("这条命令先前已执行过，不再重复", "this very order was carried out before and is not repeated")
+_REDIS_LOST = Sentence(
+    "Redis 联系不上：已记录，恢复后自动生效；各市接听和通话不受影响，暂不新增借调",
+    "Redis cannot be reached: recorded, in effect as soon as it is back; answering and calls go on, nothing new is lent",
+)
+_SQL_LOST = Sentence(
+    "数据库联系不上：已执行，审计记录暂存本机，恢复后补写",
+    "the database cannot be reached: done; the audit entry is kept on this machine and written later",
+)
+
+
+_BOTH_LOST = Sentence(
+    "Redis 和数据库都联系不上，命令送不到；要立即停止支援：停掉 callctl run，两分钟内各市自动停接外市来电",
+    "neither Redis nor the database can be reached, no order gets through; to stop assistance now, stop "
+    "`callctl run`: within two minutes the PBXs end it by themselves",
+)
+
+
+def _is_stop(act: Act) -> bool:
+    return isinstance(act, Stop) and act.stopped
+
+
+def _sql_lost() -> DeskClosed:
+    return DeskClosed(
+        "数据库联系不上，不能留审计，因此不执行；只有 callctl stop --all 仍可用，支援按原样继续",
+        "the database cannot be reached, so the act cannot be audited and is not done; only `callctl stop --all` "
+        "works; assistance goes on as it was",
+    )

@@ -1,0 +1,88 @@
+"""Opens the registry and the history that the settings name; used by app.py and by the commands that ask or order."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+
+from callctl.settings import Settings
+from callctl.store.embedded import Embedded, EmbeddedFailed, start
+from callctl.store.history import LOST, SqlHistory
+from callctl.store.registry import RedisRegistry
+from callctl.store.schema import SchemaUnfit, open_engine, prepare
+from callctl.store.spool import Spool
+
+LOOK_S = 0.5  # How often we look whether the embedded server still lives.
+FIRST_LOOK_S = 5.0  # How long a start waits for the history before it goes on without.
+
+_log = structlog.get_logger()
+
+
+@contextlib.asynccontextmanager
+async def open_registry(settings: Settings) -> AsyncIterator[RedisRegistry]:
+    """The registry; the embedded one is started and kept alive. Raises EmbeddedFailed."""
+    if settings.redis_url:
+        registry = _at(settings.redis_url)
+        try:
+            yield registry
+        finally:
+            await registry.close()
+        return
+    # Not in a helper thread: the server would end with the thread (embedded.start).
+    embedded = start(settings.state_dir / "valkey")
+    registry = RedisRegistry(embedded.url)
+    kept = asyncio.create_task(_keep(embedded), name="embedded registry")
+    try:
+        yield registry
+    finally:
+        kept.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await kept
+        await registry.close()
+
+
+@contextlib.asynccontextmanager
+async def open_history(settings: Settings) -> AsyncIterator[SqlHistory]:
+    """The history, its writer running. A lost database does not stop the start: facts are spooled. Raises SchemaUnfit."""
+    engine = open_engine(settings.sql_url)
+    try:
+        async with asyncio.timeout(FIRST_LOOK_S):
+            await prepare(engine)
+    except SchemaUnfit:
+        await engine.dispose()
+        raise
+    except LOST as error:
+        _log.error("history lost at start, facts go to the spool", why=str(error).splitlines()[:1])
+    history = SqlHistory(engine, Spool(settings.state_dir / "spool"))
+    writing = asyncio.create_task(history.run(), name="history writer")
+    try:
+        yield history
+    finally:
+        writing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await writing
+        await history.close()
+
+
+async def _keep(embedded: Embedded) -> None:
+    """Start the embedded server again whenever it is gone: killed, or stopped by the process that had started it."""
+    try:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if embedded.alive():
+                continue
+            _log.error("embedded registry gone, starting it again", folder=str(embedded.folder))
+            try:
+                embedded = start(embedded.folder)
+            except EmbeddedFailed as error:
+                _log.error("embedded registry does not start", why=str(error))
+    finally:
+        embedded.stop()
+
+
+def _at(url: str) -> RedisRegistry:
+    try:
+        return RedisRegistry(url)
+    except ValueError as error:
+        raise EmbeddedFailed(f"CALLCTL_REDIS_URL is not an address like redis://HOST:6379/0: {error}") from None

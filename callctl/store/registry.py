@@ -1,0 +1,186 @@
+"""The agent registry in Redis or Valkey: who leads, which seat is lent to whom, what is wished, the province's picture.
+
+Every change is one Lua script, so that two controllers cannot cut in between; leases run by the server's clock. The client
+never re-sends by itself: redis-py's default re-ran a script three times when answers were lost. Who repeats a call gets the
+first answer: lend by its request id, recall by its token, lead and resign by the holder, put_wishes by version and text.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from callctl.core.events import Fact
+from callctl.core.model import SeatRef
+from callctl.core.wishes import Wishes
+from callctl.store.codec import decode_wishes, encode_wishes, without_numbers
+from callctl.store.port import Loan, Refusal, StoreLost, WishesChanged
+
+DEADLINE_S = 0.9  # Longest a call may take, connecting included; then it is StoreLost.
+CONNECT_S = 0.5
+LOAN_TTL_S = 120.0  # A new loan lives this long unless renewed: as long as the PBXs' dead man's switch.
+ANSWER_TTL_S = 3600.0  # How long a request id is remembered; far longer than anybody repeats a request.
+TOKEN_MOST = 2**53 - 1  # Lua counts in doubles.
+STREAM_MOST = 1000  # Facts kept for live views, about.
+
+_TAG = "{callctl}"
+_KEYS = [f"{_TAG}:{name}" for name in ("lease", "token", "loans", "ends", "stream")]
+_WISHES, _STATUS, _STREAM = f"{_TAG}:wishes", f"{_TAG}:status", _KEYS[4]
+_SCRIPTS = ("lead", "resign", "lend", "recall", "loans", "renew", "adopt", "put_wishes", "restore_wishes")
+
+
+class RedisRegistry:
+    """The registry at `url` (redis://, rediss:// or unix://). Implements store.port.Registry."""
+
+    def __init__(self, url: str, loan_ttl_s: float = LOAN_TTL_S) -> None:
+        self._loan_ms = _ms(loan_ttl_s)
+        # RESP2: with RESP3 redis-py no longer notices a late answer left in a pooled connection.
+        self._redis: Redis = Redis.from_url(
+            url,
+            decode_responses=True,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=DEADLINE_S,
+            socket_connect_timeout=CONNECT_S,
+            health_check_interval=15,
+            client_name="callctl",
+        )
+        folder = resources.files("callctl.store") / "lua"
+        prelude = (folder / "prelude.lua").read_text(encoding="utf-8")
+        self._scripts = {
+            name: self._redis.register_script(prelude + (folder / f"{name}.lua").read_text(encoding="utf-8"))
+            for name in _SCRIPTS
+        }
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._redis.aclose()
+
+    async def lead(self, holder: str, ttl_s: float) -> int | None:
+        """See the port. `holder` must name this process, not this machine: two processes must not share a lease."""
+        token = await self._run("lead", [], holder, _ms(ttl_s))
+        return int(token) if token else None
+
+    async def resign(self, holder: str) -> None:
+        """See the port."""
+        await self._run("resign", [], holder)
+
+    async def lend(self, request: str, lease: int, seat: SeatRef, assisted: str) -> Loan:
+        """See the port. A request whose loan has ended meanwhile is refused rather than told an old truth."""
+        answer = f"{_TAG}:answer:{request}"
+        reply = await self._run(
+            "lend", [answer], request, lease, _seat_key(seat), assisted, self._loan_ms, _ms(ANSWER_TTL_S)
+        )
+        match reply:
+            case ["lent", to, token, at_ms]:
+                return Loan(seat, to, int(token), int(at_ms) / 1000)
+            case ["taken", loan]:
+                raise Refusal(f"seat {seat.seat} of {seat.city} is lent to {loan.split()[0]} already")
+            case ["ended", token]:
+                raise Refusal(f"the loan of seat {seat.seat} of {seat.city} with token {token} has ended meanwhile")
+            case ["other", other, to]:
+                raise Refusal(f"request {request} was used before, for seat {other} and {to}")
+        raise _outdated(lease)
+
+    async def recall(self, request: str, lease: int, seat: SeatRef, token: int) -> None:
+        """See the port."""
+        _lease_held(await self._run("recall", [], request, lease, _seat_key(seat), token), lease)
+
+    async def loans(self) -> Mapping[SeatRef, Loan]:
+        """See the port. `lent_at` is by the server's clock where we lent, by the PBX reading where adopted."""
+        reply = await self._run("loans", [])
+        return {loan.seat: loan for loan in map(_loan, reply[::2], reply[1::2])}
+
+    async def renew(self, lease: int, ttl_s: float) -> None:
+        """See the port."""
+        _lease_held(await self._run("renew", [], lease, _ms(ttl_s)), lease)
+
+    async def adopt(self, lease: int, loans: Iterable[Loan]) -> None:
+        """See the port. To be called before the first loan of a new lease: it lifts the tokens above what the PBXs show.
+
+        A token too large to be ours is left out; the PBX member that carries it is not our work.
+        """
+        rows = [
+            (_seat_key(loan.seat), loan.assisted, loan.token, _ms(loan.lent_at))
+            for loan in loans
+            if 0 <= loan.token < TOKEN_MOST
+        ]
+        _lease_held(await self._run("adopt", [], lease, self._loan_ms, *(part for row in rows for part in row)), lease)
+
+    async def wishes(self) -> Wishes | None:
+        """See the port."""
+        text = await self._bounded(self._redis.hget(_WISHES, "json"))
+        return decode_wishes(text) if text else None
+
+    async def put_wishes(self, seen_version: int, wishes: Wishes) -> Wishes:
+        """See the port. The new version is seen_version + 1, whatever `wishes` carries."""
+        new = Wishes(seen_version + 1, wishes.events, wishes.quotas, wishes.stopped)
+        reply = await self._run("put_wishes", [_WISHES], seen_version, new.version, encode_wishes(new))
+        if reply[0] == "changed":
+            raise WishesChanged(
+                f"somebody else changed the assistance meanwhile (version {reply[1]}, you saw {seen_version}): look again"
+            )
+        return new
+
+    async def restore_wishes(self, wishes: Wishes) -> None:
+        """See the port."""
+        await self._run("restore_wishes", [_WISHES], wishes.version, encode_wishes(wishes))
+
+    async def put_status(self, status: Mapping[str, Any]) -> None:
+        """See the port."""
+        await self._bounded(self._redis.set(_STATUS, json.dumps(status, ensure_ascii=False, separators=(",", ":"))))
+
+    async def status(self) -> Mapping[str, Any] | None:
+        """See the port."""
+        text = await self._bounded(self._redis.get(_STATUS))
+        picture: Mapping[str, Any] | None = json.loads(text) if text else None
+        return picture
+
+    async def publish(self, facts: Iterable[Fact]) -> None:
+        """Append facts, without citizens' numbers, to the capped stream that live views read. Readings are left out."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for kind, text in without_numbers(facts):
+                pipe.xadd(_STREAM, {"kind": kind, "text": text}, maxlen=STREAM_MOST, approximate=True)
+            await self._bounded(pipe.execute())
+
+    async def _run(self, script: str, keys: list[str], *arguments: str | int) -> Any:
+        return await self._bounded(self._scripts[script](keys=[*_KEYS, *keys], args=list(arguments)))
+
+    async def _bounded(self, call: Any) -> Any:
+        """Await a call; whatever keeps the registry from answering in time is StoreLost."""
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                return await call
+        except TimeoutError:
+            raise StoreLost(f"the registry did not answer within {DEADLINE_S:g} s") from None
+        except (RedisError, OSError) as error:
+            raise StoreLost(f"the registry cannot be used: {error}") from None
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _seat_key(seat: SeatRef) -> str:
+    return f"{seat.city}/{seat.seat}"
+
+
+def _loan(key: str, value: str) -> Loan:
+    city, _, seat = key.partition("/")
+    assisted, token, at_ms = value.split()
+    return Loan(SeatRef(city, seat), assisted, int(token), int(at_ms) / 1000)
+
+
+def _outdated(lease: int) -> Refusal:
+    return Refusal(f"the controller's lease {lease} is outdated: another controller leads, or it ran out")
+
+
+def _lease_held(reply: Any, lease: int) -> None:
+    if reply[0] == "outdated":
+        raise _outdated(lease)

@@ -1,0 +1,163 @@
+"""Questions to the history: how many asked, who answered, who gave up, how long they waited, was the order kept.
+
+A call counts once, at its home city, in the span in which it first arrived. 接通率 = answered / asked (GB/T 33358).
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from callctl.core.events import PbxLost
+from callctl.core.fairness import Answer, Inversions, Stay, inversions
+from callctl.core.sightings import GapClosed
+from callctl.store.tables import calls, journal, legs, waits
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One city's calls in one span; asked = the sum of the eight that follow. Times in seconds."""
+
+    asked: int
+    answered_home: int
+    answered_remote: int
+    abandoned: int
+    called_back: int  # Asked for a call-back and still has its place.
+    moved: int  # Moved by hand, and nobody saw who answered.
+    waiting: int
+    lost: int  # Left the queue in no way that a citizen or an agent chose: thrown out, cut off in mid-talk, never answered.
+    unknown: int  # The link to the PBX was down when it ended; nobody saw how.
+    remote_by: Mapping[str, int]  # Answered by which supporting city.
+    requeues: int  # Times a call came back to the queue after its leg was lost.
+    mean_wait_s: float | None  # Of answered calls; None for none.
+    max_wait_s: float | None
+    mean_wait_all_s: float | None  # Of all calls whose wait is known, abandoned ones too.
+    inversions: Inversions
+
+    @property
+    def answered(self) -> int:
+        """Answered by anybody."""
+        return self.answered_home + self.answered_remote
+
+    @property
+    def connect_rate(self) -> float | None:
+        """接通率: answered / asked, None where nobody asked."""
+        return self.answered / self.asked if self.asked else None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time in which a city's PBX was not heard. `since` None: callctl had not been running; `until` None: still lost."""
+
+    city: str
+    since: float | None
+    until: float | None
+
+
+async def city_figures(engine: AsyncEngine, city: str, since: float, until: float) -> Figures:
+    """The figures of one city for calls that first arrived from `since` until before `until` (seconds since the epoch)."""
+    async with engine.connect() as connection:
+        return await _figures(connection, city, since, until)
+
+
+async def province_figures(engine: AsyncEngine, since: float, until: float) -> dict[str, Figures]:
+    """The figures of every city that had a call in the span, by city."""
+    async with engine.connect() as connection:
+        span = and_(calls.c.asked_at >= since, calls.c.asked_at < until)
+        found = await connection.execute(select(calls.c.city).where(span).distinct().order_by(calls.c.city))
+        return {city: await _figures(connection, city, since, until) for (city,) in found.all()}
+
+
+async def gaps(engine: AsyncEngine, since: float, until: float) -> list[Gap]:
+    """When PBXs were not heard, oldest first."""
+    wanted = (PbxLost.__name__, GapClosed.__name__)
+    async with engine.connect() as connection:
+        found = await connection.execute(
+            select(journal.c.city, journal.c.at, journal.c.kind)
+            .where(journal.c.kind.in_(wanted), journal.c.at >= since, journal.c.at < until)
+            .order_by(journal.c.at, journal.c.id)
+        )
+        lost: dict[str, float] = {}
+        told: list[Gap] = []
+        for city, at, kind in found:
+            if kind == PbxLost.__name__:
+                lost.setdefault(city, at)
+            else:
+                told.append(Gap(city, lost.pop(city, None), at))
+    told += [Gap(city, at, None) for city, at in lost.items()]
+    return sorted(told, key=lambda gap: gap.since or gap.until or 0.0)
+
+
+def kind_of(city: str, state: str, outcome: str | None, by_city: str | None) -> str:
+    """Which of Figures' counts a call belongs to."""
+    if outcome == "answered":
+        return "answered_home" if by_city in (city, None) else "answered_remote"
+    by_outcome = {"abandoned": "abandoned", "call_back": "called_back", "moved": "moved"}
+    if outcome in by_outcome:
+        return by_outcome[outcome]
+    if outcome is None:
+        return "waiting" if state == "waiting" else "unknown"
+    return "lost"  # left, refused, cut_off
+
+
+async def _figures(connection: AsyncConnection, city: str, since: float, until: float) -> Figures:
+    mine = and_(calls.c.city == city, calls.c.asked_at >= since, calls.c.asked_at < until)
+    columns = (calls.c.state, calls.c.outcome, calls.c.by_city, calls.c.waited_s, calls.c.requeues)
+    found = (await connection.execute(select(*columns).where(mine))).all()
+    kinds = Counter(kind_of(city, row.state, row.outcome, row.by_city) for row in found)
+    answered = [row.waited_s for row in found if row.outcome == "answered" and row.waited_s is not None]
+    every = [row.waited_s for row in found if row.waited_s is not None]
+    elsewhere = [row.by_city for row in found if row.outcome == "answered" and row.by_city not in (city, None)]
+    return Figures(
+        asked=len(found),
+        answered_home=kinds["answered_home"],
+        answered_remote=kinds["answered_remote"],
+        abandoned=kinds["abandoned"],
+        called_back=kinds["called_back"],
+        moved=kinds["moved"],
+        waiting=kinds["waiting"],
+        lost=kinds["lost"],
+        unknown=kinds["unknown"],
+        remote_by=dict(sorted(Counter(elsewhere).items())),
+        requeues=sum(row.requeues for row in found),
+        mean_wait_s=_mean(answered),
+        max_wait_s=max(answered, default=None),
+        mean_wait_all_s=_mean(every),
+        inversions=await _inversions(connection, city, since, until),
+    )
+
+
+async def _inversions(connection: AsyncConnection, city: str, since: float, until: float) -> Inversions:
+    """Over calls that first arrived in the span; a call whose first arrival nobody saw has no place to compare."""
+    mine = and_(calls.c.city == city, calls.c.first_arrival >= since, calls.c.first_arrival < until)
+    stay_columns = (calls.c.first_arrival, waits.c.entered_at, waits.c.left_at, waits.c.gone_at)
+    stays = (await connection.execute(select(*stay_columns).join(waits, waits.c.call == calls.c.call).where(mine))).all()
+    leg_columns = (calls.c.first_arrival, calls.c.left_at, legs.c.rung_at, legs.c.answered_at, legs.c.ended_at)
+    at_home = and_(mine, legs.c.side != "lent")
+    rung = (await connection.execute(select(*leg_columns).join(legs, legs.c.call == calls.c.call).where(at_home))).all()
+    return inversions(
+        [Stay(row.first_arrival, row.entered_at, _left(row)) for row in stays if row.entered_at is not None],
+        [Stay(row.first_arrival, row.rung_at, _rung_until(row)) for row in rung if row.rung_at is not None],
+        [Answer(row.first_arrival, row.answered_at) for row in rung if row.answered_at is not None],
+    )
+
+
+def _left(row: Any) -> float:
+    """When it surely did not wait any more; of a call that vanished in a gap only its entry is sure."""
+    if row.left_at is not None:
+        return float(row.left_at)
+    return math.inf if row.gone_at is None else float(row.entered_at)
+
+
+def _rung_until(row: Any) -> float:
+    """The answer, the end of the ring, or where that was not seen, when the call left the queue."""
+    ends = [float(end) for end in (row.answered_at, row.ended_at, row.left_at) if end is not None and end >= row.rung_at]
+    return min(ends, default=math.inf)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

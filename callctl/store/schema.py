@@ -1,0 +1,154 @@
+"""Whether a history database fits this callctl, and how it is brought up to date."""
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+BUSY_MS = 5000  # SQLite: how long a writer waits for another one.
+CONNECT_S = 2.0
+COMMAND_S = 5.0
+_UPGRADE_LOCK = 0x63616C6C  # Any number of our own; PostgreSQL's advisory locks share one space.
+IMMEDIATE = "callctl_immediate"
+
+
+class SchemaUnfit(Exception):
+    """The database is there but not of this version; str() says how to mend it."""
+
+
+class Fit(enum.Enum):
+    """How the database stands to this callctl."""
+
+    EMPTY = "empty"
+    OLDER = "older"
+    CURRENT = "current"
+    FOREIGN = "foreign"  # Newer than this callctl, or not callctl's at all.
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What was found."""
+
+    fit: Fit
+    revision: str  # "" for none.
+    head: str  # The revision this callctl needs.
+
+
+def open_engine(url: str) -> AsyncEngine:
+    """An engine with our settings; nothing is connected yet. Raises SchemaUnfit for an address that cannot be one."""
+    try:
+        parsed = make_url(url)
+        return _postgres(parsed) if parsed.get_backend_name() == "postgresql" else _sqlite(parsed)
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise SchemaUnfit(
+            "CALLCTL_SQL_URL is not an address: write sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/DATABASE"
+        ) from None
+
+
+def _postgres(url: URL) -> AsyncEngine:
+    if url.drivername != "postgresql+asyncpg":
+        url = url.set(drivername="postgresql+asyncpg")  # "postgresql://" means another driver to SQLAlchemy 2.1.
+    limits = {"timeout": CONNECT_S, "command_timeout": COMMAND_S}
+    return create_async_engine(url, pool_pre_ping=True, pool_size=3, max_overflow=2, connect_args=limits)
+
+
+def _sqlite(url: URL) -> AsyncEngine:
+    if url.get_backend_name() != "sqlite":
+        raise ArgumentError("neither SQLite nor PostgreSQL")
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"))
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, _: Any) -> None:
+        # sqlite3 would begin transactions by itself, but not before DDL; then half a migration could stay.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get(IMMEDIATE) else "BEGIN")
+
+    return engine
+
+
+async def standing(engine: AsyncEngine) -> Standing:
+    """Look, change nothing. Raises what the driver raises where the database cannot be reached."""
+    async with engine.connect() as connection:
+        return await connection.run_sync(_standing)
+
+
+async def prepare(engine: AsyncEngine) -> Standing:
+    """Fill an empty database; leave a current one; raise SchemaUnfit for all others."""
+    found = await standing(engine)
+    if found.fit is Fit.EMPTY:
+        return await upgrade(engine)
+    if found.fit is Fit.OLDER:
+        raise SchemaUnfit(
+            f"the history database is of an older callctl ({found.revision}, needed {found.head}): run `callctl db upgrade`"
+        )
+    if found.fit is Fit.FOREIGN:
+        raise SchemaUnfit(_foreign(found))
+    return found
+
+
+async def upgrade(engine: AsyncEngine) -> Standing:
+    """Bring the database to this callctl's version, in one transaction; two at once do it once. Raises SchemaUnfit."""
+    async with engine.connect() as connection:
+        await connection.execution_options(**{IMMEDIATE: True})
+        async with connection.begin():
+            if engine.dialect.name == "postgresql":
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
+            found = await connection.run_sync(_standing)
+            if found.fit is Fit.FOREIGN:
+                raise SchemaUnfit(_foreign(found))
+            if found.fit is not Fit.CURRENT:
+                await connection.run_sync(_upgrade)
+            return await connection.run_sync(_standing)
+
+
+def _foreign(found: Standing) -> str:
+    if found.revision:
+        return (
+            f"the history database is of a newer callctl ({found.revision}): install that version, or name another database"
+        )
+    return "the database in CALLCTL_SQL_URL has tables of something else: name an empty database"
+
+
+def _standing(connection: Connection) -> Standing:
+    script = ScriptDirectory.from_config(_config())
+    head = script.get_current_head() or ""
+    revision = MigrationContext.configure(connection).get_current_revision() or ""
+    if revision == head:
+        fit = Fit.CURRENT
+    elif revision:
+        fit = Fit.OLDER if revision in {step.revision for step in script.walk_revisions()} else Fit.FOREIGN
+    else:
+        names = set(inspect(connection).get_table_names()) - {"alembic_version"}
+        fit = Fit.FOREIGN if names else Fit.EMPTY
+    return Standing(fit, revision, head)
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

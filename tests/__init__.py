@@ -1,0 +1,1 @@
+"""Every test of callctl; tests/real/ talks to real Asterisk cities."""

@@ -1,0 +1,52 @@
+"""Three real cities, started once a run, as new for every test: nanjing, yangzhou, xuzhou."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from callctl.lab.lab import Lab, LabPlan
+from callctl.lab.program import find_asterisk
+from tests.real.floor import Floor
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+# Shorter than a city's: a test shall not wait for what it does not test.
+QUEUE = {"wait_threshold_s": 2, "release_after_s": 5, "wrapup_s": 1, "offer_callback": False, "survey": False}
+
+
+@pytest.fixture(scope="session")
+def cities(worker_number: int) -> Iterator[Lab]:
+    """The running lab. Its calls take place in each test's own event loop; see `floor`."""
+    program = find_asterisk(os.environ, PROJECT)
+    # Not pytest's own folder: a control socket's name must stay short.
+    with tempfile.TemporaryDirectory(prefix="callctl-real-") as folder:
+        lab = Lab(LabPlan(Path(folder), PROJECT, queue=QUEUE, network=worker_number), program)
+        lab.prepare()
+        asyncio.run(_start(lab))
+        yield lab
+        lab.stop()
+
+
+async def _start(lab: Lab) -> None:
+    await lab.start()
+    await lab.until_trunks_up()
+
+
+@pytest.fixture(scope="session")
+def worker_number() -> int:
+    """0, or the number of the pytest-xdist worker and one: labs side by side get addresses of their own."""
+    name = os.environ.get("PYTEST_XDIST_WORKER", "")
+    return int(name.removeprefix("gw")) + 1 if name else 0
+
+
+@pytest.fixture
+async def floor(cities: Lab) -> AsyncIterator[Floor]:
+    """The cities as new, with the dead man's switch renewed."""
+    made = Floor(cities)
+    await made.reset()
+    await made.beat()
+    yield made
+    await made.close()

@@ -1,0 +1,139 @@
+"""The floor of a real test: three running cities, made as new before each test, with phones to act on."""
+
+import asyncio
+import re
+from collections.abc import Iterable
+
+from callctl import clock
+from callctl.core.model import City, SlotRef
+from callctl.lab.agents import CityAgents
+from callctl.lab.call import PhoneCall
+from callctl.lab.crowd import carrier_of
+from callctl.lab.lab import Lab
+from callctl.lab.pbx import LabPbx
+from callctl.lab.phone import ANSWERS, Habit, Phone
+from callctl.pbx import asterisk_names as names
+
+# "   <name> (<interface> from <state interface>) (ringinuse disabled) (dynamic) (paused …) …"; a name alone where equal.
+_MEMBER = re.compile(r"^\s+(?:\S+ \()?(?P<interface>(?:PJSIP|Local)/[^\s)]+)")
+_QUEUE = re.compile(r"^(?P<queue>[\w-]+) has \d+ calls")
+_QUIET_WITHIN_S = 10.0
+
+
+class Floor:
+    """What a test sees of the lab. Every phone it opens is closed after the test."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self._agents: dict[str, CityAgents] = {}
+        self._carriers: dict[str, Phone] = {}
+        self._numbers = 0
+
+    # ------------------------------------------------------------------------------------- who is there
+    def city(self, code: str) -> City:
+        return self.lab.province.cities[code]
+
+    def pbx(self, code: str) -> LabPbx:
+        return self.lab.pbxs[code]
+
+    def tone(self, code: str) -> str:
+        """What the city's agents sound like to a citizen."""
+        return self.lab.tone(code)
+
+    def seats(self, code: str) -> list[str]:
+        """Seat ids: shared ones first, then the dedicated one."""
+        seats = sorted(self.city(code).seats, key=lambda seat: (seat.lend.value == "dedicated", seat.id))
+        return [seat.id for seat in seats]
+
+    def phone(self, code: str, seat: str) -> Phone:
+        return self._city_agents(code).phones[seat]
+
+    async def log_in(self, code: str, *seats: str, habit: Habit = ANSWERS) -> list[Phone]:
+        """Register the phones of these seats (of all, when none is named) and give them a habit."""
+        agents = self._city_agents(code)
+        chosen = list(seats) or self.seats(code)
+        for seat in chosen:
+            agents.phones[seat].habit = habit
+        await agents.start(chosen)
+        return [agents.phones[seat] for seat in chosen]
+
+    def _city_agents(self, code: str) -> CityAgents:
+        if code not in self._agents:
+            self._agents[code] = CityAgents(self.city(code), self.lab.settings, tone=self.tone(code), habits=None)
+        return self._agents[code]
+
+    # ------------------------------------------------------------------------------------- citizens
+    async def carrier(self, code: str) -> Phone:
+        """The carrier's SBC of a city: what rings there are the citizens' own phones (call-backs)."""
+        if code not in self._carriers:
+            carrier = self._carriers[code] = carrier_of(self.city(code))
+            await carrier.open(self.city(code).pbx.carrier, self.city(code).pbx.carrier_port)
+        return self._carriers[code]
+
+    async def citizen(self, code: str, number: str = "") -> PhoneCall:
+        """A citizen calls 12345 and is in the queue (hears music) when this returns."""
+        self._numbers += 1
+        carrier = await self.carrier(code)
+        call = await carrier.call("12345", caller=number or f"1380000{self._numbers:04d}")
+        await call.until_up()
+        await call.until(lambda: call.hears not in {"", "signal", "silence", "unknown"})
+        return call
+
+    # ------------------------------------------------------------------------------------- by hand, without a controller
+    async def beat(self, *codes: str) -> None:
+        """Renew the dead man's switch of these cities, or of all."""
+        for code in codes or tuple(self.lab.pbxs):
+            member, queue = names.HEARTBEAT_MEMBER, names.HEARTBEAT_QUEUE
+            await self.pbx(code).cli(f"queue set penalty {int(clock.now())} on {member} in {queue}")
+
+    async def open_slot(self, assisted: str, supporting: str, number: int = 1, token: int = 1) -> None:
+        """Give the home queue of `assisted` an open slot."""
+        slot = SlotRef(supporting, number)
+        member, queue = names.slot_interface(slot), self.city(assisted).queue.name
+        await self.pbx(assisted).cli(
+            f"queue add member {member} to {queue} penalty {names.SLOT_PENALTY} as {names.slot_name(slot, token)}"
+        )
+
+    async def lend(self, supporting: str, seat: str, assisted: str, token: int = 1) -> None:
+        """Put a seat into the support queue."""
+        phone, queue = names.phone_interface(seat), names.support_queue(assisted)
+        name = names.loan_name(seat, assisted, token)
+        await self.pbx(supporting).cli(f"queue add member {phone} to {queue} penalty 0 as {name} state_interface {phone}")
+
+    # ------------------------------------------------------------------------------------- as new
+    async def reset(self) -> None:
+        """Bring every city back to how it booted: no call, no loan, no slot, nobody paused, nobody registered."""
+        await asyncio.gather(*(_reset(pbx) for pbx in self.lab.pbxs.values()))
+
+    async def close(self) -> None:
+        for agents in self._agents.values():
+            await agents.leave()
+            await agents.close()
+        for carrier in self._carriers.values():
+            await carrier.close()
+
+
+async def _reset(pbx: LabPbx) -> None:
+    pbx.thaw()
+    if not pbx.running:
+        await pbx.start()
+    await pbx.cli("channel request hangup all")
+    async with asyncio.timeout(_QUIET_WITHIN_S):
+        while "0 active channels" not in await pbx.cli("core show channels count"):  # noqa: ASYNC110 - A PBX tells nobody.
+            await asyncio.sleep(0.05)
+    static = {("PJSIP", pbx.city.queue.name), ("PJSIP", names.ROSTER), ("Local", names.HEARTBEAT_QUEUE)}
+    for queue, interface, line in _members(await pbx.cli("queue show")):
+        if (interface.partition("/")[0], queue) not in static:
+            await pbx.cli(f"queue remove member {interface} from {queue}")
+        elif "paused" in line and queue != names.HEARTBEAT_QUEUE:
+            await pbx.cli(f"queue unpause member {interface} queue {queue}")
+    await pbx.cli("queue reset stats")
+
+
+def _members(shown: str) -> Iterable[tuple[str, str, str]]:
+    queue = ""
+    for line in shown.splitlines():
+        if head := _QUEUE.match(line):
+            queue = head["queue"]
+        elif member := _MEMBER.match(line):
+            yield queue, member["interface"], line
