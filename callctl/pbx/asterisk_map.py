@@ -34,7 +34,7 @@ from callctl.core.events import (
 )
 from callctl.core.model import City, Lending, SlotRef
 from callctl.pbx import asterisk_names as names
-from callctl.pbx.asterisk_words import CONGESTION_CAUSES, RING_ENDS, SEAT_STATES, THROWN_OUT, Fields, number_of, variables
+from callctl.pbx.asterisk_words import SEAT_STATES, THROWN_OUT, Fields, number_of, ring_end, variables
 
 Facts = tuple[Fact, ...]
 Key = TypeVar("Key")
@@ -322,10 +322,7 @@ class AsteriskMap:
         # Asterisk's own AgentRingNoAnswer follows after the slot's back-off, and carries no reason.
         peer, number = fields.get("Peer", ""), fields.get("Number", "")
         if peer in self.cities and _DIGITS.fullmatch(number):
-            status = fields.get("Status", "")
-            why = RING_ENDS.get(status, RingEnd.UNKNOWN)
-            if status == "CONGESTION":
-                why = CONGESTION_CAUSES.get(fields.get("Cause", ""), RingEnd.UNKNOWN)
+            why = ring_end(fields.get("Status", ""), fields.get("Cause", ""))
             _remember(self._ring_ends, SlotRef(peer, int(number)), (call, why))
         return ()
 

@@ -33,7 +33,7 @@ def write(folder: Path, city: City, secret: str, root: Path | None = None, ring_
         "asterisk.conf": _asterisk(folder, city, root),
         "modules.conf": "[modules]\nautoload=no\n" + "".join(f"load={name}.so\n" for name in MODULES.split()),
         "logger.conf": "[general]\n[logfiles]\nfull => notice,warning,error,verbose\n",
-        "manager.conf": _manager(city, secret),
+        "manager.conf": _ami_conf(city, secret),
         "queues.conf": _queues(city),
         "pjsip.conf": _pjsip(city),
         "rtp.conf": "[general]\nrtpstart=10000\nrtpend=10999\n",
@@ -63,7 +63,7 @@ def _asterisk(folder: Path, city: City, root: Path | None) -> str:
     )
 
 
-def _manager(city: City, secret: str) -> str:
+def _ami_conf(city: City, secret: str) -> str:
     plain = "".join(f"eventfilter(action(include),name({name})) =\n" for name in EVENTS.split())
     host = city.pbx.ami_host or city.pbx.host
     return (
@@ -122,7 +122,8 @@ def _pjsip(city: City) -> str:
 DIALPLAN = r"""[globals]
 CITY=@CITY@
 [cc-from-pstn]
-exten => 12345,1,Set(__CC_CALLID=${UNIQUEID})
+exten => 12345,1,Set(CALLERID(num)=${FILTER(0-9+,${CALLERID(num)})})
+ same => n,Set(__CC_CALLID=${UNIQUEID})
  same => n,Set(__CC_HOME=${CITY})
  same => n,Set(__CC_NUM=${FILTER(0-9+,${CALLERID(num)})})
  same => n,Set(__CC_T0=${EPOCH})

@@ -347,6 +347,8 @@ def test_peer_cannot_speak_of_a_third_citys_call_at_the_supporting_city():
         ("BUSY", "17", RingEnd.BUSY),
         ("NOANSWER", "0", RingEnd.NO_ANSWER),
         ("CHANUNAVAIL", "20", RingEnd.UNREACHABLE),
+        ("CHANUNAVAIL", "19", RingEnd.NO_ANSWER),
+        ("CHANUNAVAIL", "", RingEnd.UNREACHABLE),
         ("DOWN", "0", RingEnd.UNREACHABLE),
         ("FULL", "0", RingEnd.TRUNK_FULL),
         ("STALE", "0", RingEnd.REFUSED),

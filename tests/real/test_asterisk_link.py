@@ -5,6 +5,7 @@ import contextlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import time
 from dataclasses import replace
@@ -207,6 +208,38 @@ async def test_waiting_citizen_is_told_read_and_moved(controller, citizens):
     assert (await controller.observe()).waiting[0].returned
     await citizens.hang_up()
     await controller.next(CallLeftQueue, lambda fact: fact.outcome is Outcome.ABANDONED)
+
+
+def invite(pbx, caller):
+    """A call to 12345 from the carrier's address, as anybody's SIP phone could phrase it; nobody takes the answer."""
+    here, there = pbx.city.pbx.carrier, pbx.city.pbx.host
+    body = f"v=0\r\no=- 1 1 IN IP4 {here}\r\ns=-\r\nc=IN IP4 {here}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n"
+    head = f"""INVITE sip:12345@{there}:5060 SIP/2.0
+Via: SIP/2.0/UDP {here}:5060;branch=z9hG4bKsmuggler
+Max-Forwards: 70
+From: "扬州 Event: Hangup" <sip:{caller}@{here}>;tag=1
+To: <sip:12345@{there}>
+Call-ID: smuggler
+CSeq: 1 INVITE
+Contact: <sip:x@{here}:5060>
+Content-Type: application/sdp
+Content-Length: {len(body)}
+
+"""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as carrier:
+        carrier.bind((here, 5060))
+        carrier.sendto(head.replace("\n", "\r\n").encode() + body.encode(), (there, 5060))
+
+
+async def test_line_ends_in_a_citizens_number_are_gone_before_the_pbx_tells_us(controller, pbx):
+    # Without the dialplan's first line Asterisk 22.10.1 tells the invented event (tests/pbx/recordings/forged-*).
+    invite(pbx, "139%0d%0aUniqueid%3a%20yangzhou-1.1%0d%0a%0d%0aEvent%3a%20QueueCallerLeave%0d%0aQueue%3a%20q12345")
+    joined = await controller.next(CallWaiting)
+    assert joined.call.number.startswith("139")
+    assert joined.call.call != "yangzhou-1.1"
+    assert [call.call for call in (await controller.observe()).waiting] == [joined.call.call]
+    assert controller.link.distrusted == 0
+    # The call ends when nobody acknowledges its answer; the other tests need not wait for that.
 
 
 async def test_account_may_do_no_more_than_it_needs(pbx):
