@@ -5,7 +5,12 @@ from types import MappingProxyType
 from callctl.core.model import City, Lending, LendRules, PbxAddress, PbxKind, Province, QueueRules, Seat, Trunk
 
 NAMES = {"huaian": ("淮安", "0517"), "suzhou": ("苏州", "0512"), "xuzhou": ("徐州", "0516"), "yangzhou": ("扬州", "0514")}
-TRUNKS = {"yangzhou": ("suzhou", "xuzhou"), "suzhou": ("yangzhou", "xuzhou"), "xuzhou": ("yangzhou", "suzhou"), "huaian": ()}
+TRUNKS = {
+    "yangzhou": ("suzhou", "xuzhou"),
+    "suzhou": ("yangzhou", "xuzhou"),
+    "xuzhou": ("yangzhou", "suzhou"),
+    "huaian": (),
+}
 HELPS = {"yangzhou": ("suzhou",), "suzhou": ("*",), "xuzhou": ("yangzhou",), "huaian": ("*",)}
 
 

@@ -34,7 +34,7 @@ from callctl.core.events import (
 )
 from callctl.core.model import City, Lending, SlotRef
 from callctl.pbx import asterisk_names as names
-from callctl.pbx.asterisk_words import CONGESTION_CAUSES, RING_ENDS, SEAT_STATES, THROWN_OUT, Fields, number_of, variables
+from callctl.pbx.asterisk_words import SEAT_STATES, THROWN_OUT, Fields, number_of, ring_end, variables
 
 Facts = tuple[Fact, ...]
 Key = TypeVar("Key")
@@ -235,7 +235,7 @@ class AsteriskMap:
             return ()
         self.talks.pop(who[0], None)
         talked_s = max(0.0, number_of(fields.get("TalkTime")))
-        if isinstance(who[1], SlotRef):
+        if not isinstance(who[1], LentSeat):
             _remember(self._ended, who[0], (who[1], talked_s))
         return (CallEnded(self.city.code, at, *who, talked_s),)
 
@@ -312,7 +312,7 @@ class AsteriskMap:
         ended = self._ended.pop(call, None)
         by = self.answerer(self.home, fields.get("Slot", ""))
         _remember(self._returning, call, None)
-        if not isinstance(by, SlotRef):
+        if by is None:
             return ()
         self.talks.pop(call, None)
         talked_s = ended[1] if ended and ended[0] == by else 0.0
@@ -322,10 +322,7 @@ class AsteriskMap:
         # Asterisk's own AgentRingNoAnswer follows after the slot's back-off, and carries no reason.
         peer, number = fields.get("Peer", ""), fields.get("Number", "")
         if peer in self.cities and _DIGITS.fullmatch(number):
-            status = fields.get("Status", "")
-            why = RING_ENDS.get(status, RingEnd.UNKNOWN)
-            if status == "CONGESTION":
-                why = CONGESTION_CAUSES.get(fields.get("Cause", ""), RingEnd.UNKNOWN)
+            why = ring_end(fields.get("Status", ""), fields.get("Cause", ""))
             _remember(self._ring_ends, SlotRef(peer, int(number)), (call, why))
         return ()
 

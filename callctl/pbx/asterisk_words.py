@@ -30,8 +30,8 @@ RING_ENDS: Mapping[str, RingEnd] = {
     "STALE": RingEnd.REFUSED,
     "HOP": RingEnd.REFUSED,
 }
-# DIALSTATUS is CONGESTION for many things; the cause (Q.850, include/asterisk/causes.h) tells them apart.
-CONGESTION_CAUSES: Mapping[str, RingEnd] = {
+# DIALSTATUS is CONGESTION or CHANUNAVAIL for many things; the cause (Q.850, include/asterisk/causes.h) tells them apart.
+CAUSES: Mapping[str, RingEnd] = {
     "17": RingEnd.BUSY,
     "18": RingEnd.NO_ANSWER,
     "19": RingEnd.NO_ANSWER,
@@ -58,3 +58,9 @@ def variables(fields: Fields) -> dict[str, str]:
     """The channel variables a message carries (manager.conf, channelvars)."""
     raw = fields.get("ChanVariable", ())
     return dict([str(line).partition("=")[::2] for line in ((raw,) if isinstance(raw, str) else raw)])
+
+
+def ring_end(status: str, cause: str) -> RingEnd:
+    """Why a ring ended, from the dialplan's Status and Cause."""
+    told = CAUSES.get(cause) if status in ("CONGESTION", "CHANUNAVAIL") else None
+    return told or RING_ENDS.get(status, RingEnd.UNKNOWN)

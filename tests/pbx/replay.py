@@ -84,7 +84,7 @@ def who(by: Answerer) -> str:
             return f"{by.supporting}/{by.number}"
 
 
-def sentence(fact: Fact) -> str:  # noqa: PLR0912 - one line a kind of fact
+def sentence(fact: Fact) -> str:  # noqa: PLR0911, PLR0912 - one line a kind of fact
     """A fact in a few words."""
     match fact:
         case CallWaiting(call=call):

@@ -25,15 +25,15 @@ EVENTS = (
 )
 
 
-def write(folder: Path, city: City, secret: str, sounds: Path | None = None, ring_s: int = 4) -> None:
-    """Write everything `asterisk -C <folder>/asterisk.conf` needs."""
+def write(folder: Path, city: City, secret: str, root: Path | None = None, ring_s: int = 4) -> None:
+    """Write everything `asterisk -C <folder>/asterisk.conf` needs; `root` is where an unpacked Asterisk lies."""
     for sub in ("run", "log", "spool", "lib", "db", "moh"):
         (folder / sub).mkdir(parents=True, exist_ok=True)
     files = {
-        "asterisk.conf": _asterisk(folder, city, sounds),
+        "asterisk.conf": _asterisk(folder, city, root),
         "modules.conf": "[modules]\nautoload=no\n" + "".join(f"load={name}.so\n" for name in MODULES.split()),
         "logger.conf": "[general]\n[logfiles]\nfull => notice,warning,error,verbose\n",
-        "manager.conf": _manager(city, secret),
+        "manager.conf": _ami_conf(city, secret),
         "queues.conf": _queues(city),
         "pjsip.conf": _pjsip(city),
         "rtp.conf": "[general]\nrtpstart=10000\nrtpend=10999\n",
@@ -53,9 +53,9 @@ def write(folder: Path, city: City, secret: str, sounds: Path | None = None, rin
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def _asterisk(folder: Path, city: City, sounds: Path | None) -> str:
-    modules = f"astmoddir => {sounds}/usr/lib/x86_64-linux-gnu/asterisk/modules\n" if sounds else ""
-    share = f"astdatadir => {sounds}/usr/share/asterisk\nastvarlibdir => {folder}/lib\n" if sounds else ""
+def _asterisk(folder: Path, city: City, root: Path | None) -> str:
+    modules = f"astmoddir => {root}/usr/lib/x86_64-linux-gnu/asterisk/modules\n" if root else ""
+    share = f"astdatadir => {root}/usr/share/asterisk\nastvarlibdir => {folder}/lib\n" if root else ""
     return (
         f"[directories]\nastetcdir => {folder}\n{modules}{share}astdbdir => {folder}/db\nastkeydir => {folder}/lib\n"
         f"astspooldir => {folder}/spool\nastrundir => {folder}/run\nastlogdir => {folder}/log\n"
@@ -63,7 +63,7 @@ def _asterisk(folder: Path, city: City, sounds: Path | None) -> str:
     )
 
 
-def _manager(city: City, secret: str) -> str:
+def _ami_conf(city: City, secret: str) -> str:
     plain = "".join(f"eventfilter(action(include),name({name})) =\n" for name in EVENTS.split())
     host = city.pbx.ami_host or city.pbx.host
     return (
@@ -122,7 +122,8 @@ def _pjsip(city: City) -> str:
 DIALPLAN = r"""[globals]
 CITY=@CITY@
 [cc-from-pstn]
-exten => 12345,1,Set(__CC_CALLID=${UNIQUEID})
+exten => 12345,1,Set(CALLERID(num)=${FILTER(0-9+,${CALLERID(num)})})
+ same => n,Set(__CC_CALLID=${UNIQUEID})
  same => n,Set(__CC_HOME=${CITY})
  same => n,Set(__CC_NUM=${FILTER(0-9+,${CALLERID(num)})})
  same => n,Set(__CC_T0=${EPOCH})

@@ -1,4 +1,4 @@
-"""The connection to a manager, against peers that misbehave. Numbers: the defects of panoramisk 1.4 that must not come back."""
+"""The connection to a manager, against peers that misbehave. The numbers are the defects of panoramisk 1.4."""
 
 import asyncio
 import copy
@@ -231,7 +231,7 @@ async def test_line_of_a_megabyte_ends_the_connection(pbx, wire):
         await asyncio.wait_for(wire.take(1), 2)
 
 
-async def test_something_else_than_a_manager_is_recognised(pbx):
+async def test_something_else_than_asterisk_is_recognised(pbx):
     pbx.banner = b"SSH-2.0-OpenSSH_9.2\r\n"
     wire = await connect(pbx.host, pbx.port, None, 1.0)
     with pytest.raises(Disconnected, match="no Asterisk manager"):

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ssl
-import subprocess
 from dataclasses import replace
 
 import pytest
@@ -18,7 +17,10 @@ from tests.pbx.cities import PROVINCE, YANGZHOU
 from tests.pbx.scripted_pbx import EMPTY_LIST, ScriptedPbx
 
 SHORT = Timing(deadline_s=0.5, ping_every_s=30.0, boot_s=0.5, backoff_first_s=0.001, backoff_most_s=0.01)
-JOIN = "Event: QueueCallerJoin\nPrivilege: agent,all\nTimestamp: {at}\nQueue: q12345\nUniqueid: yangzhou-5.{n}\nChannel: PJSIP/pstn-{n}"
+JOIN = (
+    "Event: QueueCallerJoin\nPrivilege: agent,all\nTimestamp: {at}\nQueue: q12345\nUniqueid: yangzhou-5.{n}\n"
+    "Channel: PJSIP/pstn-{n}"
+)
 LEAVE = "Event: QueueCallerLeave\nPrivilege: agent,all\nTimestamp: {at}\nQueue: q12345\nUniqueid: yangzhou-5.{n}"
 SLOT = SlotRef("xuzhou", 1)
 
@@ -331,7 +333,9 @@ async def test_tls_link_believes_only_the_right_certificate(tmp_path):
         "-addext",
         "subjectAltName=IP:127.0.0.1",
     ]
-    subprocess.run(["openssl", *request, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    quiet = asyncio.subprocess.DEVNULL
+    made = await asyncio.create_subprocess_exec("openssl", *request, "-keyout", key, "-out", certificate, stderr=quiet)
+    assert await made.wait() == 0
     there = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     there.load_cert_chain(certificate, key)
     pbx = ScriptedPbx()

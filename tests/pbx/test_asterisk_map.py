@@ -279,10 +279,9 @@ KEYS = st.sampled_from(
         "Channel",
     ]
 )
-VALUES = TEXT | st.sampled_from(
-    ["q12345", "support-xuzhou", "cc-seats", "2001", "xuzhou-01-t5", "2001-xuzhou-t1", "1e999", "nan", "-5", "1795420720.2"]
-    + ["yangzhou-1.1", "CC_CALLID=yangzhou-1.1", "CC_T0=99999999999999999999", "CCLegLost", "CCMove", "CCRingFailed", "1"]
-)
+LIKELY = """q12345|support-xuzhou|cc-seats|2001|xuzhou-01-t5|2001-xuzhou-t1|1e999|nan|-5|1795420720.2|yangzhou-1.1|1
+CC_CALLID=yangzhou-1.1|CC_T0=99999999999999999999|CCLegLost|CCMove|CCRingFailed|CCSurvey|CCCallback|CCQueueEnd|dial"""
+VALUES = TEXT | st.sampled_from(LIKELY.replace("\n", "|").split("|"))
 
 
 @given(name=NAMES, headers=st.dictionaries(KEYS, VALUES | st.lists(VALUES, max_size=3).filter(bool), max_size=12))
@@ -348,6 +347,8 @@ def test_peer_cannot_speak_of_a_third_citys_call_at_the_supporting_city():
         ("BUSY", "17", RingEnd.BUSY),
         ("NOANSWER", "0", RingEnd.NO_ANSWER),
         ("CHANUNAVAIL", "20", RingEnd.UNREACHABLE),
+        ("CHANUNAVAIL", "19", RingEnd.NO_ANSWER),
+        ("CHANUNAVAIL", "", RingEnd.UNREACHABLE),
         ("DOWN", "0", RingEnd.UNREACHABLE),
         ("FULL", "0", RingEnd.TRUNK_FULL),
         ("STALE", "0", RingEnd.REFUSED),
