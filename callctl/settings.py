@@ -83,8 +83,10 @@ def read_settings(environment: Mapping[str, str] | None = None, province: Path |
 
 def shipped(folder: str) -> Path:
     """A folder that comes with callctl: beside the package in a clone, under share/callctl when installed."""
-    clone = Path(__file__).resolve().parent.parent / folder
-    return clone if clone.is_dir() else Path(sys.prefix) / "share" / "callctl" / folder
+    root = Path(__file__).resolve().parent.parent
+    # Not "the folder is there": beside an installed package that may be somebody else's `agents` (PyPI has one).
+    clone = (root / "setup.cfg").is_file()
+    return root / folder if clone else Path(sys.prefix) / "share" / "callctl" / folder
 
 
 def _find_province() -> Path:

@@ -42,6 +42,7 @@ def explain(form: type[Table], error: ErrorDetails) -> tuple[str, str]:
             what = "is missing"
         case "literal_error":
             what = f"is {quoted(value)}, must be {ctx['expected'].replace(chr(39), chr(34))}"
+            example = "write one of these, in small letters and quotes"
         case _ if kind in _LIMITS:
             limit, words = _LIMITS[kind]
             what = f"is {quoted(value)}, {words} {ctx[limit]:g}"

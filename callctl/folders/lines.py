@@ -77,6 +77,7 @@ class _Reader:
         path: Path = ()
         for part in parts[:-1]:
             path = (*path, part)
+            self._note(path, start)
             if path in self._tables:  # [trunk.x] after [[trunk]] belongs to the last trunk.
                 path = (*path, self._tables[path] - 1)
         path = (*path, parts[-1])
@@ -135,7 +136,7 @@ def key_lines(text: str) -> Mapping[Path, int]:
     reader = _Reader(text)
     try:
         reader.file()
-    except (_Lost, tomllib.TOMLDecodeError):
+    except (_Lost, tomllib.TOMLDecodeError, RecursionError):
         return reader.found
     return reader.found
 
