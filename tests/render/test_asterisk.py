@@ -64,7 +64,7 @@ def test_the_files_of_yangzhou_are_the_golden_ones() -> None:
     assert {path.name: path.read_text(encoding="utf-8") for path in GOLDEN.iterdir()} == FILES
 
 
-def test_the_order_in_the_data_folders_does_not_matter() -> None:
+def test_the_order_in_the_toml_files_does_not_matter() -> None:
     province = three_cities()
     city = province.cities["yangzhou"]
     turned = dataclasses.replace(city, trunks=city.trunks[::-1], seats=city.seats[::-1])

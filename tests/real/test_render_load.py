@@ -166,7 +166,7 @@ async def test_only_carrier_cities_and_phones_are_endpoints(cities: dict[str, Ru
     assert "device_state_busy_at : 0" in phone
 
 
-async def test_the_manager_account_is_the_least_one(cities: dict[str, RunningCity]) -> None:
+async def test_the_ami_account_is_the_least_one(cities: dict[str, RunningCity]) -> None:
     city = cities["yangzhou"]
     await until("fully booted", city, "core waitfullybooted")
     shown = re.sub(r" +", " ", city.ask("manager show user callctl"))
