@@ -67,30 +67,32 @@ def wish(
 PLACES = {"nanjing": (0, "南京", "025"), "xuzhou": (2, "徐州", "0516"), "yangzhou": (9, "扬州", "0514")}
 
 
-def three_cities(seats: int = 6, channels: int = 30, kind: PbxKind = PbxKind.ASTERISK) -> Province:
+def three_cities(seats: int = 6, channels: int = 30, kind: PbxKind = PbxKind.ASTERISK, network: int = 0) -> Province:
     """南京, 徐州 and 扬州, everybody may help everybody; every third seat is dedicated, the others are shared.
 
-    Seat ids are two digits for the city (place + 11) and a number from 01: 扬州 has 2001, 2002 …
+    `network` is the second number of every address, so that two runs side by side do not meet. Seat ids are two
+    digits for the city (place + 11) and a number from 01: 扬州 has 2001, 2002 …
     """
-    return Province(MappingProxyType({code: lab_city(code, seats, channels, kind) for code in PLACES}))
+    return Province(MappingProxyType({code: lab_city(code, seats, channels, kind, network) for code in PLACES}))
 
 
-def lab_city(code: str, seats: int = 6, channels: int = 30, kind: PbxKind = PbxKind.ASTERISK) -> City:
+def lab_city(code: str, seats: int, channels: int, kind: PbxKind, network: int) -> City:
     """One of the three."""
     place, name_zh, area_code = PLACES[code]
+    others = [other for other in PLACES if other != code]
     return City(
         code=code,
         name_zh=name_zh,
         area_code=area_code,
         pbx=PbxAddress(
             kind=kind,
-            host=f"127.0.{10 + place}.1",
-            carrier=f"127.0.1.{10 + place}",
-            phones=f"127.0.{110 + place}.0/24",
+            host=f"127.{network}.{10 + place}.1",
+            carrier=f"127.{network}.1.{10 + place}",
+            phones=f"127.{network}.{110 + place}.0/24",
         ),
         queue=QueueRules(wrapup_s=1.0),
         lend=LendRules(reserve=1, quota=seats, helps=("*",)),
-        trunks=tuple(Trunk(other, f"127.0.{10 + PLACES[other][0]}.1", channels) for other in PLACES if other != code),
+        trunks=tuple(Trunk(other, f"127.{network}.{10 + PLACES[other][0]}.1", channels) for other in others),
         seats=tuple(_lab_seat(place, number) for number in range(1, seats + 1)),
     )
 

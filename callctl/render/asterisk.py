@@ -42,15 +42,15 @@ class AsteriskDirs:
         return f"{self.data}/sounds"
 
     @classmethod
-    def under(cls, root: Path, modules: str, data: str) -> "AsteriskDirs":
-        """Everything under `root` (a lab, a test) but the modules and the data folder, which may be shared."""
+    def under(cls, root: Path, modules: str, share: str) -> "AsteriskDirs":
+        """Everything under `root` (a lab, a test) but the modules and `share`, the data folder, which may be common."""
         return cls(
             etc=f"{root}/etc",
             modules=modules,
             varlib=f"{root}/varlib",
             db=f"{root}/varlib",
             keys=f"{root}/varlib",
-            data=data,
+            data=share,
             agi=f"{root}/agi",
             spool=f"{root}/spool",
             run=f"{root}/run",

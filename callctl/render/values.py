@@ -5,6 +5,7 @@ template may print only what went through one of these checks (or a whole number
 break out of its place.
 """
 
+import functools
 import ipaddress
 import math
 import re
@@ -139,6 +140,7 @@ def is_address(value: str) -> bool:
     return True
 
 
+@functools.cache  # Compiling the templates takes ten times as long as filling them.
 def environment(folder: str) -> Environment:
     """The templates of `folder`, with the checks as filters and the guard on everything they print."""
     made = Environment(
