@@ -1,1 +1,1 @@
-"""The commands: one file a group, each thin; what they do is in the modules below."""
+"""The command line: one module a command, each thin."""
