@@ -8,7 +8,7 @@ from callctl import clock
 from callctl.core.model import City, SlotRef
 from callctl.lab.agents import CityAgents
 from callctl.lab.call import PhoneCall
-from callctl.lab.crowd import carrier_of
+from callctl.lab.crowd import AGENT_TONES, carrier_of
 from callctl.lab.lab import Lab
 from callctl.lab.pbx import LabPbx
 from callctl.lab.phone import ANSWERS, Habit, Phone
@@ -71,12 +71,12 @@ class Floor:
         return self._carriers[code]
 
     async def citizen(self, code: str, number: str = "") -> PhoneCall:
-        """A citizen calls 12345 and is in the queue (hears music) when this returns."""
+        """A citizen calls 12345 and is in the queue (hears music, or already an agent) when this returns."""
         self._numbers += 1
         carrier = await self.carrier(code)
         call = await carrier.call("12345", caller=number or f"1380000{self._numbers:04d}")
         await call.until_up()
-        await call.until(lambda: call.hears not in {"", "signal", "silence", "unknown"})
+        await call.until(lambda: call.hears == "music" or call.hears in AGENT_TONES)
         return call
 
     # ------------------------------------------------------------------------------------- by hand, without a controller
