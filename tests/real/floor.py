@@ -17,6 +17,7 @@ from callctl.pbx import asterisk_names as names
 # "   <name> (<interface> from <state interface>) (ringinuse disabled) (dynamic) (paused …) …"; a name alone where equal.
 _MEMBER = re.compile(r"^\s+(?:\S+ \()?(?P<interface>(?:PJSIP|Local)/[^\s)]+)")
 _QUEUE = re.compile(r"^(?P<queue>[\w-]+) has \d+ calls")
+_CONTACT = re.compile(r"Contact:\s+(\d+)/")
 _QUIET_WITHIN_S = 10.0
 
 
@@ -103,7 +104,18 @@ class Floor:
     # ------------------------------------------------------------------------------------- as new
     async def reset(self) -> None:
         """Bring every city back to how it booted: no call, no loan, no slot, nobody paused, nobody registered."""
-        await asyncio.gather(*(_reset(pbx) for pbx in self.lab.pbxs.values()))
+        await asyncio.gather(*(self._reset(code) for code in self.lab.pbxs))
+
+    async def _reset(self, code: str) -> None:
+        await _reset(self.pbx(code))
+        # A phone of a test whose PBX was dead or frozen at the end could not leave: the PBX would ring it still.
+        shown = await self.pbx(code).cli("pjsip show contacts")
+        stale = sorted({seat.id for seat in self.city(code).seats} & set(_CONTACT.findall(shown)))
+        if stale:
+            agents = CityAgents(self.city(code), self.lab.settings, tone=self.tone(code), habits=None)
+            await agents.start(stale)
+            await agents.leave()
+            await agents.close()
 
     async def close(self) -> None:
         for agents in self._agents.values():
