@@ -25,7 +25,7 @@ demo: setup
 	@$(BIN)/callctl demo
 
 bench: setup
-	@$(BIN)/callctl bench
+	@$(BIN)/python bench/run.py
 
 lint: python
 	$(BIN)/ruff check .

@@ -75,10 +75,13 @@ class CityAgents:
         for phone in self.phones.values():
             await phone.close()
 
-    async def leave(self) -> None:
+    async def leave(self, within_s: float = 1.0) -> None:
         """Unregister every phone that is registered, as at the end of a shift."""
-        for phone in self.phones.values():
-            try:
-                await phone.unregister()
-            except RegisterFailed:
-                continue  # The PBX is gone: so is the registration.
+        await asyncio.gather(*(_leave(phone, within_s) for phone in self.phones.values()))
+
+
+async def _leave(phone: Phone, within_s: float) -> None:
+    try:
+        await phone.unregister(within_s)
+    except RegisterFailed:
+        return  # The PBX is gone or frozen; it will find out by itself that the phone is.

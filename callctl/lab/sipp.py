@@ -59,15 +59,15 @@ class Sipp:
         self.name = name
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, scenario: str, arguments: Iterable[str], rows: Iterable[str] = ()) -> None:
-        """Run a scenario's text; `rows` are its injection file's. Raises SippFailed."""
+    def start(self, text: str, arguments: Iterable[str], rows: Iterable[str] = ()) -> None:
+        """Run the scenario in `text`; `rows` are its injection file's. Raises SippFailed."""
         program = shutil.which("sipp")
         if program is None:
             raise SippFailed("SIPp is not installed: run `make setup`, or apt-get install sip-tester")
         self.folder.mkdir(parents=True, exist_ok=True)
         for old in self.folder.glob(f"{self.name}.*"):
             old.unlink()
-        self._path("xml").write_text(scenario, encoding="utf-8")
+        self._path("xml").write_text(text, encoding="utf-8")
         injected: list[str] = []
         lines = list(rows)
         if lines:
@@ -149,7 +149,8 @@ def parse_stat(text: str) -> SippCount | None:
     )
 
 
-def _scenario(name: str, **values: object) -> str:
+def scenario(name: str, **values: object) -> str:
+    """The text of scenarios/<name>.xml with its values filled in."""
     templates = Environment(loader=FileSystemLoader(_SCENARIOS), undefined=StrictUndefined, autoescape=True)
     return templates.get_template(f"{name}.xml").render(**values)
 
@@ -174,7 +175,7 @@ def citizens(folder: Path, city: City, load: SippLoad) -> Sipp:
         *("-l", str(calls)),  # Else SIPp holds callers back when many wait.
     ]
     numbers = (f"13{city.area_code[-3:]:0>3}{load.seed % 10:01d}{number % 100_000:05d};" for number in range(calls))
-    sipp.start(_scenario("citizen", patiences_ms=patiences_ms(load.patience_s)), arguments, numbers)
+    sipp.start(scenario("citizen", patiences_ms=patiences_ms(load.patience_s)), arguments, numbers)
     return sipp
 
 
@@ -188,7 +189,7 @@ async def agents(folder: Path, city: City, settings: Settings, *, answer_after_s
         password = settings.phone_secret(city.code, seat.id)
         rows.append(f"{seat.id};[authentication username={seat.id} password={password}];{_AGENTS_PORT}")
     registering = Sipp(folder, f"register-{city.code}")
-    registering.start(_scenario("register"), [pbx, *ours, "-m", str(len(rows)), "-r", "50"], rows)
+    registering.start(scenario("register"), [pbx, *ours, "-m", str(len(rows)), "-r", "50"], rows)
     count = await registering.until_ended()
     if count.succeeded < len(rows):
         raise SippFailed(
@@ -197,6 +198,6 @@ async def agents(folder: Path, city: City, settings: Settings, *, answer_after_s
     answering = Sipp(folder, f"agents-{city.code}")
     answer_ms, talk_ms = round(answer_after_s * 1000), min(round(talk_s * 1000), _LONGEST_TALK_MS)
     answering.start(
-        _scenario("agent", answer_ms=answer_ms, talk_ms=talk_ms), [*ours, "-rtp_echo", "-l", str(_CALLS_AT_ONCE)]
+        scenario("agent", answer_ms=answer_ms, talk_ms=talk_ms), [*ours, "-rtp_echo", "-l", str(_CALLS_AT_ONCE)]
     )
     return answering

@@ -18,7 +18,7 @@ TONES = {
     # Not 450 Hz: that is China's ringing tone, and a caller who hears it has lost the music.
     "music": 600,
     "signal": 450,  # Ringing tone; the dialplan's own beeps (440 Hz) are too near to be told from it.
-    "citizen": 700,
+    "citizen": 850,  # Not 700 Hz: Asterisk's own beep comes near it.
     "agent": 1000,
     "helper": 1500,
     "helper-2": 2000,

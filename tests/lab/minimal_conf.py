@@ -18,16 +18,16 @@ app_mixmonitor app_originate app_playback app_playtones app_queue app_read app_s
 
 
 def city(code: str = "nanjing", number: int = 0) -> City:
-    """A city on the lab's addresses, with two seats."""
+    """A city with two seats, on addresses that no lab uses."""
     return City(
         code=code,
         name_zh="南京",
         area_code="025",
         pbx=PbxAddress(
             kind=PbxKind.ASTERISK,
-            host=f"127.0.{10 + number}.1",
-            carrier=f"127.0.1.{10 + number}",
-            phones=f"127.0.{110 + number}.0/24",
+            host=f"127.9.{10 + number}.1",
+            carrier=f"127.9.1.{10 + number}",
+            phones=f"127.9.{110 + number}.0/24",
         ),
         queue=QueueRules(),
         lend=LendRules(),

@@ -93,7 +93,7 @@ class TestRefusals:
     async def test_a_port_in_use_is_named_with_its_holder(self, pbx: LabPbx) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as squatter:
             squatter.bind((CITY.pbx.host, 5060))
-            said = rf"nanjing: udp 127\.0\.10\.1:5060 is in use by .+ \(process {os.getpid()}\); end that first"
+            said = rf"nanjing: udp 127\.9\.10\.1:5060 is in use by .+ \(process {os.getpid()}\); end that first"
             with pytest.raises(PbxFailed, match=said):
                 await pbx.start()
         assert not pbx.running
@@ -108,7 +108,7 @@ class TestRefusals:
     async def test_a_broken_sip_transport_is_told_with_the_logs_own_words(self, pbx: LabPbx) -> None:
         path = pbx.folders.etc / "pjsip.conf"
         path.write_text(path.read_text().replace("bind=127", "bind=x127"))
-        with pytest.raises(PbxFailed, match=r"does not listen on udp 127\.0\.10\.1:5060[\s\S]*ERROR"):
+        with pytest.raises(PbxFailed, match=r"does not listen on udp 127\.9\.10\.1:5060[\s\S]*ERROR"):
             await pbx.start()
         assert not pbx.running
 
@@ -177,7 +177,7 @@ def test_a_mark_is_not_mistaken_for_a_later_process_of_the_same_number() -> None
 async def agent(pbx: LabPbx) -> AsyncIterator[Phone]:
     await pbx.start()
     phone = Phone(Account("1101", "phone-secret", (CITY.pbx.host, 5060)), tone="agent")
-    await phone.open("127.0.110.1", 6000)
+    await phone.open("127.9.110.1", 6000)
     yield phone
     await phone.close()
 

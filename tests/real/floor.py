@@ -8,7 +8,7 @@ from callctl import clock
 from callctl.core.model import City, SlotRef
 from callctl.lab.agents import CityAgents
 from callctl.lab.call import PhoneCall
-from callctl.lab.crowd import carrier_of
+from callctl.lab.crowd import AGENT_TONES, carrier_of
 from callctl.lab.lab import Lab
 from callctl.lab.pbx import LabPbx
 from callctl.lab.phone import ANSWERS, Habit, Phone
@@ -17,6 +17,7 @@ from callctl.pbx import asterisk_names as names
 # "   <name> (<interface> from <state interface>) (ringinuse disabled) (dynamic) (paused …) …"; a name alone where equal.
 _MEMBER = re.compile(r"^\s+(?:\S+ \()?(?P<interface>(?:PJSIP|Local)/[^\s)]+)")
 _QUEUE = re.compile(r"^(?P<queue>[\w-]+) has \d+ calls")
+_CONTACT = re.compile(r"Contact:\s+(\d+)/")
 _QUIET_WITHIN_S = 10.0
 
 
@@ -71,12 +72,12 @@ class Floor:
         return self._carriers[code]
 
     async def citizen(self, code: str, number: str = "") -> PhoneCall:
-        """A citizen calls 12345 and is in the queue (hears music) when this returns."""
+        """A citizen calls 12345 and is in the queue (hears music, or already an agent) when this returns."""
         self._numbers += 1
         carrier = await self.carrier(code)
         call = await carrier.call("12345", caller=number or f"1380000{self._numbers:04d}")
         await call.until_up()
-        await call.until(lambda: call.hears not in {"", "signal", "silence", "unknown"})
+        await call.until(lambda: call.hears == "music" or call.hears in AGENT_TONES)
         return call
 
     # ------------------------------------------------------------------------------------- by hand, without a controller
@@ -103,7 +104,18 @@ class Floor:
     # ------------------------------------------------------------------------------------- as new
     async def reset(self) -> None:
         """Bring every city back to how it booted: no call, no loan, no slot, nobody paused, nobody registered."""
-        await asyncio.gather(*(_reset(pbx) for pbx in self.lab.pbxs.values()))
+        await asyncio.gather(*(self._reset(code) for code in self.lab.pbxs))
+
+    async def _reset(self, code: str) -> None:
+        await _reset(self.pbx(code))
+        # A phone of a test whose PBX was dead or frozen at the end could not leave: the PBX would ring it still.
+        shown = await self.pbx(code).cli("pjsip show contacts")
+        stale = sorted({seat.id for seat in self.city(code).seats} & set(_CONTACT.findall(shown)))
+        if stale:
+            agents = CityAgents(self.city(code), self.lab.settings, tone=self.tone(code), habits=None)
+            await agents.start(stale)
+            await agents.leave()
+            await agents.close()
 
     async def close(self) -> None:
         for agents in self._agents.values():
