@@ -92,6 +92,7 @@ WORKPLACE = re.compile(r"(?<![\w.~-])/" + r"work/")
 LOG_METHODS = frozenset(["debug", "info", "warning", "error", "exception", "critical", "bind", "log", "msg"])
 NUMBER_KEYS = frozenset(["number", "caller", "callerid", "caller_number", "citizen", "phone_number"])
 REAL_TESTS = ("tests/real/", "tests/lab/")
+VIRTUAL_TESTS = ("tests/sim/",)  # Their loop's clock is virtual: a sleep there takes no time.
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,7 @@ def re_exports(source: Source) -> Iterator[str]:
 def real_sleeps(source: Source) -> Iterator[str]:
     """A unit test waits for facts, not for the clock."""
     name = PurePosixPath(source.path).name
-    if source.under(*REAL_TESTS) or not (name.startswith("test_") or name == "conftest.py"):
+    if source.under(*REAL_TESTS, *VIRTUAL_TESTS) or not (name.startswith("test_") or name == "conftest.py"):
         return
     for item in ast.walk(source.tree):
         if not isinstance(item, ast.Call):
