@@ -2,23 +2,22 @@
 -- 1 lease, 2 token, 3 loans, 4 ends, 5 stream. Redis 7.0 commands only.
 local LEASE, TOKEN, LOANS, ENDS, STREAM = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 
--- The server's own clock, in ms: leases must not depend on whose clock is right.
-local function server_ms()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
-end
-local NOW = server_ms()
+-- The server's own clock, in ms for leases (which must not depend on whose clock is right), in microseconds for tokens.
+local TIME = redis.call('TIME')
+local NOW = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
+local NOW_US = TIME[1] * 1000000 + TIME[2]
 
--- A number as Redis keeps it: tokens have 13 digits, Lua's tostring would write 1.79e+12.
+-- A number as Redis keeps it: tokens have 16 digits, Lua's tostring would write 1.7954204805571e+15.
 local function plain(number)
   return string.format('%.0f', number)
 end
 
--- Fencing tokens: one counter for leases and loans, never behind the server's clock in ms, so that tokens rise
--- also after the memory was lost. (adopt raises it above what the PBXs show, should the clock have gone back.)
+-- Fencing tokens: one counter for leases and loans, never behind the server's clock in microseconds, so that tokens
+-- rise also after the memory was lost: no two scripts run within one. Exact in Lua's doubles until the year 2255.
+-- (adopt raises the counter above what the PBXs show, should the server's clock have gone back.)
 local function next_token()
   local last = tonumber(redis.call('GET', TOKEN) or '0')
-  local token = math.max(last + 1, NOW)
+  local token = math.max(last + 1, NOW_US)
   redis.call('SET', TOKEN, plain(token))
   return token
 end

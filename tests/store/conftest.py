@@ -1,0 +1,52 @@
+"""Servers for the whole run, clean stores for each test."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from callctl.store.registry import RedisRegistry
+from tests.store.servers import Postgres, Valkey, why_no_postgres
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    server = Valkey(tmp_path_factory.mktemp("valkey"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def valkey(valkey_server: Valkey) -> Valkey:
+    """A server that answers and holds nothing."""
+    if valkey_server.running.process is None or valkey_server.running.process.poll() is not None:
+        valkey_server.start_again()
+    with Redis.from_url(valkey_server.url) as link:
+        link.flushall()
+    return valkey_server
+
+
+@pytest.fixture
+async def registry(valkey: Valkey) -> AsyncIterator[RedisRegistry]:
+    opened = RedisRegistry(valkey.url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    if why := why_no_postgres():
+        pytest.skip(why)
+    server = Postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def sql_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'history.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.database()
