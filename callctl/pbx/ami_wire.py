@@ -210,14 +210,14 @@ class AmiWire(AMIProtocol):
         only after the Response that announced a list, and a UserEvent never does.
         """
         fields = message.fields
-        action_id = fields.get("ActionID")
-        if action_id is None:
+        if "ActionID" not in fields:
             if "Privilege" in fields:
                 self.inbox.append(message)
             elif "Event" in fields:  # Every real event tells its class; an invented one has no room for it.
                 self.broken += 1
                 self.inbox.append(BROKEN)
             return
+        action_id = fields["ActionID"]
         action = self.responses.get(str(action_id))
         if "Response" in fields:
             if action is not None and not action.responses:
@@ -281,7 +281,11 @@ class AmiWire(AMIProtocol):
     def take_now(self, most: int) -> list[AmiMessage]:
         """Take what is here, up to `most`; read the socket again when enough is taken."""
         inbox = self.inbox
-        taken = [inbox.popleft() for _ in range(min(most, len(inbox)))]
+        if len(inbox) <= most:
+            taken = list(inbox)
+            inbox.clear()
+        else:
+            taken = [inbox.popleft() for _ in range(most)]
         if self.reading_paused and len(inbox) <= INBOX_LOW and not self.closed:
             self.transport.resume_reading()
             self.reading_paused = False

@@ -17,6 +17,7 @@ from callctl.pbx.asterisk_map import AsteriskMap
 from callctl.pbx.asterisk_orders import steps
 from callctl.pbx.asterisk_reading import Reading, observe, trunk_variable
 from callctl.pbx.asterisk_words import number_of
+from callctl.pbx.backoff import Backoff
 from callctl.pbx.port import LOGIN_REFUSED, OrderRefused, OrderUnanswered
 
 USER = "callctl"  # The account in the rendered manager.conf.
@@ -76,8 +77,8 @@ class AsteriskLink:
     async def run(self, on_fact: Callable[[Fact], None]) -> None:
         """See PbxLink. A failure that repeats itself is said once."""
         self._on_fact = on_fact
+        backoff = Backoff(self._timing.backoff_first_s, self._timing.backoff_most_s, self._rng)
         said = ""
-        delay_s = self._timing.backoff_first_s
         while True:
             began = self._clock()
             self._booted.clear()
@@ -85,13 +86,8 @@ class AsteriskLink:
             if read or reason != said:
                 on_fact(PbxLost(self.city, self._clock(), reason))
                 said = reason
-            if read and self._clock() - began > self._timing.backoff_most_s:
-                delay_s = self._timing.backoff_first_s
-            # Asterisk never forgives a wrong password sooner: hammering would only fill its security log.
-            if reason.startswith(_LOGIN_REFUSED):
-                delay_s = self._timing.backoff_most_s
-            await asyncio.sleep(delay_s * (0.5 + self._rng() / 2))
-            delay_s = min(delay_s * 2, self._timing.backoff_most_s)
+            refused = reason.startswith(_LOGIN_REFUSED)
+            await asyncio.sleep(backoff.after_refusal() if refused else backoff.after(self._clock() - began))
 
     async def do(self, order: Order) -> None:
         """See PbxLink."""

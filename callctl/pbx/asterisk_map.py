@@ -98,7 +98,7 @@ class AsteriskMap:
         reader = self._readers.get(fields.get("Event", ""))
         if reader is None:
             return ()
-        at = number_of(fields.get("Timestamp", ""), -1.0) + self.ahead_s
+        at = number_of(fields.get("Timestamp", ""), -1e12) + self.ahead_s
         return reader(fields, at if now - OLDEST_STAMP_S < at < now else now)
 
     def reads(self, fields: Fields) -> bool:
@@ -235,7 +235,7 @@ class AsteriskMap:
             return ()
         self.talks.pop(who[0], None)
         talked_s = max(0.0, number_of(fields.get("TalkTime")))
-        if isinstance(who[1], SlotRef):
+        if not isinstance(who[1], LentSeat):
             _remember(self._ended, who[0], (who[1], talked_s))
         return (CallEnded(self.city.code, at, *who, talked_s),)
 
@@ -312,7 +312,7 @@ class AsteriskMap:
         ended = self._ended.pop(call, None)
         by = self.answerer(self.home, fields.get("Slot", ""))
         _remember(self._returning, call, None)
-        if not isinstance(by, SlotRef):
+        if by is None:
             return ()
         self.talks.pop(call, None)
         talked_s = ended[1] if ended and ended[0] == by else 0.0

@@ -8,14 +8,15 @@ from callctl.pbx import asterisk_names as names
 ADMIN_SECRET = "only-for-this-test"  # The second account plays citizens; callctl's own account may not originate.
 
 MODULES = """
-app_dial app_echo app_originate app_playback app_playtones app_queue app_read app_senddtmf app_stack app_userevent bridge_builtin_features
-bridge_native_rtp bridge_simple bridge_softmix chan_pjsip codec_alaw codec_gsm format_gsm format_pcm func_callerid func_channel func_cut
-func_devstate func_global func_groupcount func_logic func_math func_sprintf func_strings func_extstate pbx_config
-res_musiconhold res_pjproject res_pjsip res_pjsip_acl res_pjsip_authenticator_digest res_pjsip_caller_id
-res_pjsip_endpoint_identifier_ip res_pjsip_endpoint_identifier_user res_pjsip_header_funcs res_pjsip_logger
-res_pjsip_outbound_authenticator_digest res_pjsip_registrar res_pjsip_rfc3326 res_pjsip_sdp_rtp res_pjsip_session
-res_rtp_asterisk res_sorcery_astdb res_sorcery_config res_sorcery_memory res_timing_timerfd app_waituntil func_timeout
-res_manager_devicestate res_format_attr_h264 app_cdr app_exec app_verbose res_pjsip_dtmf_info func_db res_pjsip_pubsub res_pjsip_outbound_publish
+app_dial app_echo app_originate app_playback app_playtones app_queue app_read app_senddtmf app_stack app_userevent
+bridge_builtin_features bridge_native_rtp bridge_simple bridge_softmix chan_pjsip codec_alaw codec_gsm format_gsm
+format_pcm func_callerid func_channel func_cut func_devstate func_global func_groupcount func_logic func_math
+func_sprintf func_strings func_extstate pbx_config res_musiconhold res_pjproject res_pjsip res_pjsip_acl
+res_pjsip_authenticator_digest res_pjsip_caller_id res_pjsip_endpoint_identifier_ip res_pjsip_endpoint_identifier_user
+res_pjsip_header_funcs res_pjsip_logger res_pjsip_outbound_authenticator_digest res_pjsip_registrar res_pjsip_rfc3326
+res_pjsip_sdp_rtp res_pjsip_session res_rtp_asterisk res_sorcery_astdb res_sorcery_config res_sorcery_memory
+res_timing_timerfd app_waituntil func_timeout res_manager_devicestate res_format_attr_h264 app_cdr app_exec
+app_verbose res_pjsip_dtmf_info func_db res_pjsip_pubsub res_pjsip_outbound_publish
 """
 
 EVENTS = (
@@ -24,12 +25,12 @@ EVENTS = (
 )
 
 
-def write(folder: Path, city: City, secret: str, sounds: Path | None = None, ring_s: int = 4) -> None:
-    """Write everything `asterisk -C <folder>/asterisk.conf` needs."""
+def write(folder: Path, city: City, secret: str, root: Path | None = None, ring_s: int = 4) -> None:
+    """Write everything `asterisk -C <folder>/asterisk.conf` needs; `root` is where an unpacked Asterisk lies."""
     for sub in ("run", "log", "spool", "lib", "db", "moh"):
         (folder / sub).mkdir(parents=True, exist_ok=True)
     files = {
-        "asterisk.conf": _asterisk(folder, city, sounds),
+        "asterisk.conf": _asterisk(folder, city, root),
         "modules.conf": "[modules]\nautoload=no\n" + "".join(f"load={name}.so\n" for name in MODULES.split()),
         "logger.conf": "[general]\n[logfiles]\nfull => notice,warning,error,verbose\n",
         "manager.conf": _manager(city, secret),
@@ -38,8 +39,8 @@ def write(folder: Path, city: City, secret: str, sounds: Path | None = None, rin
         "rtp.conf": "[general]\nrtpstart=10000\nrtpend=10999\n",
         "musiconhold.conf": f"[default]\nmode=files\ndirectory={folder}/moh\n",
         "extensions.conf": DIALPLAN.replace("@CITY@", city.code).replace("@RING@", str(ring_s)),
-        "indications.conf": "[general]\ncountry=us\n[us]\ndescription=US\nringcadence=2000,4000\nbusy=480+620/500,0/500\nring=440+480/2000,0/4000\n"
-        "dial=350+440\ncongestion=480+620/250,0/250\n",
+        "indications.conf": "[general]\ncountry=us\n[us]\ndescription=US\nringcadence=2000,4000\nbusy=480+620/500,0/500\n"
+        "ring=440+480/2000,0/4000\ndial=350+440\ncongestion=480+620/250,0/250\n",
         "features.conf": "[general]\n",
         "udptl.conf": "[general]\n",
         "cdr.conf": "[general]\nenable=no\n",
@@ -52,9 +53,9 @@ def write(folder: Path, city: City, secret: str, sounds: Path | None = None, rin
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def _asterisk(folder: Path, city: City, sounds: Path | None) -> str:
-    modules = f"astmoddir => {sounds}/usr/lib/x86_64-linux-gnu/asterisk/modules\n" if sounds else ""
-    share = f"astdatadir => {sounds}/usr/share/asterisk\nastvarlibdir => {folder}/lib\n" if sounds else ""
+def _asterisk(folder: Path, city: City, root: Path | None) -> str:
+    modules = f"astmoddir => {root}/usr/lib/x86_64-linux-gnu/asterisk/modules\n" if root else ""
+    share = f"astdatadir => {root}/usr/share/asterisk\nastvarlibdir => {folder}/lib\n" if root else ""
     return (
         f"[directories]\nastetcdir => {folder}\n{modules}{share}astdbdir => {folder}/db\nastkeydir => {folder}/lib\n"
         f"astspooldir => {folder}/spool\nastrundir => {folder}/run\nastlogdir => {folder}/log\n"
@@ -106,7 +107,8 @@ def _pjsip(city: City) -> str:
     text += f"[pstn]\ntype=identify\nendpoint=pstn\nmatch={pbx.carrier}\n"
     for trunk in city.trunks:
         name = f"trunk-{trunk.to}"
-        text += f"[{name}]\ntype=endpoint\ncontext=cc-from-city\naors={name}\nset_var=PEER_CITY={trunk.to}\nrtp_timeout=3\n{common}"
+        text += f"[{name}]\ntype=endpoint\ncontext=cc-from-city\naors={name}\nset_var=PEER_CITY={trunk.to}\n"
+        text += f"rtp_timeout=3\n{common}"
         text += f"[{name}]\ntype=aor\ncontact=sip:{trunk.host}:{trunk.port}\nqualify_frequency=2\nqualify_timeout=1\n"
         text += f"[{name}]\ntype=identify\nendpoint={name}\nmatch={trunk.host}\n"
     for seat in city.seats:
@@ -116,6 +118,7 @@ def _pjsip(city: City) -> str:
     return text
 
 
+# ruff: noqa: E501
 DIALPLAN = r"""[globals]
 CITY=@CITY@
 [cc-from-pstn]

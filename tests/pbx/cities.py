@@ -1,0 +1,21 @@
+"""Two small cities as the recordings know them: yangzhou is helped, xuzhou helps."""
+
+from callctl.core.model import City, Lending, LendRules, PbxAddress, PbxKind, Province, QueueRules, Seat, Trunk
+
+
+def _city(code: str, name_zh: str, number: int, seats: dict[str, Lending], others: dict[str, int]) -> City:
+    return City(
+        code=code,
+        name_zh=name_zh,
+        area_code="0",
+        pbx=PbxAddress(PbxKind.ASTERISK, f"127.0.{10 + number}.1", carrier=f"127.0.1.{10 + number}"),
+        queue=QueueRules(wrapup_s=1.0),
+        lend=LendRules(quota=3, helps=("*",)),
+        trunks=tuple(Trunk(other, f"127.0.{10 + place}.1", 5) for other, place in others.items()),
+        seats=tuple(Seat(seat, f"a{seat}", f"话务员{seat}", lend) for seat, lend in seats.items()),
+    )
+
+
+YANGZHOU = _city("yangzhou", "扬州", 9, {"2001": Lending.SHARED, "2002": Lending.SHARED}, {"xuzhou": 2})
+XUZHOU = _city("xuzhou", "徐州", 2, {"1301": Lending.SHARED, "1302": Lending.DEDICATED}, {"yangzhou": 9})
+PROVINCE = Province({"yangzhou": YANGZHOU, "xuzhou": XUZHOU})

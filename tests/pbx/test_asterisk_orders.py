@@ -1,0 +1,65 @@
+"""What each order says to Asterisk, and which refusals fulfil it. The words were heard from Asterisk 22.10.1."""
+
+import pytest
+
+from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Recall, RenewHeartbeat
+from callctl.core.model import SlotRef
+from callctl.pbx.asterisk_names import parse_loan, parse_slot
+from callctl.pbx.asterisk_orders import steps
+from tests.pbx.cities import YANGZHOU
+
+SLOT = SlotRef("xuzhou", 1)
+
+
+def asked(order, pbx_now=0.0, channel=""):
+    return [(dict(step.headers), step.fulfilled) for step in steps(order, YANGZHOU, pbx_now, channel)]
+
+
+def test_lent_seat_becomes_an_entry_of_the_support_queue_that_names_its_token():
+    [(headers, fulfilled)] = asked(Lend("yangzhou", "2001", "xuzhou", 7))
+    assert headers["Action"] == "QueueAdd"
+    assert headers["Queue"] == "support-xuzhou"
+    assert headers["Interface"] == headers["StateInterface"] == "PJSIP/2001"
+    assert parse_loan(headers["MemberName"]) == ("2001", "xuzhou", 7)
+    assert fulfilled in "Unable to add interface: Already there"
+
+
+def test_recalled_seat_leaves_the_support_queue_and_may_have_left_before():
+    [(headers, fulfilled)] = asked(Recall("yangzhou", "2001", "xuzhou"))
+    assert headers == {"Action": "QueueRemove", "Queue": "support-xuzhou", "Interface": "PJSIP/2001"}
+    assert fulfilled in "Unable to remove interface: Not there"
+
+
+def test_slot_is_opened_by_adding_it_and_where_it_is_there_by_taking_its_pause_away():
+    (add, already), (unpause, never) = asked(OpenSlot("yangzhou", SLOT, 9))
+    assert add["Interface"] == unpause["Interface"] == "Local/xuzhou-support-01@cc-seat/n"
+    assert parse_slot(add["MemberName"]) == (SLOT, 9)
+    assert (add["Penalty"], add["Paused"], unpause["Action"], unpause["Paused"]) == ("10", "false", "QueuePause", "false")
+    assert already in "Unable to add interface: Already there"
+    assert never == ""
+
+
+def test_slot_is_closed_by_pause_never_by_penalty_and_an_absent_slot_is_closed_already():
+    [(headers, fulfilled)] = asked(CloseSlot("yangzhou", SLOT))
+    assert (headers["Action"], headers["Paused"]) == ("QueuePause", "true")
+    assert fulfilled in "Interface not found"
+
+
+def test_slot_is_dropped():
+    [(headers, fulfilled)] = asked(DropSlot("yangzhou", SLOT))
+    assert (headers["Action"], headers["Queue"]) == ("QueueRemove", "q12345")
+    assert fulfilled == "Not there"
+
+
+def test_caller_is_moved_by_its_channel_with_the_city_to_go_to():
+    [(headers, fulfilled)] = asked(MoveCaller("yangzhou", "yangzhou-1.1", "xuzhou"), channel="PJSIP/pstn-00000001")
+    assert headers["Caller"] == "PJSIP/pstn-00000001"
+    assert headers["WithdrawInfo"] == "xuzhou:yangzhou-1.1"
+    assert fulfilled == "Already requested"
+
+
+@pytest.mark.parametrize("pbx_now", [1795420000.2, 1795420000.9])
+def test_heartbeat_is_the_pbxs_own_clock_in_whole_seconds(pbx_now):
+    [(headers, fulfilled)] = asked(RenewHeartbeat("yangzhou"), pbx_now=pbx_now)
+    assert headers["Penalty"] == "1795420000"
+    assert fulfilled == ""
