@@ -1,0 +1,95 @@
+"""The PBX's own account of what happened to every caller, read independently of callctl, to check callctl's account.
+
+Format: Asterisk's queue_log, `epoch|unique id|queue|member|event|data…` (Asterisk documentation, "Queue Logs").
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# CONNECT and ENTERQUEUE carry whole seconds: two times this close may be in either order.
+CLOCK_STEP_S = 1
+
+
+@dataclass(slots=True)
+class LoggedCall:
+    """One citizen in the home queue, as the PBX wrote it down. Times are epoch seconds of that PBX."""
+
+    call: str
+    entered_at: int
+    order: int  # Line number of the first entry: the place in the line.
+    answered_at: int | None = None
+    rung_at: int | None = None  # When the ring that was answered began.
+    answered_by: str = ""  # The member's name: a seat of the city, or a slot.
+    answers: int = 0  # More than one only after a leg was lost in mid-talk.
+    wait_s: int = 0  # Until the first answer, or until the caller gave up.
+    talk_s: int = 0
+    left: str = ""  # ABANDON, EXITWITHKEY, EXITWITHTIMEOUT, WITHDRAW … when not answered.
+    left_at: int | None = None
+
+
+@dataclass(slots=True)
+class Account:
+    """All callers of one queue."""
+
+    calls: dict[str, LoggedCall] = field(default_factory=dict)
+
+    def inversions(self) -> int:
+        """Answered calls whose ring began while an earlier caller waited and was not being rung (place lost)."""
+        ordered = sorted(self.calls.values(), key=lambda call: call.order)
+        return sum(self._overtook(call, ordered) for call in ordered if call.rung_at is not None)
+
+    @staticmethod
+    def _overtook(call: LoggedCall, ordered: list[LoggedCall]) -> bool:
+        assert call.rung_at is not None
+        for earlier in ordered:
+            if earlier.order >= call.order:
+                return False
+            gone_at = earlier.rung_at if earlier.rung_at is not None else earlier.left_at
+            if gone_at is None or gone_at > call.rung_at + CLOCK_STEP_S:
+                return True
+        return False
+
+
+def read_queue_log(path: Path, queue: str, since: float = 0.0) -> Account:
+    """The account of one queue from a log file; lines before `since` (epoch, seconds) are passed over."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        return account(lines, queue, since)
+
+
+def account(lines: Iterable[str], queue: str, since: float = 0.0) -> Account:
+    """The account of one queue. A line that is not a queue_log line is passed over."""
+    result = Account()
+    for order, line in enumerate(lines):
+        parts = line.rstrip("\n").split("|")
+        if len(parts) < 5 or parts[2] != queue or not parts[0].isdigit() or int(parts[0]) < since:
+            continue
+        _apply(result, order, int(parts[0]), parts)
+    return result
+
+
+def _apply(result: Account, order: int, at: int, parts: list[str]) -> None:
+    call_id, member, event, details = parts[1], parts[3], parts[4], parts[5:]
+    if event == "ENTERQUEUE":
+        # The same id enters again when a lost leg brought the caller back: the first entry is the place.
+        result.calls.setdefault(call_id, LoggedCall(call_id, at, order))
+        return
+    call = result.calls.get(call_id)
+    if call is None:
+        return
+    if event == "CONNECT":
+        call.answers += 1
+        if call.answered_at is None:
+            call.answered_at, call.answered_by = at, member
+            call.wait_s = _whole(details, 0)
+            call.rung_at = at - _whole(details, 2)
+    elif event in ("COMPLETEAGENT", "COMPLETECALLER"):
+        call.talk_s += _whole(details, 1)
+    elif event in ("ABANDON", "EXITWITHKEY", "EXITWITHTIMEOUT", "EXITEMPTY", "WITHDRAW") and call.answered_at is None:
+        call.left, call.left_at = event, at
+        call.wait_s = at - call.entered_at
+
+
+def _whole(details: list[str], place: int) -> int:
+    text = details[place] if place < len(details) else ""
+    return int(text) if text.isdigit() else 0
