@@ -271,7 +271,9 @@ def re_exports(source: Source) -> Iterator[str]:
 def real_sleeps(source: Source) -> Iterator[str]:
     """A unit test waits for facts, not for the clock."""
     name = PurePosixPath(source.path).name
-    if source.under(*REAL_TESTS, *VIRTUAL_TESTS) or not (name.startswith("test_") or name == "conftest.py"):
+    if source.under(*REAL_TESTS, *VIRTUAL_TESTS) or name.endswith("_real.py"):
+        return
+    if not (name.startswith("test_") or name == "conftest.py"):
         return
     for item in ast.walk(source.tree):
         if not isinstance(item, ast.Call):
