@@ -171,11 +171,11 @@ class _Round:
         """Give every waiting call that is not covered a seat, the heaviest in the fair line first."""
         line = [(-self._weight(code, self.covered[code]), code) for code in self.at.active if self._uncovered(code)]
         heapq.heapify(line)
-        supporters = {code: self._supporters(code) for _, code in line}
+        helpers = {code: self._helpers(code) for _, code in line}
         spare = None
         while line:
             _, assisted = heapq.heappop(line)
-            ref = self._next_seat(assisted, supporters[assisted])
+            ref = self._next_seat(assisted, helpers[assisted])
             if ref is None:
                 spare = self._spare_seats() if spare is None else spare
                 ref = self._moved_seat(assisted, spare)
@@ -190,7 +190,7 @@ class _Round:
         view = self.at.world.cities[assisted]
         return max(0, len(view.waiting) - self.covered[assisted]) if view.fresh(self.at.now, FRESH_S) else 0
 
-    def _supporters(self, assisted: str) -> list[tuple[bool, int, str]]:
+    def _helpers(self, assisted: str) -> list[tuple[bool, int, str]]:
         """A heap of the cities that can lend a seat now. Ranks only fall, so a stale entry is found on top."""
         heap = []
         for code, room in self.rooms.items():
@@ -200,16 +200,16 @@ class _Round:
         heapq.heapify(heap)
         return heap
 
-    def _next_seat(self, assisted: str, supporters: list[tuple[bool, int, str]]) -> SeatRef | None:
-        while supporters:
-            _, _, code = supporters[0]
+    def _next_seat(self, assisted: str, helpers: list[tuple[bool, int, str]]) -> SeatRef | None:
+        while helpers:
+            _, _, code = helpers[0]
             room = self.rooms[code]
             if room.why_not(assisted) is not None:
-                heapq.heappop(supporters)
+                heapq.heappop(helpers)
                 continue
             dedicated, spare = room.rank()
-            if supporters[0] != (entry := (not dedicated, -spare, code)):
-                heapq.heapreplace(supporters, entry)
+            if helpers[0] != (entry := (not dedicated, -spare, code)):
+                heapq.heapreplace(helpers, entry)
                 continue
             return room.take(assisted)
         return None
