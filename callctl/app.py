@@ -86,12 +86,13 @@ def _link(city: City, province: Province, settings: Settings, now: Callable[[], 
 
 
 class WatchedLink:
-    """A link that reports a refused password, as long as its PBX has never let us in. Otherwise the link itself."""
+    """A link that logs when its PBX comes and goes, and reports a password refused before it ever let us in."""
 
     def __init__(self, link: PbxLink, on_refused: Callable[[str], None]) -> None:
         self._link = link
         self._on_refused = on_refused
-        self._let_in = False
+        self._let_in = self._up = False
+        self._log = log.bind(city=link.city)
 
     @property
     def city(self) -> str:
@@ -102,12 +103,22 @@ class WatchedLink:
         """See PbxLink."""
 
         def pass_on(fact: Fact) -> None:
-            self._let_in |= isinstance(fact, PbxObserved)
-            if isinstance(fact, PbxLost) and fact.reason.startswith(LOGIN_REFUSED) and not self._let_in:
-                self._on_refused(f"{fact.city}: {fact.reason}")
+            if isinstance(fact, PbxObserved | PbxLost):
+                self._look_at(fact)
             on_fact(fact)
 
         await self._link.run(pass_on)
+
+    def _look_at(self, fact: PbxObserved | PbxLost) -> None:
+        if isinstance(fact, PbxObserved):
+            if not self._up:
+                self._log.info("PBX read", waiting=len(fact.waiting), loans=len(fact.loans), slots=len(fact.slots))
+            self._let_in = self._up = True
+            return
+        self._up = False
+        self._log.warning("PBX lost", why=fact.reason)
+        if fact.reason.startswith(LOGIN_REFUSED) and not self._let_in:
+            self._on_refused(f"{fact.city}: {fact.reason}")
 
     async def do(self, order: Order) -> None:
         """See PbxLink."""

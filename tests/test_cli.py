@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -77,6 +78,29 @@ async def _put(url: str, picture: dict[str, object]) -> None:
     registry = RedisRegistry(url)
     await registry.put_status(picture)
     await registry.close()
+
+
+class Programs:
+    """callctl as a process of its own; what a failed test leaves running is ended."""
+
+    def __init__(self) -> None:
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def __call__(self, *words: str, **more: str) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **more}
+        command = [sys.executable, "-m", "callctl", *words]
+        started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+        self.running.append(started)
+        return started
+
+
+@pytest.fixture
+def program() -> Iterator[Programs]:
+    programs = Programs()
+    yield programs
+    for one in programs.running:
+        with one:
+            one.kill()
 
 
 @pytest.fixture(scope="module")
@@ -295,12 +319,6 @@ def test_a_duration_is_read_at_a_glance(shell: Shell, seconds: float | None, sho
     assert duration(seconds) == shown
 
 
-def _program(shell: Shell, *words: str, **more: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **more}
-    command = [sys.executable, "-m", "callctl", *words]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
-
-
 def test_a_reader_that_goes_away_makes_no_noise(shell: Shell) -> None:
     read, write = os.pipe()
     os.close(read)
@@ -312,22 +330,22 @@ def test_a_reader_that_goes_away_makes_no_noise(shell: Shell) -> None:
     assert b"Exception" not in done.stderr
 
 
-def test_chinese_survives_a_terminal_that_knows_none(shell: Shell) -> None:
-    program = _program(shell, "event", "list", LC_ALL="C", PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
-    out, err = program.communicate()
-    assert (program.returncode, err) == (0, b"")
+def test_chinese_survives_a_terminal_that_knows_none(shell: Shell, program: Programs) -> None:
+    started = program("event", "list", LC_ALL="C", PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    out, err = started.communicate()
+    assert (started.returncode, err) == (0, b"")
     assert out.decode() == "没有启动令\n"
 
 
-def test_the_watching_supervisor_gets_a_picture_a_second_until_ctrl_c(shell: Shell) -> None:
+def test_the_watching_supervisor_gets_a_picture_a_second_until_ctrl_c(shell: Shell, program: Programs) -> None:
     shell.publish()
-    program = _program(shell, "status", "--watch", "--json")
-    assert program.stdout is not None
-    read = [program.stdout.readline() for _ in range(5)]
-    program.send_signal(2)
-    _, err = program.communicate()
+    started = program("status", "--watch", "--json")
+    assert started.stdout is not None
+    read = [started.stdout.readline() for _ in range(5)]
+    started.send_signal(2)
+    _, err = started.communicate()
     assert read[0] == b"{\n"
-    assert program.returncode == 130
+    assert started.returncode == 130
     assert err == b""
 
 
@@ -362,3 +380,76 @@ def test_a_freeswitch_city_is_refused_by_name_together_with_the_missing_secrets(
 
 def _fields(thing: object) -> dict[str, object]:
     return {name: getattr(thing, name) for name in type(thing).__dataclass_fields__}  # type: ignore[attr-defined]
+
+
+PBX_THAT_REFUSES = """
+import socket
+gate = socket.create_server(("127.0.0.1", 0))
+print(gate.getsockname()[1], flush=True)
+while True:
+    link, _ = gate.accept()
+    link.sendall(b"Asterisk Call Manager/9.0.0\\r\\n")
+    asked = link.makefile("rb")
+    for line in asked:
+        if line.lower().startswith(b"actionid:"):
+            number = line.strip()
+        if line == b"\\r\\n":
+            link.sendall(b"Response: Error\\r\\n" + number + b"\\r\\nMessage: Authentication failed\\r\\n\\r\\n")
+            break
+    link.close()
+"""
+
+
+@pytest.fixture
+def refusing_port() -> Iterator[int]:
+    """A manager interface that lets nobody in, as Asterisk says it."""
+    with subprocess.Popen([sys.executable, "-c", PBX_THAT_REFUSES], stdout=subprocess.PIPE) as pbx:
+        assert pbx.stdout is not None
+        yield int(pbx.stdout.readline())
+        pbx.kill()
+
+
+def _province_at(folder: Path, port: int) -> Path:
+    """The shipped province, with Yangzhou's manager interface at this port of this machine."""
+    shutil.copytree(ROOT / "agents", folder / "agents")
+    shutil.copytree(ROOT / "queues", folder / "queues")
+    file = folder / "queues" / "yangzhou.toml"
+    text = re.sub(r'ami_host = ""', 'ami_host = "127.0.0.1"', file.read_text(encoding="utf-8"))
+    file.write_text(re.sub(r"ami_port = 5038", f"ami_port = {port}", text), encoding="utf-8")
+    return folder
+
+
+def test_a_wrong_manager_password_ends_the_start_with_one_line(
+    shell: Shell, program: Programs, tmp_path: Path, refusing_port: int
+) -> None:
+    folder = _province_at(tmp_path, refusing_port)
+    shell.setenv("CALLCTL_AMI_SECRET_YANGZHOU", "quite wrong indeed")
+    started = program("run", "--cities", "扬州", "--province", str(folder), "--log", "json")
+    _, err = started.communicate()
+    assert started.returncode == exits.CONFIGURATION
+    lines = err.decode().splitlines()
+    assert lines[-1].startswith("callctl: yangzhou: the PBX refuses the manager account")
+    assert all(json.loads(line) for line in lines[:-1])
+    assert b"quite wrong" not in err
+
+
+def test_a_service_keeps_going_without_the_city_that_refuses_and_stops_when_told(
+    shell: Shell, program: Programs, tmp_path: Path, refusing_port: int
+) -> None:
+    folder = _province_at(tmp_path, refusing_port)
+    shell.setenv("CALLCTL_AMI_SECRET_YANGZHOU", "quite wrong indeed")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(30.0)
+        words = ("run", "--cities", "扬州", "--province", str(folder), "--keep-going")
+        started = program(*words, NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="200000")
+        assert systemd.recv(100) == b"READY=1"
+        assert started.stderr is not None
+        while b"PBX lost" not in started.stderr.readline():
+            assert started.poll() is None
+        assert systemd.recv(100) == b"WATCHDOG=1"
+        started.send_signal(15)
+        _, err = started.communicate()
+    assert started.returncode == 0
+    assert b"controller stopped" in err
+    assert b"Traceback" not in err

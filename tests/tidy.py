@@ -5,6 +5,8 @@ Decided here, where the style leaves a choice:
 * Singular `channel` is a PBX word; `channels` (calls a trunk carries at a time) is the data folders' word and is not.
 * Names a library dictates (its callbacks and overrides) are no names of ours: LIBRARY_NAMES.
 * Test modules may be longer than 400 lines: a list of cases is read by looking one up. Their functions may not.
+* The name of a test is a sentence, and may say what a sentence must.
+* Asterisk's own name for its control interface is "manager": allowed where PBX words are.
 * The core may also use the standard library's pure algorithms: they wait for nothing, read nothing, keep no state.
 """
 
@@ -65,6 +67,7 @@ CLOCK_CALLS = frozenset(
 PBX_WORDS = frozenset(["channel", "tier", "uniqueid", "linkedid", "bridgeid", "actionid", "hangupcause", "userevent"])
 PBX_TEXT = re.compile(r"CC-Action|Uniqueid|Linkedid|ActionID|PJSIP/|\bLocal/|QueueMember|\bsofia/")
 PBX_PLACES = ("callctl/pbx/", "callctl/render/", "callctl/lab/")
+PBX_TESTS = ("tests/pbx/", "tests/render/", "tests/lab/", "tests/real/")
 # Put together here so that this file does not fall under its own rule.
 PACKAGE_HOSTS = re.compile(
     "|".join(
@@ -92,6 +95,7 @@ WORKPLACE = re.compile(r"(?<![\w.~-])/" + r"work/")
 LOG_METHODS = frozenset(["debug", "info", "warning", "error", "exception", "critical", "bind", "log", "msg"])
 NUMBER_KEYS = frozenset(["number", "caller", "callerid", "caller_number", "citizen", "phone_number"])
 REAL_TESTS = ("tests/real/", "tests/lab/")
+VIRTUAL_TESTS = ("tests/sim/",)  # Their loop's clock is virtual: a sleep there takes no time.
 
 
 @dataclass(frozen=True)
@@ -119,10 +123,13 @@ def words_of(name: str) -> list[str]:
 def forbidden_names(source: Source) -> Iterator[str]:
     """Modules, classes, functions and arguments are called by the glossary's words."""
     banned = FORBIDDEN_WORDS | {"member", "members"} if source.under("callctl/core/") else FORBIDDEN_WORDS
+    if source.under(*PBX_PLACES, *PBX_TESTS):
+        banned -= {"manager"}
     names = [(1, PurePosixPath(source.path).stem)]
     for item in ast.walk(source.tree):
         if isinstance(item, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            names.append((item.lineno, item.name))
+            if not item.name.startswith("test_"):
+                names.append((item.lineno, item.name))
         elif isinstance(item, ast.arg):
             names.append((item.lineno, item.arg))
     for line, name in names:
@@ -264,7 +271,9 @@ def re_exports(source: Source) -> Iterator[str]:
 def real_sleeps(source: Source) -> Iterator[str]:
     """A unit test waits for facts, not for the clock."""
     name = PurePosixPath(source.path).name
-    if source.under(*REAL_TESTS) or not (name.startswith("test_") or name == "conftest.py"):
+    if source.under(*REAL_TESTS, *VIRTUAL_TESTS) or name.endswith("_real.py"):
+        return
+    if not (name.startswith("test_") or name == "conftest.py"):
         return
     for item in ast.walk(source.tree):
         if not isinstance(item, ast.Call):

@@ -154,13 +154,21 @@ class RedisRegistry:
 
     async def _bounded(self, call: Any) -> Any:
         """Await a call; whatever keeps the registry from answering in time is StoreLost."""
+        task = asyncio.current_task()
+        assert task is not None, "the registry is asked from tasks only"
+        cancels = task.cancelling()
         try:
             async with asyncio.timeout(DEADLINE_S):
-                return await call
+                answer = await call
         except TimeoutError:
             raise StoreLost(f"the registry did not answer within {DEADLINE_S:g} s") from None
         except (RedisError, OSError) as error:
             raise StoreLost(f"the registry cannot be used: {error}") from None
+        # redis-py sends with asyncio.wait_for, which on Python 3.11 loses a cancel that comes while it finishes
+        # (mended in 3.12): without this a controller that is told to stop goes on.
+        if task.cancelling() > cancels:
+            raise asyncio.CancelledError
+        return answer
 
 
 def _ms(seconds: float) -> int:
