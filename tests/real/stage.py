@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -115,7 +115,21 @@ class Stage:
         raise AssertionError(f"not within {within_s:g} s; last: {status}\n{self._tail()}")
 
     def _tail(self) -> str:
-        return "\n".join(self.log(name).read_text("utf-8", "replace")[-2000:] for name in self.controllers)
+        return "\n".join(self.log(name).read_text("utf-8", "replace")[:3000] for name in self.controllers)
+
+    async def until_true(self, true: Callable[[], Awaitable[bool]], within_s: float) -> None:
+        """Ask a PBX again and again. Raises TimeoutError."""
+        async with asyncio.timeout(within_s):
+            while not await true():  # noqa: ASYNC110 - A PBX tells nobody.
+                await asyncio.sleep(0.1)
+
+    async def no_slot_open(self) -> bool:
+        """Whether the assisted city would ring nobody abroad."""
+        return not await self.open_slots()
+
+    async def no_call_at(self, code: str) -> bool:
+        """Whether a city's PBX has no call at all: no ghost."""
+        return "0 active channels" in await self.floor.pbx(code).cli("core show channels count")
 
     async def slots(self, assisted: str = ASSISTED) -> dict[str, str]:
         """The slots the assisted city's PBX has now: member name → its line of `queue show`."""
