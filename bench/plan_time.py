@@ -10,6 +10,7 @@ from math import log
 from types import MappingProxyType
 from typing import Any
 
+from callctl.controller import GC_THRESHOLDS
 from callctl.core import expect
 from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Order, Recall
 from callctl.core.events import (
@@ -205,6 +206,7 @@ def fold_rate(batch: int) -> float:
 
 def measure() -> list[dict[str, Any]]:
     """The rows for build/bench.json."""
+    gc.set_threshold(*GC_THRESHOLDS)  # As the controller does.
     rows: list[dict[str, Any]] = []
 
     def row(name: str, value: float, unit: str, against: str) -> None:

@@ -10,6 +10,7 @@ what is ours is marked on the PBXs by token, and the lease runs out.
 """
 
 import asyncio
+import gc
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -35,6 +36,10 @@ from callctl.pbx.port import OrderFailed, OrderUnanswered, PbxLink
 from callctl.store.port import History, Registry
 
 log = structlog.get_logger()
+
+# Pictures and plans are trees of frozen values and need no cycle collector. By Python's own (700, 10, 10) it walks the
+# whole province every few plans: at 300 cities the slowest plans took twice as long (83 ms for 40 ms of CPU).
+GC_THRESHOLDS = (50_000, 20, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ class Controller:
 
     async def run(self) -> None:
         """Until cancelled. An exception that comes out of here is a bug: restart the process."""
+        gc.set_threshold(*GC_THRESHOLDS)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for city, link in self._links.items():

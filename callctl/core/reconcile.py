@@ -24,7 +24,7 @@ def reconcile(world: World, plan: Plan, taken: Mapping[SeatRef, Taken], lease: i
     """The orders that bring every PBX that is heard to the plan; retraction first.
 
     `world` is the picture with the orders on their way laid over it. `taken` are the registry's loans, `lease` the
-    controller's own fencing token. Members of the queues that are not callctl's never appear in the picture, so no
+    controller's own fencing token. What is in the queues but not callctl's never appears in the picture, so no
     order can touch them.
     """
     wanted: dict[str, dict[str, int]] = {}
@@ -98,7 +98,7 @@ def _openings(
             continue
         slot = view.slots.get(ref)
         if slot is not None and slot.state is not SlotState.ABSENT and slot.token != lease:
-            # Only a new member carries the new token in its name, by which an older controller knows it is deposed.
+            # Only a slot added anew carries the new token in its name, by which an older controller knows it is deposed.
             yield DropSlot(code, ref)
         yield OpenSlot(code, ref, lease)
         missing -= 1

@@ -87,6 +87,7 @@ class _Round:
         }
 
     def plan(self) -> Plan:
+        """First what exists, then what is missing, then why the rest is left waiting."""
         at = self.at
         for room in self.rooms.values():
             self._keep_loans(room)

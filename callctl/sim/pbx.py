@@ -32,7 +32,7 @@ from callctl.core.events import (
     TrunkChanged,
     WaitingCall,
 )
-from callctl.core.model import City, Lending, Province, SlotRef
+from callctl.core.model import City, Lending, SlotRef
 from callctl.pbx.asterisk_names import HEARTBEAT_STALE_S
 from callctl.pbx.port import OrderRefused
 from callctl.sim.parts import SimCall, SimSeat, SimSlot, SimTiming
@@ -390,12 +390,3 @@ class SimPbx:
         self.__post_init__()  # Every link has to connect again.
         for seat_id, seat in self.seats.items():
             seat.answers_after_s, seat.talks_s = phones[seat_id].answers_after_s, phones[seat_id].talks_s
-
-
-def build_network(province: Province, now: Callable[[], float], timing: SimTiming | None = None) -> dict[str, SimPbx]:
-    """A simulated PBX for every city, wired together."""
-    network: dict[str, SimPbx] = {}
-    network.update(dict.fromkeys(province.cities))  # type: ignore[arg-type]  # Every PBX knows the names of all.
-    for code, city in province.cities.items():
-        network[code] = SimPbx(city, network, now, timing or SimTiming())
-    return network

@@ -18,6 +18,7 @@ class _LeapingSelector(selectors.DefaultSelector):
     leap: Callable[[float], None]
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """What sockets have brought; with nothing there, time leaps and nothing is ready."""
         ready = super().select(0)
         if not ready:
             if timeout is None:

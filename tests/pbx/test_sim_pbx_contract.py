@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from callctl.core.model import Province
 from callctl.sim.link import SimLink
-from callctl.sim.pbx import build_network
+from callctl.sim.network import build_network
 from callctl.sim.virtual_time import loop_clock, run_virtual
 from tests.pbx.contract import LoopDriver, PbxContract, Story
 from tests.provinces import a_city

@@ -9,7 +9,7 @@ from callctl.core.events import CallAnswered, CallLeftQueue, Fact, HomeSeat, Len
 from callctl.core.model import Province
 from callctl.core.wishes import Wishes
 from callctl.sim.link import SimLink
-from callctl.sim.pbx import build_network
+from callctl.sim.network import build_network
 from callctl.sim.registry import MemoryHistory, MemoryRegistry
 from callctl.sim.virtual_time import loop_clock
 
