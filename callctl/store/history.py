@@ -66,6 +66,8 @@ class SqlHistory:
         self._written = self._dropped = 0
         self._forgotten_at = 0.0
         self._write_lock = asyncio.Lock()
+        self._flushing: asyncio.Task[None] | None = None
+        self._closing = False
 
     def record(self, fact: Fact) -> None:
         """See the port. Of a reading only waiting calls, conversations and loans are kept."""
@@ -118,13 +120,16 @@ class SqlHistory:
         """Write until cancelled; `close` writes or spools the rest."""
         while True:
             await asyncio.sleep(FLUSH_S if not self._lost_because else RETRY_S)
-            await self.flush()
+            # A transaction cut off in the middle would keep SQLite locked for a while: it ends, we just do not wait.
+            self._flushing = asyncio.create_task(self.flush(), name="history flush")
+            await asyncio.shield(self._flushing)
 
     async def close(self) -> None:
         """Write what is held, or spool it where the database is lost or older facts wait. After `run` was cancelled."""
-        older = await asyncio.to_thread(self._spool.waiting)
-        if older:
-            await self._spool_held()
+        self._closing = True
+        async with self._write_lock:
+            if await asyncio.to_thread(self._spool.waiting):
+                await self._spool_held()
         if self._held:
             await self.flush()
         if self._held:
@@ -155,7 +160,7 @@ class SqlHistory:
 
     async def _replay(self) -> None:
         """Write the spool, oldest first, but for what belongs to another process that lives. Raises one of LOST."""
-        while await asyncio.to_thread(self._spool.waiting):
+        while not self._closing and await asyncio.to_thread(self._spool.waiting):
             await self._spool_held()  # Newer facts queue up behind; in memory a crash would take them.
             lines = await asyncio.to_thread(self._spool.peek, FLUSH_MOST)
             if not lines:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -24,6 +24,7 @@ from callctl.store.port import Loan, Refusal, StoreLost, WishesChanged
 
 DEADLINE_S = 0.9  # Longest a call may take, connecting included; then it is StoreLost.
 CONNECT_S = 0.5
+CONNECTIONS_MOST = 8  # Calls at a time; more wait for their turn, so that a storm of calls is no storm of connections.
 LOAN_TTL_S = 120.0  # A new loan lives this long unless renewed: as long as the PBXs' dead man's switch.
 ANSWER_TTL_S = 3600.0  # How long a request id is remembered; far longer than anybody repeats a request.
 TOKEN_MOST = 2**53 - 1  # Lua counts in doubles.
@@ -41,8 +42,10 @@ class RedisRegistry:
     def __init__(self, url: str, loan_ttl_s: float = LOAN_TTL_S) -> None:
         self._loan_ms = _ms(loan_ttl_s)
         # RESP2: with RESP3 redis-py no longer notices a late answer left in a pooled connection.
-        self._redis: Redis = Redis.from_url(
+        pool = BlockingConnectionPool.from_url(
             url,
+            max_connections=CONNECTIONS_MOST,
+            timeout=CONNECT_S,
             decode_responses=True,
             protocol=2,
             retry=Retry(NoBackoff(), 0),
@@ -51,6 +54,7 @@ class RedisRegistry:
             health_check_interval=15,
             client_name="callctl",
         )
+        self._redis: Redis = Redis.from_pool(pool)
         folder = resources.files("callctl.store") / "lua"
         prelude = (folder / "prelude.lua").read_text(encoding="utf-8")
         self._scripts = {

@@ -10,6 +10,15 @@ from callctl.store.registry import RedisRegistry
 from tests.store.servers import Postgres, Valkey, why_no_postgres
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no fault: deadlines only count in the tests that freeze something, and those set their own."""
+    for name in ("history.WRITE_S", "history.AUDIT_S", "schema.CONNECT_S", "schema.COMMAND_S"):
+        monkeypatch.setattr(f"callctl.store.{name}", 60.0)
+    for name in ("DEADLINE_S", "CONNECT_S"):
+        monkeypatch.setattr(f"callctl.store.registry.{name}", 60.0)
+
+
 @pytest.fixture(scope="session")
 def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     server = Valkey(tmp_path_factory.mktemp("valkey"))

@@ -50,9 +50,9 @@ def test_a_server_that_runs_in_the_folder_is_used_and_not_stopped_by_its_guest(t
 
 
 def test_no_second_server_writes_into_the_folder_of_a_frozen_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "START_S", 0.1)
     owner = start(tmp_path)
     assert owner.process is not None
+    monkeypatch.setattr(embedded, "START_S", 0.02)
     owner.process.send_signal(signal.SIGSTOP)
     with pytest.raises(EmbeddedFailed, match="runs but does not answer"):
         start(tmp_path)
