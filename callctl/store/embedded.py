@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from callctl.settings import SettingsError
+
 START_S = 10.0  # A large journal takes seconds to load; longer than this is a fault.
 STOP_S = 5.0
 _POLL_S = 0.02
@@ -28,7 +30,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
 
-class EmbeddedFailed(Exception):
+class EmbeddedFailed(SettingsError):
     """The embedded registry cannot be had; str() says what, where and how to mend it."""
 
 

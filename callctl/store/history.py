@@ -133,49 +133,35 @@ class SqlHistory:
         await self._engine.dispose()
 
     async def flush(self) -> None:
-        """Write everything that was recorded so far and all that is spooled; what cannot be written goes to the spool."""
+        """Write all that is spooled and everything that was recorded so far; what cannot be written goes to the spool."""
         async with self._write_lock:
-            while await self._replay_some() and self._held:
-                batch = list(islice(self._held, FLUSH_MOST))
-                try:
-                    await self._write(batch)
-                except LOST as error:
-                    self._lose(error)
-                else:
-                    self._let_go(len(batch))
-            if self._held and self._lost_because:
-                await self._spool_held()
-
-    async def _replay_some(self) -> bool:
-        """Write the spool, oldest first; whether nothing is left there and the database can be written."""
-        while await asyncio.to_thread(self._spool.waiting):
-            await self._spool_held()  # Newer facts queue up behind; in memory a crash would take them.
-            if self._lost_because and not await self._back():
-                return False
-            lines = await asyncio.to_thread(self._spool.peek, FLUSH_MOST)
-            if not lines:
-                break  # The rest belongs to another process that lives.
-            records = [record for line in lines if (record := self._readable(line)) is not None]
             try:
-                await self._write(records)
+                if self._lost_because:
+                    await self._spool_held()  # First of all safe: the next try may take seconds.
+                    async with asyncio.timeout(WRITE_S):
+                        await self._prepared()
+                await self._replay()
+                while self._held:
+                    batch = list(islice(self._held, FLUSH_MOST))
+                    await self._write(batch)
+                    self._let_go(len(batch))
             except LOST as error:
                 self._lose(error)
-                return False
-            await asyncio.to_thread(self._spool.done)
-        return not self._lost_because or await self._back()
+                await self._spool_held()
+                return
+            if self._lost_because:
+                _log.info("history written again")
+            self._lost_because = ""
 
-    async def _back(self) -> bool:
-        """Whether the database can be used again (or now for the first time)."""
-        try:
-            async with asyncio.timeout(WRITE_S):
-                await self._prepared()
-        except LOST as error:
-            self._lose(error)
-            return False
-        if self._lost_because:
-            _log.info("history can be written again")
-        self._lost_because = ""
-        return True
+    async def _replay(self) -> None:
+        """Write the spool, oldest first, but for what belongs to another process that lives. Raises one of LOST."""
+        while await asyncio.to_thread(self._spool.waiting):
+            await self._spool_held()  # Newer facts queue up behind; in memory a crash would take them.
+            lines = await asyncio.to_thread(self._spool.peek, FLUSH_MOST)
+            if not lines:
+                return
+            await self._write([record for line in lines if (record := self._readable(line)) is not None])
+            await asyncio.to_thread(self._spool.done)
 
     async def _prepared(self) -> None:
         if not self._ready:

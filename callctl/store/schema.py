@@ -14,6 +14,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from callctl.settings import SettingsError
+
 BUSY_MS = 5000  # SQLite: how long a writer waits for another one.
 CONNECT_S = 2.0
 COMMAND_S = 5.0
@@ -21,7 +23,7 @@ _UPGRADE_LOCK = 0x63616C6C  # Any number of our own; PostgreSQL's advisory locks
 IMMEDIATE = "callctl_immediate"
 
 
-class SchemaUnfit(Exception):
+class SchemaUnfit(SettingsError):
     """The database is there but not of this version; str() says how to mend it."""
 
 

@@ -1,0 +1,136 @@
+"""`callctl db`: one clear line each, for a person at a terminal."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+import typer
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from typer.testing import CliRunner
+
+from callctl.cli.db import register
+from callctl.settings import read_settings
+from callctl.store.connect import open_history
+from callctl.store.history import SqlHistory
+from callctl.store.schema import Fit, SchemaUnfit, open_engine, prepare, standing, upgrade
+from callctl.store.spool import Spool
+from callctl.store.tables import metadata
+from tests.store.facts import T0, waiting
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    made = typer.Typer()
+    register(made)
+    return made
+
+
+def run(app: typer.Typer, state: Path, *words: str, url: str = ""):
+    environment = {"CALLCTL_STATE": str(state), "CALLCTL_PROVINCE": str(state), "CALLCTL_SQL_URL": url}
+    return CliRunner().invoke(app, list(words), env=environment)
+
+
+def test_an_empty_database_is_filled_and_then_up_to_date(app: typer.Typer, tmp_path: Path, sql_url: str) -> None:
+    before = run(app, tmp_path, "db", "status", url=sql_url)
+    assert before.exit_code == 1
+    assert "empty: run `callctl db upgrade`" in before.output
+    for _ in range(2):
+        done = run(app, tmp_path, "db", "upgrade", url=sql_url)
+        assert done.exit_code == 0, done.output
+        assert "up to date (revision 0001)" in done.output
+    after = run(app, tmp_path, "db", "status", url=sql_url)
+    assert after.exit_code == 0
+    assert "calls: 0" in after.output
+
+
+def test_a_database_that_cannot_be_reached_is_one_line_and_exit_one(app: typer.Typer, tmp_path: Path) -> None:
+    url = "postgresql+asyncpg://callctl:geheim123@127.0.0.1:1/callctl"
+    for word in ("status", "upgrade"):
+        told = run(app, tmp_path, "db", word, url=url)
+        assert told.exit_code == 1
+        assert len(told.output.strip().splitlines()) == 1
+        assert "cannot be used" in told.output
+        assert "geheim123" not in told.output
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "postgresql+asyncpg://h:port/x"])
+def test_an_address_that_is_none_is_told(app: typer.Typer, tmp_path: Path, url: str) -> None:
+    told = run(app, tmp_path, "db", "status", url=url)
+    assert told.exit_code == 1
+    assert "is not an address" in told.output
+    assert len(told.output.strip().splitlines()) == 1
+
+
+def test_a_file_that_is_no_database_is_told(app: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "history.db").write_text("this is a letter, not a database, and it is long enough to be looked at" * 9)
+    told = run(app, tmp_path, "db", "upgrade")
+    assert told.exit_code == 1
+    assert "file is not a database" in told.output
+
+
+def test_somebody_else_s_database_is_left_alone(app: typer.Typer, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "history.db") as link:
+        link.execute("CREATE TABLE letters (text)")
+    link.close()
+    for word in ("upgrade", "status"):
+        told = run(app, tmp_path, "db", word)
+        assert told.exit_code == 1
+    assert "not of this callctl" in told.output
+    with sqlite3.connect(tmp_path / "history.db") as link:
+        assert [row[0] for row in link.execute("SELECT name FROM sqlite_master")] == ["letters"]
+    link.close()
+
+
+def test_what_waits_in_the_spool_is_told(app: typer.Typer, tmp_path: Path) -> None:
+    run(app, tmp_path, "db", "upgrade")
+
+    async def spooled() -> None:
+        (tmp_path / "nothing.db").mkdir()
+        lost = SqlHistory(open_engine(f"sqlite+aiosqlite:///{tmp_path / 'nothing.db'}"), Spool(tmp_path / "spool"))
+        lost.record(waiting(1, T0))
+        await lost.close()
+
+    asyncio.run(spooled())
+    told = run(app, tmp_path, "db", "status")
+    assert "bytes wait in" in told.output
+    assert told.exit_code == 0
+
+
+async def test_two_that_upgrade_at_once_do_it_once(sql_url: str) -> None:
+    engines = [open_engine(sql_url) for _ in range(4)]
+    done = await asyncio.gather(*(upgrade(engine) for engine in engines))
+    assert {one.fit for one in done} == {Fit.CURRENT}
+    for engine in engines:
+        await engine.dispose()
+
+
+async def test_an_older_database_is_refused_at_start_with_the_command_that_mends_it(
+    sql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(sql_url)
+    await prepare(engine)
+    assert (await standing(engine)).fit is Fit.CURRENT
+    monkeypatch.setattr("callctl.store.schema.ScriptDirectory.get_current_head", lambda _: "0002")
+    with pytest.raises(SchemaUnfit, match="callctl db upgrade"):
+        await prepare(engine)
+    await engine.dispose()
+    settings = read_settings(
+        {"CALLCTL_STATE": str(tmp_path), "CALLCTL_PROVINCE": str(tmp_path), "CALLCTL_SQL_URL": sql_url}
+    )
+    with pytest.raises(SchemaUnfit):
+        async with open_history(settings):
+            pass
+
+
+async def test_the_migrations_make_exactly_the_tables_the_program_uses(sql_url: str) -> None:
+    """Alembic's own comparison of the database after all steps with store/tables.py."""
+    engine = open_engine(sql_url)
+    await upgrade(engine)
+    async with engine.connect() as connection:
+        differences = await connection.run_sync(
+            lambda sync: compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), metadata)
+        )
+    await engine.dispose()
+    assert differences == []
