@@ -18,8 +18,8 @@ from callctl.core.sightings import GapClosed
 from callctl.store.tables import calls, journal, legs, waits
 
 # Each waiting caller's channel looks once a second whether its turn has come (app_queue.c, RECHECK), so two agents who
-# become free together may be rung for the first two callers in either order, this far apart.
-RACE_S = 1.0
+# become free together may be rung for the first two callers in either order, so far apart (and a little for the machine).
+RACE_S = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +144,20 @@ async def _inversions(connection: AsyncConnection, city: str, since: float, unti
     """
     mine = and_(calls.c.city == city, calls.c.first_arrival >= since, calls.c.first_arrival < until)
     told = and_(mine, journal.c.city == city, journal.c.kind == CallWaiting.__name__)
-    entry = select(calls.c.call, func.min(journal.c.at)).join(journal, journal.c.call == calls.c.call).where(told)
-    places = {call: at for call, at in await connection.execute(entry.group_by(calls.c.call))}
+    entry = (
+        select(calls.c.call, func.min(journal.c.at).label("at")).join(journal, journal.c.call == calls.c.call).where(told)
+    )
+    places = {row.call: row.at for row in await connection.execute(entry.group_by(calls.c.call))}
     stay_columns = (calls.c.call, calls.c.first_arrival, waits.c.entered_at, waits.c.left_at, waits.c.gone_at)
     stays = (await connection.execute(select(*stay_columns).join(waits, waits.c.call == calls.c.call).where(mine))).all()
-    leg_columns = (calls.c.call, calls.c.first_arrival, calls.c.left_at, legs.c.rung_at, legs.c.answered_at, legs.c.ended_at)
+    leg_columns = (
+        calls.c.call,
+        calls.c.first_arrival,
+        calls.c.left_at,
+        legs.c.rung_at,
+        legs.c.answered_at,
+        legs.c.ended_at,
+    )
     at_home = and_(mine, legs.c.side != "lent")
     found = (await connection.execute(select(*leg_columns).join(legs, legs.c.call == calls.c.call).where(at_home))).all()
     rung = [(places.get(row.call, row.first_arrival), row) for row in found if row.rung_at is not None]
