@@ -44,6 +44,12 @@ def demo(
     rate: Annotated[float, typer.Option(min=0.05, max=5, help=say("每秒来电", "calls a second"))] = 0.8,
     seats: Annotated[int, typer.Option(min=2, max=20, help=say("每市座席数", "seats of each city"))] = 4,
     seed: Annotated[int, typer.Option(help=say("随机种子", "seed of chance"))] = 1,
+    network: Annotated[
+        int,
+        typer.Option(
+            min=0, max=255, help=say("用 127.N.x.y 地址，避开别的实验室", "use addresses 127.N.x.y, beside another lab")
+        ),
+    ] = 0,
     folder: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help=say("用这个空目录；默认临时目录", "an empty folder; default: a temporary one")),
@@ -57,7 +63,8 @@ def demo(
     with lab_faults_told(), _faults_told():
         program = find_asterisk(os.environ, PROJECT)
         with _lab_folder(folder, keep) as at:
-            stage = Demo(DemoPlan(at, shipped("queues").parent, seconds, rate, seats, seed=seed), program)
+            plan = DemoPlan(at, shipped("queues").parent, seconds, rate, seats, seed=seed, network=network)
+            stage = Demo(plan, program)
             show = Screen(stage)
             stage.tell = show.tell
             without, with_it = asyncio.run(_play(stage, show))

@@ -80,8 +80,8 @@ class Screen:
             table.add_column(word(key), justify="right", no_wrap=True)
         for key in ("lent_out", "lent_in", "assistance"):
             table.add_column(word(key), no_wrap=True)
-        for code, seen in cities.items():
-            table.add_row(*self._row(code, seen))
+        for code in self._stage.lab.plan.cities:
+            table.add_row(*self._row(code, cities.get(code) or {}))
         lines = [Text(self._now_line()), Text(self._answered_line())] if self._stage.half_began is not None else []
         return Group(table, *lines)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from callctl import clock
 from callctl.core.acts import Sentence
-from callctl.core.model import City
+from callctl.core.model import City, Lending
 from callctl.lab.agents import CityAgents, Habits
 from callctl.lab.command import CommandFailed, ControllerProcess, order
 from callctl.lab.crowd import Crowd, CrowdPlan
@@ -56,6 +56,7 @@ class DemoPlan:
     seats: int = 4
     patience_s: float = 20.0
     seed: int = 1
+    network: int = 0  # The second number of every address, as LabPlan's.
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Demo:
     def __init__(self, plan: DemoPlan, program: AsteriskProgram) -> None:
         cities = (ASSISTED, *SUPPORTING)
         self.plan = plan
-        self.lab = Lab(LabPlan(plan.folder, plan.source, cities, plan.seats, queue=_QUEUE), program)
+        self.lab = Lab(LabPlan(plan.folder, plan.source, cities, plan.seats, plan.network, _QUEUE), program)
         self.lab.environment |= dict.fromkeys((*_NOT_OURS, *(f"CALLCTL_AMI_SECRET_{code.upper()}" for code in cities)), "")
         self.picture: Mapping[str, Any] | None = None  # As the controller published it last.
         self.crowd: Crowd | None = None  # The citizens of the half that plays.
@@ -138,8 +139,9 @@ class Demo:
             floor = CityAgents(self.lab.province.cities[code], self.lab.settings, tone=self.lab.tone(code), habits=_HABITS)
             self._floors.append(floor)
             stack.push_async_callback(floor.close)
-        await asyncio.gather(*(floor.start() for floor in self._floors))
-        count = sum(len(floor.phones) for floor in self._floors)
+        shifts = [_shift(floor.city) for floor in self._floors]
+        await asyncio.gather(*(floor.start(shift) for floor, shift in zip(self._floors, shifts, strict=True)))
+        count = sum(len(shift) for shift in shifts)
         self.tell(Sentence(f"{count} 名话务员的话机已注册", f"the phones of {count} agents are registered"))
 
     async def _until_controlled(self, controller: ControllerProcess) -> None:
@@ -273,6 +275,11 @@ class Demo:
                 await asyncio.sleep(_LOOKED_EVERY_S)
         finally:
             await engine.dispose()
+
+
+def _shift(city: City) -> list[str]:
+    """The seats at work: at the assisted city nobody sits at a dedicated one, which serves other cities only."""
+    return [seat.id for seat in city.seats if city.code != ASSISTED or seat.lend is not Lending.DEDICATED]
 
 
 async def _together(work: list[Coroutine[Any, Any, object]]) -> None:
