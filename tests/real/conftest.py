@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,16 @@ from tests.real.stage import Stage
 PROJECT = Path(__file__).resolve().parent.parent.parent
 # Shorter than a city's: a test shall not wait for what it does not test.
 QUEUE = {"wait_threshold_s": 2, "release_after_s": 5, "wrapup_s": 1, "offer_callback": False, "survey": False}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what its controllers wrote, and what the cities' queues looked like."""
+    report = yield
+    made = getattr(item, "funcargs", {}).get("stage")
+    if report.failed and report.when == "call" and isinstance(made, Stage):
+        report.sections.append(("controllers", made.story()))
+    return report
 
 
 @pytest.fixture(scope="session")

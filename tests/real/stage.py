@@ -16,6 +16,7 @@ from typing import Any
 
 from callctl import clock
 from callctl.app import Room, open_room
+from callctl.lab.pbx import LabPbx
 from callctl.rights import EVERYWHERE, Actor, Role
 from callctl.settings import Settings
 from callctl.store.port import StoreLost
@@ -112,10 +113,12 @@ class Stage:
             if status.get("cities") and status["at"] >= began - 1.0 and true(status):
                 return status
             await asyncio.sleep(0.1)
-        raise AssertionError(f"not within {within_s:g} s; last: {status}\n{self._tail()}")
+        raise AssertionError(f"not within {within_s:g} s; last: {status}")
 
-    def _tail(self) -> str:
-        return "\n".join(self.log(name).read_text("utf-8", "replace")[:3000] for name in self.controllers)
+    def story(self) -> str:
+        """What the controllers wrote, and the cities' queues, for a test that failed."""
+        logs = [f"--- {name}\n{self.log(name).read_text('utf-8', 'replace')[-6000:]}" for name in self.controllers]
+        return "\n".join([*logs, *(f"--- {code}\n{_queues(pbx)}" for code, pbx in self.floor.lab.pbxs.items())])
 
     async def until_true(self, true: Callable[[], Awaitable[bool]], within_s: float) -> None:
         """Ask a PBX again and again. Raises TimeoutError."""
@@ -145,3 +148,11 @@ class Stage:
         """The names of the seats in a support queue, as the PBX sees them."""
         shown = await self.floor.pbx(supporting).cli(f"queue show support-{assisted}")
         return {line.split()[0] for line in map(str.strip, shown.splitlines()) if "PJSIP/" in line}
+
+
+def _queues(pbx: LabPbx) -> str:
+    asked = [str(pbx.program.path), "-C", str(pbx.folders.etc / "asterisk.conf"), "-rx", "queue show"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, timeout=3.0, check=False).stdout
+    except subprocess.TimeoutExpired:
+        return "frozen"
