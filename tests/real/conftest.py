@@ -10,11 +10,13 @@ import pytest
 
 from callctl.lab.lab import Lab, LabPlan
 from callctl.lab.program import find_asterisk
+from callctl.render.asterisk import AsteriskTimes
 from tests.real.floor import Floor
 from tests.real.stage import Stage
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 # Shorter than a city's: a test shall not wait for what it does not test.
+TIMES = AsteriskTimes(home_ring_s=12, slot_ring_s=10, support_ring_s=8, rtp_timeout_s=4, rtp_keepalive_s=1)
 QUEUE = {"wait_threshold_s": 2, "release_after_s": 5, "wrapup_s": 1, "offer_callback": False, "survey": False}
 
 
@@ -29,12 +31,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture(scope="session")
-def cities(worker_number: int) -> Iterator[Lab]:
+def cities(run_number: int) -> Iterator[Lab]:
     """The running lab. Its calls take place in each test's own event loop; see `floor`."""
     program = find_asterisk(os.environ, PROJECT)
     # Not pytest's own folder: a control socket's name must stay short.
     with tempfile.TemporaryDirectory(prefix="callctl-real-") as folder:
-        lab = Lab(LabPlan(Path(folder), PROJECT, queue=QUEUE, network=worker_number), program)
+        lab = Lab(LabPlan(Path(folder), PROJECT, queue=QUEUE, network=run_number, times=TIMES), program)
         lab.prepare()
         asyncio.run(_start(lab))
         yield lab
@@ -47,7 +49,7 @@ async def _start(lab: Lab) -> None:
 
 
 @pytest.fixture(scope="session")
-def worker_number() -> int:
+def run_number() -> int:
     """0, or the number of the pytest-xdist worker and one: labs side by side get addresses of their own."""
     name = os.environ.get("PYTEST_XDIST_WORKER", "")
     return int(name.removeprefix("gw")) + 1 if name else 0

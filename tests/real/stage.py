@@ -5,17 +5,20 @@ The supervisor acts through the desk; everything else is seen from outside: the 
 
 import asyncio
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from callctl import clock
 from callctl.app import Room, open_room
+from callctl.lab.call import PhoneCall
 from callctl.lab.pbx import LabPbx
 from callctl.rights import EVERYWHERE, Actor, Role
 from callctl.settings import Settings
@@ -30,10 +33,11 @@ SUPERVISOR = Actor("值班长", "stage", frozenset(Role), frozenset({EVERYWHERE}
 class Stage:
     """One test's world. `folder` holds its stores; the floor's cities are shared, and as new."""
 
-    def __init__(self, floor: Floor, folder: Path) -> None:
+    def __init__(self, floor: Floor, folder: Path, history: Path | None = None) -> None:
         self.floor = floor
+        self.history = history or folder / "history.db"
         self.settings: Settings = replace(
-            floor.lab.settings, state_dir=folder, sql_url=f"sqlite+aiosqlite:///{folder / 'history.db'}"
+            floor.lab.settings, state_dir=folder, sql_url=f"sqlite+aiosqlite:///{self.history}"
         )
         self.controllers: dict[str, subprocess.Popen[bytes]] = {}
         self._folder = folder
@@ -96,7 +100,58 @@ class Stage:
         await self.room.desk.start_event(SUPERVISOR, city, "测试")
         await self.room.desk.switch(SUPERVISOR, city, True)
 
+    def province(self, city: str, changes: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a controller that reads other words in a city's file than the PBXs were made from."""
+        copy = self._folder / "province"
+        if not copy.is_dir():
+            shutil.copytree(self.floor.lab.plan.folder / "province", copy)
+        file = copy / "queues" / f"{city}.toml"
+        text = file.read_text(encoding="utf-8")
+        for old, new in changes.items():
+            assert old in text, f"{old} is not in {file.name}"
+            text = text.replace(old, new)
+        file.write_text(text, encoding="utf-8")
+        return {"CALLCTL_PROVINCE": str(copy)}
+
+    async def assisted_citizen(self) -> PhoneCall:
+        """A controller leads, assistance is on, one citizen waits."""
+        await self.control()
+        await self.assist()
+        return await self.floor.citizen(ASSISTED)
+
     # ------------------------------------------------------------------------------------- what is seen
+    async def until_rung(self, *cities: str, within_s: float = 20.0) -> PhoneCall:
+        """The call that rings an agent of these cities."""
+        async with asyncio.timeout(within_s):
+            while True:
+                for phone in [phone for city in cities for phone in self.floor.phones(city)]:
+                    for call in phone.now_on():
+                        if call.rung_by is not None:
+                            return call
+                await asyncio.sleep(0.02)
+
+    def journal(self, kind: str, city: str) -> int:
+        """How many facts of a kind the history holds of a city."""
+        with closing(sqlite3.connect(self.history)) as database:
+            asked = "select count(*) from journal where kind = ? and city = ?"
+            return int(database.execute(asked, (kind, city)).fetchone()[0])
+
+    async def until_recorded(self, kind: str, part: str, city: str = ASSISTED, within_s: float = 15.0) -> None:
+        """Wait until the history holds a fact of this kind with this in its text."""
+        asked = "select count(*) from journal where kind = ? and city = ? and instr(body, ?)"
+        async with asyncio.timeout(within_s):
+            while True:
+                with closing(sqlite3.connect(self.history)) as database:
+                    if database.execute(asked, (kind, city, part)).fetchone()[0]:
+                        return
+                await asyncio.sleep(0.1)
+
+    def outcomes(self, city: str = ASSISTED) -> dict[str, tuple[str | None, str | None]]:
+        """What the history says of every call: outcome, and the city that answered."""
+        with closing(sqlite3.connect(self.history)) as database:
+            asked = "select call, outcome, by_city from calls where city = ?"
+            return {call: (outcome, by) for call, outcome, by in database.execute(asked, (city,))}
+
     async def status(self) -> dict[str, Any]:
         """The published picture; {"cities": {}} before the first."""
         try:
@@ -130,6 +185,14 @@ class Stage:
         """Whether the assisted city would ring nobody abroad."""
         return not await self.open_slots()
 
+    async def a_slot_is_rung(self) -> bool:
+        """Whether a slot's leg is on its way from the assisted city."""
+        return "@cc-seat" in await self.floor.pbx(ASSISTED).cli("core show channels concise")
+
+    async def no_slot_is_rung(self) -> bool:
+        """The opposite."""
+        return not await self.a_slot_is_rung()
+
     async def no_call_at(self, code: str) -> bool:
         """Whether a city's PBX has no call at all: no ghost."""
         return "0 active channels" in await self.floor.pbx(code).cli("core show channels count")
@@ -156,3 +219,9 @@ def _queues(pbx: LabPbx) -> str:
         return subprocess.run(asked, capture_output=True, text=True, timeout=3.0, check=False).stdout
     except subprocess.TimeoutExpired:
         return "frozen"
+
+
+def music_gap_s(call: PhoneCall, until: float, since: float | None = None) -> float:
+    """The longest silence in the citizen's music, from its first note (or `since`) on."""
+    began = next(stretch.since for stretch in call.heard if stretch.sound == "music") if since is None else since
+    return call.longest_gap_s("music", began, until)
