@@ -1,4 +1,8 @@
-"""Whether calls were answered in the order they came: counts the pairs that were not. Pure, so that it can be checked."""
+"""Whether callers kept their places in the line: counts those who did not. Pure, so that it can be checked.
+
+A place is lost when a later caller's phone-to-be rings while an earlier caller waits and nobody is rung for them. The
+instant is the ring's begin, not the answer: of two phones that ring in order, the slower one may well answer last.
+"""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
@@ -14,8 +18,8 @@ class Stay(NamedTuple):
     left: float  # math.inf while it waits.
 
 
-class Answer(NamedTuple):
-    """One call of that queue answered at `at`."""
+class Turn(NamedTuple):
+    """One answered call of that queue; the ring that was answered began at `at`."""
 
     arrived: float
     at: float
@@ -23,29 +27,29 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Inversions:
-    """Pairs (answered call, call that came earlier and still waited at that instant)."""
+    """Pairs (answered call, call that came earlier and still waited when the answered call's ring began)."""
 
     pairs: int
-    while_rung: int  # Of these, pairs where the earlier call was being rung at that instant: its answer was on the way.
-    answers: int  # Answered calls with at least one such pair.
+    while_rung: int  # Of these, pairs where the earlier call was being rung at that instant: its turn had come, too.
+    overtaken: int  # Answered calls that took somebody's place: an earlier call waited and was not being rung.
 
 
-def inversions(stays: Iterable[Stay], rings: Iterable[Stay], answers: Iterable[Answer]) -> Inversions:
+def inversions(stays: Iterable[Stay], rings: Iterable[Stay], turns: Iterable[Turn]) -> Inversions:
     """Count over one home queue. `rings` are the times during which a waiting call was rung, with `arrived` as in stays.
 
-    A call that leaves at the very instant of another's answer does not wait any more; one that enters then, waits already.
+    A call that leaves at the very instant of another's turn does not wait any more; one that enters then, waits already.
     """
-    turns: list[tuple[float, int, float]] = []  # Instant, kind (leaves first, answers last), first arrival.
+    changes: list[tuple[float, int, float]] = []  # Instant, kind (leaves first, turns last), first arrival.
     for stay in stays:
-        turns += [(stay.left, 0, stay.arrived), (stay.entered, 2, stay.arrived)] if stay.left > stay.entered else []
+        changes += [(stay.left, 0, stay.arrived), (stay.entered, 2, stay.arrived)] if stay.left > stay.entered else []
     for ring in _joined(rings):
-        turns += [(ring.left, 1, ring.arrived), (ring.entered, 3, ring.arrived)]
-    turns += [(answer.at, 4, answer.arrived) for answer in answers]
-    turns.sort()
+        changes += [(ring.left, 1, ring.arrived), (ring.entered, 3, ring.arrived)]
+    changes += [(turn.at, 4, turn.arrived) for turn in turns]
+    changes.sort()
     waiting: list[float] = []
     rung: list[float] = []
-    pairs = while_rung = late = 0
-    for _, kind, arrived in turns:
+    pairs = while_rung = overtaken = 0
+    for _, kind, arrived in changes:
         match kind:
             case 0:
                 waiting.pop(bisect_left(waiting, arrived))
@@ -58,9 +62,10 @@ def inversions(stays: Iterable[Stay], rings: Iterable[Stay], answers: Iterable[A
             case _:
                 earlier = bisect_left(waiting, arrived)
                 pairs += earlier
-                while_rung += min(earlier, bisect_left(rung, arrived))
-                late += earlier > 0
-    return Inversions(pairs, while_rung, late)
+                excused = min(earlier, bisect_left(rung, arrived))
+                while_rung += excused
+                overtaken += earlier > excused
+    return Inversions(pairs, while_rung, overtaken)
 
 
 def _joined(rings: Iterable[Stay]) -> list[Stay]:

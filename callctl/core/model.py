@@ -95,6 +95,7 @@ class QueueRules:
     offer_callback: bool = True
     survey: bool = True
     record: bool = True
+    pause_unanswered: bool = False  # An own agent whose phone rings out is paused, until ready again.
     notice: str = ""  # Sound file of the recording notice; empty: the packaged one.
     max_waiting: int = 0  # 0: unlimited.
 

@@ -188,11 +188,11 @@ class _Round:
         line = [(-self._weight(code, self.covered[code]), code) for code in self.at.active if self._uncovered(code)]
         heapq.heapify(line)
         givers = [room for room in self.rooms.values() if room.closed is None and room.has_seat()] if line else []
-        helpers = {code: self._helpers(code, givers) for _, code in line}
+        able = {code: self._able_to_help(code, givers) for _, code in line}
         spare = None
         while line:
             _, assisted = heapq.heappop(line)
-            ref = self._next_seat(assisted, helpers[assisted])
+            ref = self._next_seat(assisted, able[assisted])
             if ref is None:
                 spare = self._spare_seats() if spare is None else spare
                 ref = self._moved_seat(assisted, spare)
@@ -207,7 +207,7 @@ class _Round:
         view = self.at.world.cities[assisted]
         return max(0, len(view.waiting) - self.covered[assisted]) if view.fresh(self.at.now, FRESH_S) else 0
 
-    def _helpers(self, assisted: str, givers: list[Room]) -> list[tuple[bool, int, str]]:
+    def _able_to_help(self, assisted: str, givers: list[Room]) -> list[tuple[bool, int, str]]:
         """A heap of the cities that can lend a seat now. Ranks only fall, so a stale entry is found on top."""
         heap = []
         for room in givers:
@@ -217,16 +217,16 @@ class _Round:
         heapq.heapify(heap)
         return heap
 
-    def _next_seat(self, assisted: str, helpers: list[tuple[bool, int, str]]) -> SeatRef | None:
-        while helpers:
-            _, _, code = helpers[0]
+    def _next_seat(self, assisted: str, able: list[tuple[bool, int, str]]) -> SeatRef | None:
+        while able:
+            _, _, code = able[0]
             room = self.rooms[code]
             if room.why_not(assisted) is not None:
-                heapq.heappop(helpers)
+                heapq.heappop(able)
                 continue
             dedicated, spare = room.rank()
-            if helpers[0] != (entry := (not dedicated, -spare, code)):
-                heapq.heapreplace(helpers, entry)
+            if able[0] != (entry := (not dedicated, -spare, code)):
+                heapq.heapreplace(able, entry)
                 continue
             return room.take(assisted)
         return None

@@ -88,6 +88,9 @@ class QueueTable(Table):
     offer_callback: bool = _may(True, "true or false: offer a call-back that keeps the place", _QUEUE["offer_callback"])
     survey: bool = _may(True, "true or false: ask for a score of 1 to 5 after the call", _QUEUE["survey"])
     record: bool = _may(True, "true or false: record the calls", _QUEUE["record"])
+    pause_unanswered: bool = _may(
+        False, "true or false: pause an own agent whose phone rings out or refuses", _QUEUE["pause_unanswered"]
+    )
     notice: Annotated[str, AfterValidator(check_sound)] = _may(
         "custom/notice", 'sound file of the recording notice; "" for the packaged one', _QUEUE["notice"]
     )

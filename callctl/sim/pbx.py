@@ -205,7 +205,8 @@ class SimPbx:
 
     def _no_answer_home(self, call: SimCall, seat: SimSeat) -> None:
         self._stop_ring(call, RingEnd.NO_ANSWER)
-        self.set_ready(seat.id, ready=False, reason="Auto-Pause")
+        if self.home.queue.pause_unanswered:
+            self.set_ready(seat.id, ready=False, reason="Auto-Pause")
         self.look_soon()
 
     # The trunk and the support queue at its far end ------------------------------------------------------------------
@@ -252,8 +253,8 @@ class SimPbx:
         slot = call.by
         assert isinstance(slot, SlotRef)
         self._stop_ring(call, why)
-        # autopause=yes, autopausebusy=no; the pause of NO_ANSWER is app_queue's too.
-        if why is not RingEnd.BUSY and slot in self.slots and self.slots[slot].open:
+        # The slot's dialplan: nobody there now leaves it open, a city that cannot be used pauses it.
+        if why in (RingEnd.UNREACHABLE, RingEnd.REFUSED) and slot in self.slots and self.slots[slot].open:
             self._set_slot(slot, self.slots[slot], is_open=False, reason="Auto-Pause")
         self.look_soon()
 

@@ -19,12 +19,12 @@ QUEUE = {"wait_threshold_s": 2, "release_after_s": 5, "wrapup_s": 1, "offer_call
 
 
 @pytest.fixture(scope="session")
-def cities(worker_number: int) -> Iterator[Lab]:
+def cities(run_number: int) -> Iterator[Lab]:
     """The running lab. Its calls take place in each test's own event loop; see `floor`."""
     program = find_asterisk(os.environ, PROJECT)
     # Not pytest's own folder: a control socket's name must stay short.
     with tempfile.TemporaryDirectory(prefix="callctl-real-") as folder:
-        lab = Lab(LabPlan(Path(folder), PROJECT, queue=QUEUE, network=worker_number), program)
+        lab = Lab(LabPlan(Path(folder), PROJECT, queue=QUEUE, network=run_number), program)
         lab.prepare()
         asyncio.run(_start(lab))
         yield lab
@@ -37,7 +37,7 @@ async def _start(lab: Lab) -> None:
 
 
 @pytest.fixture(scope="session")
-def worker_number() -> int:
+def run_number() -> int:
     """0, or the number of the pytest-xdist worker and one: labs side by side get addresses of their own."""
     name = os.environ.get("PYTEST_XDIST_WORKER", "")
     return int(name.removeprefix("gw")) + 1 if name else 0

@@ -1,6 +1,7 @@
 """The main job on real cities: a queue passes its threshold, the switch is on, and another city's agents answer."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -22,7 +23,7 @@ async def test_waiting_citizens_are_answered_by_other_cities_in_their_order(stag
     helpers = {floor.tone("xuzhou"), floor.tone("nanjing")}
     await asyncio.gather(*(call.until(lambda call=call: call.hears in helpers, 20.0) for call in citizens))
     began = [next(one.since for one in call.heard if one.sound in helpers) for call in citizens]
-    for earlier, later in zip(began, began[1:], strict=False):
+    for earlier, later in itertools.pairwise(began):
         assert earlier < later + POLL_S, "a later caller was answered first"
     for call, answered in zip(citizens, began, strict=True):
         music = next(one.since for one in call.heard if one.sound == "music")

@@ -274,7 +274,7 @@ async def test_the_history_named_in_the_settings_makes_its_own_tables_and_writes
     async with open_history(settings) as history:
         history.record(waiting(1, T0))
         while history.health().written == 0:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
     assert await count(settings.sql_url, calls) == 1
 
 
