@@ -4,6 +4,7 @@ The supervisor acts through the desk; everything else is seen from outside: the 
 """
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -88,6 +89,21 @@ class Stage:
     def log(self, name: str = "a") -> Path:
         """What a controller wrote."""
         return self._folder / f"controller-{name}.log"
+
+    def wrote(self, name: str, words: str) -> int:
+        """How many lines of a controller's log hold these words."""
+        return sum(words in line for line in self.log(name).read_text("utf-8", "replace").splitlines())
+
+    async def until_wrote(self, name: str, words: str, times: int = 1, within_s: float = 15.0) -> None:
+        """Wait for them."""
+        async with asyncio.timeout(within_s):
+            while self.wrote(name, words) < times:  # noqa: ASYNC110 - Another process writes the log.
+                await asyncio.sleep(0.05)
+
+    def lease(self, name: str) -> int:
+        """The lease with which a controller leads, or led last."""
+        lines = self.log(name).read_text("utf-8", "replace").splitlines()
+        return int(next(json.loads(line)["lease"] for line in reversed(lines) if '"leading"' in line))
 
     def kill(self, name: str = "a") -> None:
         """SIGKILL: no good-bye."""
