@@ -201,13 +201,14 @@ class Stage:
         """Whether the assisted city would ring nobody abroad."""
         return not await self.open_slots()
 
-    async def a_slot_is_rung(self) -> bool:
-        """Whether a slot's leg is on its way from the assisted city."""
-        return "@cc-seat" in await self.floor.pbx(ASSISTED).cli("core show channels concise")
+    async def slot_rung(self, supporting: str, number: int = 1) -> bool:
+        """Whether a slot's leg is on its way from the assisted city, or talks."""
+        part = f"{supporting}-support-{number:02d}@cc-seat"
+        return part in await self.floor.pbx(ASSISTED).cli("core show channels concise")
 
-    async def no_slot_is_rung(self) -> bool:
+    async def slot_not_rung(self, supporting: str, number: int = 1) -> bool:
         """The opposite."""
-        return not await self.a_slot_is_rung()
+        return not await self.slot_rung(supporting, number)
 
     async def no_call_at(self, code: str) -> bool:
         """Whether a city's PBX has no call at all: no ghost."""
@@ -223,10 +224,14 @@ class Stage:
         """The slots that may be rung, as the PBX sees them."""
         return {name for name, line in (await self.slots(assisted)).items() if "paused" not in line}
 
+    async def no_free_slot_open(self) -> bool:
+        """The same, for new calls only: a slot in use stays open."""
+        return not any("paused" not in line and "Not in use" in line for line in (await self.slots()).values())
+
     async def loans(self, supporting: str, assisted: str = ASSISTED) -> set[str]:
         """The names of the seats in a support queue, as the PBX sees them."""
         shown = await self.floor.pbx(supporting).cli(f"queue show support-{assisted}")
-        return {line.split()[0] for line in map(str.strip, shown.splitlines()) if "PJSIP/" in line}
+        return {line.split()[0] for line in map(str.strip, shown.splitlines()) if f"-{assisted}-t" in line}
 
 
 def _queues(pbx: LabPbx) -> str:

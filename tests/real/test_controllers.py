@@ -106,7 +106,7 @@ async def test_a_dead_mans_switch_ends_the_help_when_no_controller_comes(stage: 
     await floor.open_slot(ASSISTED, "xuzhou", number=9)
     await stilled(stage, ASSISTED)
     second = await floor.citizen(ASSISTED)
-    await stage.until_true(stage.no_slot_open, 10.0)  # Each tried once, refused, and paused itself.
+    await stage.until_true(stage.no_free_slot_open, 10.0)  # Each tried once, refused, and paused itself.
     assert first.hears == floor.tone("xuzhou"), "running calls go on"
     assert second.hears == "music"
     # The other side alone: the supporting city answers 486, the slot stays open and backs off.
@@ -115,8 +115,8 @@ async def test_a_dead_mans_switch_ends_the_help_when_no_controller_comes(stage: 
     await floor.open_slot(ASSISTED, "xuzhou", number=8)
     log = floor.pbx("xuzhou").queue_log
     size = log.stat().st_size
-    await stage.until_true(stage.a_slot_is_rung, 10.0)
-    await stage.until_true(stage.no_slot_is_rung, 10.0)
+    await stage.until_true(lambda: stage.slot_rung("xuzhou", 8), 10.0)
+    await stage.until_true(lambda: stage.slot_not_rung("xuzhou", 8), 10.0)
     assert b"ENTERQUEUE" not in log.read_bytes()[size:]
     assert sum(len(phone.calls) for phone in phones) == rung, "nobody abroad was rung"
     assert second.hears == "music"
