@@ -146,12 +146,6 @@ class Stage:
                             return call
                 await asyncio.sleep(0.02)
 
-    def journal(self, kind: str, city: str) -> int:
-        """How many facts of a kind the history holds of a city."""
-        with closing(sqlite3.connect(self.history)) as database:
-            asked = "select count(*) from journal where kind = ? and city = ?"
-            return int(database.execute(asked, (kind, city)).fetchone()[0])
-
     async def until_recorded(self, kind: str, part: str, city: str = ASSISTED, within_s: float = 15.0) -> None:
         """Wait until the history holds a fact of this kind with this in its text."""
         asked = "select count(*) from journal where kind = ? and city = ? and instr(body, ?)"

@@ -128,7 +128,7 @@ async def test_a_remote_pbx_that_goes_in_mid_talk_gives_its_citizen_back_to_the_
     back_at = citizen.heard[-1].since
     # A home agent who is free while the first in line rings an open slot takes the next one (decision 0002); a frozen
     # city is rung once more, for 4 s, then its slot has paused itself.
-    await stage.until_true(stage.no_free_slot_open, 15.0)
+    await stage.until_true(stage.no_slot_open, 15.0)
     [home] = await floor.log_in(ASSISTED, floor.seats(ASSISTED)[0], habit=TALKS)
     await citizen.until_hears(floor.tone(ASSISTED), 15.0)
     assert later.hears == "music", "the one who came back goes first"
