@@ -89,13 +89,12 @@ class SimPbx:
                 if token is not None:
                     self.tell(LoanChanged(self.city, now, order.seat, order.assisted, token, lent=False))
             case OpenSlot():
-                slot = self.slots.setdefault(order.slot, SimSlot(False, order.token))
-                if not slot.open:
-                    self._set_slot(order.slot, slot, is_open=True)
+                # "Already there" keeps the older name; "unpaused" is said of what was not paused, too.
+                self._set_slot(order.slot, self.slots.setdefault(order.slot, SimSlot(False, order.token)), is_open=True)
             case CloseSlot():
-                slot_or_none = self.slots.get(order.slot)
-                if slot_or_none is not None and slot_or_none.open:
-                    self._set_slot(order.slot, slot_or_none, is_open=False)
+                known = self.slots.get(order.slot)
+                if known is not None:
+                    self._set_slot(order.slot, known, is_open=False, reason="closed")
             case DropSlot():
                 dropped = self.slots.pop(order.slot, None)
                 if dropped is not None:

@@ -30,9 +30,9 @@ ASKED_FOR = {
 
 
 @pytest.fixture
-def network(worker_number: int) -> int:
+def network(run_number: int) -> int:
     """Addresses beside those of the other tests' cities, which go on running."""
-    return worker_number + 100
+    return run_number + 100
 
 
 @pytest.fixture
