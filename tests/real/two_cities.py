@@ -80,8 +80,8 @@ class _End(asyncio.DatagramProtocol):
     def __init__(self, on_datagram: Callable[[bytes], None]) -> None:
         self._on_datagram = on_datagram
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._on_datagram(data)
+    def datagram_received(self, datagram: bytes, _sender: tuple[str, int]) -> None:
+        self._on_datagram(datagram)
 
 
 class Trunk:
