@@ -125,12 +125,27 @@ class Ledger:
             self.miss(lost)
             return None
         except Refusal as refusal:
-            log.info("loan refused", city=ref.city, seat=ref.seat, assisted=assisted, why=str(refusal))
-            return None
+            found = await self._booked(ref, assisted)
+            if found is None:
+                log.info("loan refused", city=ref.city, seat=ref.seat, assisted=assisted, why=str(refusal))
+                return None
+            loan = found
         taken = Taken(loan.assisted, loan.token)
         self._touched.add(ref)
         self.taken[ref] = taken
         return taken
+
+    async def _booked(self, ref: SeatRef, assisted: str) -> Loan | None:
+        """The loan we were refused because it is there already, by a request of ours whose answer was lost: it is ours.
+
+        Only who leads may lend, and what an earlier leader left the PBXs show; so there is nobody else it could belong to.
+        """
+        try:
+            loan = (await self._registry.loans()).get(ref)
+        except StoreLost as lost:
+            self.miss(lost)
+            return None
+        return loan if loan is not None and loan.assisted == assisted and self.lease is not None else None
 
     async def give_back(self, ref: SeatRef, assisted: str) -> None:
         """The PBX took the seat out of the support queue: the registry may lend it again."""

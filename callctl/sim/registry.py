@@ -103,6 +103,8 @@ class MemoryRegistry:
         """See store.port.Registry."""
         self._leads(lease)
         for loan in loans:
+            if loan.token <= 0:
+                continue
             held = self._alive().get(loan.seat)
             if held is None or held.token < loan.token:
                 self._loans[loan.seat] = (loan, self._now() + LOAN_TTL_S)

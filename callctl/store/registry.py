@@ -108,12 +108,12 @@ class RedisRegistry:
     async def adopt(self, lease: int, loans: Iterable[Loan]) -> None:
         """See the port. To be called before the first loan of a new lease: it lifts the tokens above what the PBXs show.
 
-        A token too large to be ours is left out; the PBX member that carries it is not our work.
+        A token no registry gave is left out: one too large to be ours, and 0, that of a loan still under way.
         """
         rows = [
             (_seat_key(loan.seat), loan.assisted, loan.token, _ms(loan.lent_at))
             for loan in loans
-            if 0 <= loan.token < TOKEN_MOST
+            if 0 < loan.token < TOKEN_MOST
         ]
         _lease_held(await self._run("adopt", [], lease, self._loan_ms, *(part for row in rows for part in row)), lease)
 

@@ -132,6 +132,14 @@ class RegistryContract:
 
         self.run(story)
 
+    def test_a_loan_still_under_way_is_not_adopted_and_bars_nobody(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            await registry.adopt(lease, [Loan(SEAT, "nanjing", 0, 1.0)])
+            assert (await registry.lend("r1", lease, SEAT, "nanjing")).token > 0
+
+        self.run(story)
+
     def test_after_adopting_high_tokens_the_next_loan_is_later_still(self) -> None:
         async def story(registry: Registry) -> None:
             lease = await lease_of(registry)
