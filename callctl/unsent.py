@@ -37,7 +37,7 @@ class UnsentAudit:
             lines = self._sending.read_text(encoding="utf-8").splitlines()
         except (
             OSError
-        ):  # Nothing kept, or just sent by another; or this user may not read it, and the service will send it.
+        ):  # Nothing kept, just sent by another, or not ours to read: the service will send it.
             return []
         return [AuditEntry(**json.loads(line)) for line in lines if line.endswith("}")]
 
