@@ -21,6 +21,7 @@ BREAK_S = 15.0  # A trunk that failed is left alone this long, then tried with o
 LEDGER_S = 1800.0  # Help is remembered over half an hour: fairness between supporting cities.
 BUDGET_HOURS = 4.0  # Peak hours of late calls a supporting city may save up.
 RECOVERED = 0.1  # Share of a full budget at which an emptied one counts as mended.
+KNOWN_RESERVES = 4096  # Computed reserves kept, so that a room's load coming back costs nothing.
 REVIEW_S = 300.0  # A reserve computed from the load is computed again after this.
 
 
@@ -137,6 +138,7 @@ class Allocation:
         self.hungry: dict[int, Room] = {}  # Active, with waiting callers that no set-up covers.
         self.open: dict[int, Room] = {}  # Could lend a seat now.
         self.channels: Mapping[tuple[int, int], int] = {}  # Calls a trunk carries, where the pair has its own limit.
+        self._reserves: dict[tuple[int, float, int, float, float, float, float, float], int] = {}
         self._may_help = may_help  # (assisted, supporting)
         self._carried: dict[tuple[int, int], int] = {}  # Helps on the pair's trunk.
         self._barred: dict[tuple[int, int], float] = {}  # Failed trunks: left alone until then.

@@ -212,22 +212,24 @@ def _room_levels(n: int, floor: int, most: int, lam: float, own: float, lent: fl
         top += 1
     size = most + 1
 
-    def down_same(calls: int, m: int) -> float:
-        return max(0, min(calls, n) - m) * own + max(0, calls - n) * theta
-
     # ups[i] carries level i to level i + 1: level above = level times matrix (lower triangular, row by row).
     ups: list[list[list[float]]] = []
     folded = [[0.0] * size for _ in range(size)]
+    foreign = [m * lent for m in range(size)] + [0.0]
     for calls in range(top, floor, -1):
-        block = [[-x for x in row] for row in folded]
+        served, queue = min(calls, n), max(0, calls - n)
+        same = [max(0, served - m) * own + queue * theta for m in range(size)]
+        arriving = lam if calls < top else 0.0
         for m in range(size):
-            block[m][m] += (lam if calls < top else 0.0) + down_same(calls, m) + m * lent
-        up = [[lam * x for x in row] for row in _inverse_lower(block)]
+            folded[m] = [-x for x in folded[m]]
+            folded[m][m] += arriving + same[m] + foreign[m]
+        up = _scaled_inverse_lower(folded, lam)
         ups.append(up)
-        folded = [
-            [up[a][b] * down_same(calls, b) + (up[a][b + 1] * (b + 1) * lent if b + 1 <= a else 0.0) for b in range(size)]
-            for a in range(size)
-        ]
+        folded = []
+        for m, row in enumerate(up):
+            line = [row[b] * same[b] + row[b + 1] * foreign[b + 1] for b in range(m)]
+            line.append(row[m] * same[m])
+            folded.append(line + [0.0] * (most - m))
     ups.reverse()
     # The lowest level: an own call ends, more than r are idle, one more seat is lent at once (m grows only here).
     base_level = [0.0] * size
@@ -243,14 +245,19 @@ def _room_levels(n: int, floor: int, most: int, lam: float, own: float, lent: fl
     return levels
 
 
-def _inverse_lower(block: list[list[float]]) -> list[list[float]]:
+def _scaled_inverse_lower(block: list[list[float]], factor: float) -> list[list[float]]:
+    """`factor` times the inverse of a lower triangular matrix."""
     size = len(block)
     inverse = [[0.0] * size for _ in range(size)]
-    for col in range(size):
-        inverse[col][col] = 1.0 / block[col][col]
-        for row in range(col + 1, size):
-            line = block[row]
-            inverse[row][col] = -sum(line[k] * inverse[k][col] for k in range(col, row)) / line[row]
+    for row in range(size):
+        line, into, pivot = block[row], inverse[row], block[row][row]
+        for k in range(row):
+            weight = line[k] / pivot
+            if weight:
+                above = inverse[k]
+                for col in range(k + 1):
+                    into[col] -= weight * above[col]
+        into[row] = factor / pivot
     return inverse
 
 

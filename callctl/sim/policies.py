@@ -64,7 +64,7 @@ class Sharing(NoHelp):
         for city in engine.cities:
             room = city.room
             room.calls = Arrivals(room.peak_per_h / 3600.0 / 2.0, 0.0)
-            room.budget = room.full_budget()
+            room.budget = 0.1 * room.full_budget()
             room.least_reserve = room.reserve = 1 if self.protect else 0
             self.allocation.seats_changed(room)
         engine.at(FORECAST_S, self._new_quarter_hour, None)
@@ -183,7 +183,7 @@ class Static(NoHelp):
     The leg stands in that city's own queue for a while; unanswered, the caller comes back and tries the next.
     """
 
-    PATIENCE_S = 15.0
+    PATIENCE_S = 20.0  # How long a leg stands in a queue: the usual timeout of Queue().
 
     def start(self, engine: Engine) -> None:
         """Remember whose turn it is."""
