@@ -218,10 +218,14 @@ class Allocation:
     def review(self, room: Room, now: float) -> None:
         """Compute the reserve from the room's own load (milliseconds; only while its budget is used up)."""
         room.reviewed_at = now
-        load = round(room.calls.rate(now).mean * room.aht_s, 1)
-        quota = min(room.quota, room.staff)
-        needed = reserve_for(room.staff, load, quota, room.target, room.aht_s, room.lent_aht_s, room.patience_s, room.sl_s)
-        room.reserve = max(room.least_reserve, 2, needed)
+        load = math.ceil(2.0 * room.calls.rate(now).mean * room.aht_s) / 2.0
+        times = (round(room.aht_s), round(room.lent_aht_s), round(room.patience_s, -1), room.sl_s)
+        key = (room.staff, load, min(room.quota, room.staff), room.target, *times)
+        if key not in self._reserves:
+            if len(self._reserves) >= KNOWN_RESERVES:
+                self._reserves.clear()
+            self._reserves[key] = reserve_for(*key)
+        room.reserve = max(room.least_reserve, 2, self._reserves[key])
         self.seats_changed(room)
 
     # Decisions.
