@@ -20,6 +20,7 @@ from callctl.core.estimate import Arrivals, wait_qla
 BREAK_S = 15.0  # A trunk that failed is left alone this long, then tried with one call.
 LEDGER_S = 1800.0  # Help is remembered over half an hour: fairness between supporting cities.
 BUDGET_HOURS = 4.0  # Peak hours of late calls a supporting city may save up.
+RING_TOGETHER = 3  # Seats one set-up rings at once where that many are idle above the reserve; the first to answer talks.
 RECOVERED = 0.1  # Share of a full budget at which an emptied one counts as mended.
 KNOWN_RESERVES = 4096  # Computed reserves kept, so that a room's load coming back costs nothing.
 REVIEW_S = 300.0  # A reserve computed from the load is computed again after this.
@@ -120,12 +121,12 @@ class Room:
 
 
 class Help:
-    """One seat of `supporting` for one caller of `assisted`: reserved, then ringing, then talking."""
+    """Seats of `supporting` for one caller of `assisted`: reserved, then ringing together, then one of them talks."""
 
-    __slots__ = ("assisted", "caller", "dedicated", "state", "supporting")
+    __slots__ = ("assisted", "caller", "dedicated", "seats", "state", "supporting")
 
-    def __init__(self, assisted: Room, supporting: Room, dedicated: bool) -> None:
-        self.assisted, self.supporting, self.dedicated = assisted, supporting, dedicated
+    def __init__(self, assisted: Room, supporting: Room, dedicated: bool, seats: int = 1) -> None:
+        self.assisted, self.supporting, self.dedicated, self.seats = assisted, supporting, dedicated, seats
         self.state = HelpState.UNDER_WAY
         self.caller: object = None  # The owner's.
 
@@ -138,6 +139,7 @@ class Allocation:
         self.hungry: dict[int, Room] = {}  # Active, with waiting callers that no set-up covers.
         self.open: dict[int, Room] = {}  # Could lend a seat now.
         self.channels: Mapping[tuple[int, int], int] = {}  # Calls a trunk carries, where the pair has its own limit.
+        self.ring_together = RING_TOGETHER
         self._reserves: dict[tuple[int, float, int, float, float, float, float, float], int] = {}
         self._may_help = may_help  # (assisted, supporting)
         self._carried: dict[tuple[int, int], int] = {}  # Helps on the pair's trunk.
@@ -277,15 +279,14 @@ class Allocation:
         return any(help_.supporting is supporting for help_ in assisted.under_way)
 
     def _begin(self, assisted: Room, supporting: Room) -> Help:
-        help_ = Help(assisted, supporting, supporting.dedicated > 0)
+        dedicated = supporting.dedicated > 0
+        spare = supporting.dedicated if dedicated else supporting.idle - supporting.reserve
+        seats = max(1, min(self.ring_together, (spare + 1) // 2, supporting.quota - supporting.lent))
+        help_ = Help(assisted, supporting, dedicated, seats)
         assisted.under_way.append(help_)
         assisted.legs += 1
         supporting.legs += 1
-        supporting.lent += 1
-        if help_.dedicated:
-            supporting.dedicated -= 1
-        else:
-            supporting.idle -= 1
+        self._reserve(help_, seats)
         pair = (assisted.index, supporting.index)
         self._carried[pair] = self._carried.get(pair, 0) + 1
         self._appetite(assisted)
@@ -321,6 +322,10 @@ class Allocation:
         """The lent agent answered and has the caller who was first. The owner lowers `waiting` and calls line_changed."""
         help_.assisted.under_way.remove(help_)
         help_.state = HelpState.TALKING
+        if help_.seats > 1:
+            self._reserve(help_, 1 - help_.seats)
+            help_.seats = 1
+            self.seats_changed(help_.supporting)
         self._barred.pop((help_.assisted.index, help_.supporting.index), None)
         help_.supporting.helped(now, 1)
 
@@ -330,15 +335,19 @@ class Allocation:
         help_.state = HelpState.WRAPPING
 
     def seat_back(self, help_: Help) -> None:
-        """The seat is idle at home again."""
+        """The seat (or, before an answer, every seat that rang) is idle at home again."""
         help_.state = HelpState.OVER
+        self._reserve(help_, -help_.seats)
+        self.seats_changed(help_.supporting)
+
+    @staticmethod
+    def _reserve(help_: Help, seats: int) -> None:
         room = help_.supporting
-        room.lent -= 1
+        room.lent += seats
         if help_.dedicated:
-            room.dedicated += 1
+            room.dedicated -= seats
         else:
-            room.idle += 1
-        self.seats_changed(room)
+            room.idle -= seats
 
     def _free_legs(self, help_: Help) -> None:
         help_.assisted.legs -= 1

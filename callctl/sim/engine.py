@@ -64,6 +64,7 @@ class Engine:
         remote = scenario.remote
         self.set_up_s = table({"dist": "lognorm", "mean": remote.setup_s, "cv": remote.setup_cv})
         self.set_ups = 0
+        self.rings = 0  # Seats rung.
         self.wasted = 0
         self.cancelled = 0
         self.empty_answers = 0  # A lent agent answered and nobody was there.
@@ -127,7 +128,7 @@ class Engine:
             self.at(self.scenario.warmup_s, self._count_from_here, None)
 
     def _count_from_here(self, _: None) -> None:
-        self.set_ups = self.wasted = self.cancelled = self.empty_answers = 0
+        self.set_ups = self.rings = self.wasted = self.cancelled = self.empty_answers = 0
         for city in self.cities:
             city.counts = Counts(len(city.counts.bin_attempts))
 
@@ -319,14 +320,20 @@ class Engine:
         """Ring the lent seat through the trunk."""
         remote = self.scenario.remote
         self.set_ups += 1
-        bits = mixed(self.seed, self.set_ups)
         start = self.now + remote.latency_s
         if self.link_dead(self.cities[help_.assisted.index], self.cities[help_.supporting.index]):
             self.at(start + remote.invite_timeout_s, self._set_up_failed, help_)
-        elif (bits & 0xFFFFFF) < remote.rona_p * 0x1000000:
-            self.at(start + remote.rona_s, self._nobody_answers, help_)
+            return
+        answers = []
+        for _ in range(help_.seats):
+            self.rings += 1
+            bits = mixed(self.seed, self.rings)
+            if (bits & 0xFFFFFF) >= remote.rona_p * 0x1000000:
+                answers.append(self.set_up_s[bits >> 32 & MASK])
+        if answers:
+            self.at(start + min(answers), self._seat_answers, help_)
         else:
-            self.at(start + self.set_up_s[bits >> 32 & MASK], self._seat_answers, help_)
+            self.at(start + remote.rona_s, self._nobody_answers, help_)
 
     def _set_up_failed(self, help_: Help) -> None:
         if help_.state is HelpState.UNDER_WAY:
@@ -351,7 +358,10 @@ class Engine:
             return
         self.waiting_since(city, 0)
         self.talk_to(self.take_head(city), help_)
+        several = help_.seats > 1
         self.policy.answered(help_)
+        if several:
+            self.use_idle(supporter)
 
     def talk_to(self, caller: Caller, help_: Help) -> None:
         """The lent agent has the caller, who left the queue just now."""
