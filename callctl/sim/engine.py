@@ -368,6 +368,7 @@ class Engine:
         city, supporter = caller.city, self.cities[help_.supporting.index]
         if not caller.returned:
             city.counts.remote += 1
+            supporter.counts.given += 1
         self._answered(caller)
         caller.helped_by = help_
         help_.caller = caller

@@ -27,7 +27,8 @@ class Group:
     sl60: float
     occupancy: float
     answered: int
-    answered_remote: int
+    answered_remote: int  # By other cities' agents.
+    answered_for_others: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Outcome:
     helping: Group
     cities: dict[str, Group]
     set_ups: int
+    rings: int  # Seats rung; more than set-ups where seats ring together.
     wasted: int
     cancelled: int
     empty_answers: int
@@ -79,6 +81,7 @@ def group(cities: Sequence[tuple[SimCity, Counts]], horizon_s: float) -> Group:
         occupancy=sum(count.busy_s for count in counts) / max(1.0, staffed_s),
         answered=answered,
         answered_remote=total("remote"),
+        answered_for_others=total("given"),
     )
 
 
@@ -136,6 +139,7 @@ def outcome_of(engine: Engine, policy: str) -> Outcome:
         helping=of(helping),
         cities={city.spec.name: of([city]) for city in engine.cities},
         set_ups=engine.set_ups,
+        rings=engine.rings,
         wasted=engine.wasted,
         cancelled=engine.cancelled,
         empty_answers=engine.empty_answers,

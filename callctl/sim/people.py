@@ -35,12 +35,12 @@ class Counts:
 
     __slots__ = (
         *("attempts", "blocked", "abandoned", "answered", "remote", "in_sl", "in_60", "waits", "callers", "people"),
-        *("cut", "lost_by_trunk", "lost_by_pbx", "busy_s", "bin_attempts", "bin_in_sl", "bin_in_60"),
+        *("cut", "given", "lost_by_trunk", "lost_by_pbx", "busy_s", "bin_attempts", "bin_in_sl", "bin_in_60"),
     )
 
     def __init__(self, bins: int) -> None:
         self.attempts = self.blocked = self.abandoned = self.answered = self.remote = self.in_sl = self.in_60 = 0
-        self.callers = self.people = self.cut = self.lost_by_trunk = self.lost_by_pbx = 0
+        self.callers = self.people = self.cut = self.given = self.lost_by_trunk = self.lost_by_pbx = 0
         self.waits: list[float] = []
         self.busy_s = 0.0
         self.bin_attempts, self.bin_in_sl, self.bin_in_60 = [0] * bins, [0] * bins, [0] * bins

@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from callctl.sim.draws import FAMILIES
@@ -168,11 +167,11 @@ class _Reader:
     def dist(self, table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
         spec = self.table(table, key, where, needed=True)
         if not spec:
-            return MappingProxyType({"dist": "det", "mean": 1.0})
+            return {"dist": "det", "mean": 1.0}
         family = FAMILIES.get(str(spec.get("dist")))
         if family is None:
             self.wrong(f"{where}{key}.dist", f"is {spec.get('dist')!r}; known: {', '.join(FAMILIES)}")
-            return MappingProxyType({"dist": "det", "mean": 1.0})
+            return {"dist": "det", "mean": 1.0}
         for word in sorted(family[0] | {"dist"} ^ spec.keys()):
             if word in family[0] and word not in spec:
                 self.wrong(f"{where}{key}.{word}", f"is missing; {spec['dist']} needs {', '.join(sorted(family[0]))}")
@@ -183,7 +182,7 @@ class _Reader:
         self.known(spec, f"{where}{key}", ["dist", *sorted(family[0])])
         if spec["dist"] == "hyper" and checked.get("mean", 0) <= checked.get("p", 0) * checked.get("m1", 0):
             self.wrong(f"{where}{key}.m1", "p times m1 must be below the mean")
-        return MappingProxyType(checked)
+        return checked
 
 
 CITY_KEYS = (
@@ -196,7 +195,7 @@ def _redial(reader: _Reader, city: Mapping[str, Any], where: str) -> Redial:
     spec = reader.table(city, "redial", where)
     where += "redial."
     reader.known(spec, where[:-1], ("p_block", "p_abandon", "delay_block", "delay_abandon", "max"))
-    never = MappingProxyType({"dist": "exp", "mean": 300.0})
+    never = {"dist": "exp", "mean": 300.0}
     return Redial(
         reader.number(spec, "p_block", where, 0.0, high=1.0),
         reader.number(spec, "p_abandon", where, 0.0, high=1.0),
