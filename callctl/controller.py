@@ -1,0 +1,289 @@
+"""The loop: hear facts, plan from one picture, give the orders still missing. It owns the tasks and decides nothing.
+
+Facts wake the loop, they never decide (docs/decisions/0003). One controller leads the province, others stand by and
+watch (0004). Between reading the picture and having the orders nothing is awaited.
+
+Stopping (SIGTERM, cancel) leaves every loan and slot as it is and gives the lease back: a standby or a restarted
+controller adopts them from the PBXs, and calls being helped stay helped. Should none come, the PBXs' dead man's switch
+ends the help after two minutes. To bring everybody home is a wish: `callctl stop --all`. SIGKILL needs nothing more:
+what is ours is marked on the PBXs by token, and the lease runs out.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+
+from callctl.core import expect
+from callctl.core.commands import Lend, OpenSlot, Order, Recall, RenewHeartbeat
+from callctl.core.events import Fact, PbxLost, PbxObserved, SlotChanged
+from callctl.core.expect import Expectations
+from callctl.core.fold import fold
+from callctl.core.model import Province, SeatRef
+from callctl.core.picture import picture
+from callctl.core.plan import Plan, Policy
+from callctl.core.reconcile import UNTAKEN, reconcile
+from callctl.core.sharing import plan as first_policy
+from callctl.core.wishes import Wishes
+from callctl.core.world import unseen
+from callctl.ledger import Ledger
+from callctl.orders import OrderQueue
+from callctl.pbx.port import OrderFailed, OrderUnanswered, PbxLink
+from callctl.store.port import History, Registry
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often things happen; seconds."""
+
+    tick_s: float = 1.0  # Waits grow without any fact.
+    batch_s: float = 0.01  # Facts that come together are planned together; also the longest they wait for it.
+    reread_s: float = 30.0  # A lost fact misleads us no longer than this.
+    lease_s: float = 2.0  # A third of the lease's life: two tries may fail.
+    wishes_s: float = 0.5  # From a supervisor's switch to the first order.
+    heartbeat_s: float = 10.0  # The dead man's switch waits 120 s.
+    status_s: float = 0.5
+    start_s: float = 3.0  # A city silent for so long at the start is down; nobody is ordered before.
+    inbox_most: int = 100_000  # Facts. More would be a PBX gone mad; then it is read anew instead.
+
+
+class Controller:
+    """Runs one province's call control. `links` by city; `holder` names this process, not this machine."""
+
+    def __init__(
+        self,
+        province: Province,
+        links: Mapping[str, PbxLink],
+        registry: Registry,
+        history: History,
+        now: Callable[[], float],
+        holder: str,
+        policy: Policy = first_policy,
+        pace: Pace | None = None,
+    ) -> None:
+        self._province = province
+        self._links = links
+        self._history = history
+        self._now = now
+        self._policy = policy
+        self._pace = pace or Pace()
+        self._ledger = Ledger(registry, history, holder, now)
+        self._world = unseen(province)
+        self._plan = Plan()
+        self._expected: Expectations = {}
+        self._inbox: deque[Fact] = deque()
+        self._overflowed: set[str] = set()
+        self._unheard = set(links)  # Not heard since the start, neither up nor down.
+        self._wake = asyncio.Event()
+        self._ask_registry = asyncio.Event()
+        self._queues = {city: OrderQueue() for city in links}
+        self._reread = {city: asyncio.Event() for city in links}
+
+    @property
+    def leading(self) -> bool:
+        """Whether this controller gives orders."""
+        return self._ledger.lease is not None
+
+    def picture(self) -> dict[str, Any]:
+        """The province as people see it."""
+        wishes = self._ledger.wishes or Wishes()
+        world = replace(self._world, registry_up=self._ledger.up)
+        return picture(self._province, world, self._plan, wishes, self._now())
+
+    async def run(self) -> None:
+        """Until cancelled. An exception that comes out of here is a bug: restart the process."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for city, link in self._links.items():
+                    tasks.create_task(link.run(self._hear), name=f"link {city}")
+                    tasks.create_task(self._obey(city, link), name=f"orders {city}")
+                    tasks.create_task(self._read_anew(city, link), name=f"reading {city}")
+                tasks.create_task(self._watch_registry(), name="lease")
+                tasks.create_task(self._follow_wishes(), name="wishes")
+                tasks.create_task(self._beat(), name="heartbeat")
+                tasks.create_task(self._publish(), name="status")
+                tasks.create_task(self._loop(), name="loop")
+        finally:
+            await self._ledger.resign()
+
+    # Observe ---------------------------------------------------------------------------------------------------------
+
+    def _hear(self, fact: Fact) -> None:
+        """Every link calls this, in its PBX's order. It must not block."""
+        self._history.record(fact)
+        if len(self._inbox) >= self._pace.inbox_most:
+            self._overflowed.add(fact.city)  # Its picture has a gap from here on.
+            return
+        self._inbox.append(fact)
+        self._wake.set()
+
+    def _drain(self) -> list[Fact]:
+        facts = list(self._inbox)
+        self._inbox.clear()
+        for city in self._overflowed:
+            # Unknown until it has been read anew: better no help than help on a picture with a hole.
+            facts.append(PbxLost(city, self._now(), "too many facts at once"))
+            self._reread[city].set()
+        self._overflowed.clear()
+        for fact in facts:
+            if isinstance(fact, PbxObserved | PbxLost):
+                self._unheard.discard(fact.city)
+        return facts
+
+    # Plan and act ------------------------------------------------------------------------------------------------------
+
+    async def _loop(self) -> None:
+        clock = asyncio.get_running_loop().time
+        ready_at = clock() + self._pace.start_s
+        while True:
+            try:
+                async with asyncio.timeout(self._pace.tick_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            began = clock()
+            if began >= ready_at:
+                self._unheard.clear()  # Whoever is silent still is down.
+            self._step()
+            # At most half of the time goes into planning: the links must be read as well.
+            await asyncio.sleep(max(self._pace.batch_s, clock() - began))
+
+    def _step(self) -> None:
+        """One tick: one picture, one plan, its orders. No await in here."""
+        now = self._now()
+        facts = self._drain()
+        self._world = fold(self._world, facts)
+        self._expected = expect.heard(self._expected, facts, now)
+        if self._ledger.doubt(max((_slot_token(fact) for fact in facts), default=0)):
+            self._stand_back()
+            self._ask_registry.set()
+        wishes = self._ledger.wishes
+        if wishes is None or self._unheard:
+            return
+        world = replace(expect.overlay(self._world, self._expected), registry_up=self._ledger.up)
+        self._plan = self._policy(self._province, world, wishes, self._plan.memory, now)
+        if self._ledger.lease is None:
+            if self._expected:
+                self._stand_back()
+            return
+        orders = reconcile(world, self._plan, self._ledger.taken, self._ledger.lease, now)
+        self._give(orders, now)
+        for fact in facts:
+            if isinstance(fact, PbxObserved):  # Perhaps just started, and its dead man's switch has never been set.
+                self._queues[fact.city].put([RenewHeartbeat(fact.city)])
+
+    def _give(self, orders: tuple[Order, ...], now: float) -> None:
+        if not orders:
+            return
+        self._expected = expect.ordered(self._expected, orders, now)
+        by_city: dict[str, list[Order]] = {}
+        for order in orders:
+            by_city.setdefault(order.city, []).append(order)
+        for city, some in by_city.items():
+            for refused in self._queues[city].put(some):
+                self._expected = expect.failed(self._expected, refused)
+
+    def _stand_back(self) -> None:
+        """We do not lead any more: what is not on its way yet stays here."""
+        for queue in self._queues.values():
+            queue.clear()
+        self._expected = {}
+
+    async def _obey(self, city: str, link: PbxLink) -> None:
+        """Carry out one PBX's orders, one after the other. A slow PBX keeps nobody waiting but itself."""
+        queue = self._queues[city]
+        while True:
+            order = await queue.next()
+            if self._ledger.lease is None:
+                continue
+            if isinstance(order, Lend | OpenSlot) and not self._ledger.up:
+                self._expected = expect.failed(self._expected, order)
+                continue
+            if isinstance(order, Lend) and order.token == UNTAKEN:
+                taken = await self._ledger.take(SeatRef(city, order.seat), order.assisted)
+                if taken is None or self._ledger.lease is None:
+                    self._expected = expect.failed(self._expected, order)
+                    continue
+                untaken, order = order, replace(order, token=taken.token)
+                self._expected = expect.renamed(self._expected, untaken, order)
+            await self._do(link, order)
+
+    async def _do(self, link: PbxLink, order: Order) -> None:
+        try:
+            await link.do(order)
+        except OrderFailed as failure:
+            log.warning("order failed", city=link.city, order=type(order).__name__, why=str(failure))
+            self._expected = expect.failed(self._expected, order)
+            self._reread[link.city].set()
+            return
+        self._expected = expect.confirmed(self._expected, order, self._now())
+        if isinstance(order, Recall):
+            await self._ledger.give_back(SeatRef(order.city, order.seat), order.assisted)
+        self._wake.set()
+
+    # Beside the loop -------------------------------------------------------------------------------------------------
+
+    async def _read_anew(self, city: str, link: PbxLink) -> None:
+        asked = self._reread[city]
+        while True:
+            try:
+                async with asyncio.timeout(self._pace.reread_s):
+                    await asked.wait()
+                await asyncio.sleep(self._pace.tick_s)  # Several failed orders ask for one reading.
+            except TimeoutError:
+                pass
+            asked.clear()
+            try:
+                await link.reread()
+            except OrderUnanswered:
+                continue  # The link will tell that it is lost, or read on its own when it is back.
+
+    async def _watch_registry(self) -> None:
+        while True:
+            if not self._unheard or self._ledger.lease is not None:
+                await self._ledger.lead(self._world)
+                await self._ledger.tidy(expect.overlay(self._world, self._expected), self._plan)
+                self._wake.set()
+            pause = self._pace.lease_s if not self._unheard else self._pace.batch_s
+            try:
+                async with asyncio.timeout(pause):
+                    await self._ask_registry.wait()
+            except TimeoutError:
+                pass
+            self._ask_registry.clear()
+
+    async def _follow_wishes(self) -> None:
+        while True:
+            before = self._ledger.wishes
+            await self._ledger.read_wishes()
+            if self._ledger.wishes != before:
+                self._wake.set()
+            await asyncio.sleep(self._pace.wishes_s)
+
+    async def _beat(self) -> None:
+        while True:
+            if self._ledger.lease is not None:
+                for city, queue in self._queues.items():
+                    if self._world.cities[city].up:
+                        queue.put([RenewHeartbeat(city)])
+            # A new leader beats soon: the switch may be about to fall.
+            await asyncio.sleep(self._pace.heartbeat_s if self.leading else self._pace.tick_s)
+
+    async def _publish(self) -> None:
+        while True:
+            await asyncio.sleep(self._pace.status_s)
+            if self.leading:
+                await self._ledger.publish(self.picture())
+
+
+def _slot_token(fact: Fact) -> int:
+    """The newest lease token this fact shows."""
+    if isinstance(fact, SlotChanged):
+        return fact.token
+    return max((seen.token for seen in fact.slots), default=0) if isinstance(fact, PbxObserved) else 0

@@ -1,0 +1,127 @@
+"""Our own latest orders, believed for a few seconds: a reading may have been taken before they were obeyed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Order, Recall
+from callctl.core.events import Fact, LoanChanged, PbxLost, SlotChanged, SlotState
+from callctl.core.fold import fold
+from callctl.core.model import SeatRef, SlotRef
+from callctl.core.world import World
+
+BELIEVED_S = 3.0  # A full reading of a flooded PBX takes 2.3 s at worst (pbx-asterisk.md, section 7).
+
+# What an order is about: a seat in a support queue, or a slot of a home queue. A newer order about it takes its place.
+Thing = tuple[str, str, str] | tuple[str, SlotRef]
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """An order given and not yet seen on the PBX. Under way it is believed for as long as the link's deadline allows."""
+
+    order: Order
+    since: float
+    confirmed: bool = False  # The PBX said yes; believed for BELIEVED_S from then on.
+
+
+Expectations = Mapping[Thing, Expectation]
+
+
+def thing(order: Order) -> Thing | None:
+    """What the order is about; None for orders that change nothing we picture."""
+    match order:
+        case Lend() | Recall():
+            return (order.city, order.seat, order.assisted)
+        case OpenSlot() | CloseSlot() | DropSlot():
+            return (order.city, order.slot)
+        case _:
+            return None
+
+
+def ordered(expected: Expectations, orders: Iterable[Order], now: float) -> Expectations:
+    """With these orders on their way."""
+    return {**expected, **{key: Expectation(order, now) for order in orders if (key := thing(order))}}
+
+
+def confirmed(expected: Expectations, order: Order, now: float) -> Expectations:
+    """The PBX carried the order out."""
+    key = thing(order)
+    if key is None or key not in expected or expected[key].order is not order:
+        return expected
+    return {**expected, key: Expectation(order, now, confirmed=True)}
+
+
+def renamed(expected: Expectations, order: Order, sent: Order) -> Expectations:
+    """The order got its token just before it was sent."""
+    return {key: replace(each, order=sent) if each.order is order else each for key, each in expected.items()}
+
+
+def failed(expected: Expectations, order: Order) -> Expectations:
+    """The order had no effect, or nobody knows: the PBX's word is asked for and believed."""
+    return {key: each for key, each in expected.items() if each.order is not order}
+
+
+def heard(expected: Expectations, facts: Iterable[Fact], now: float) -> Expectations:
+    """Without what the facts settled, and without what is too old to be believed against the PBX."""
+    if not expected:
+        return expected
+    settled: set[Thing] = set()
+    lost: set[str] = set()
+    for fact in facts:
+        if isinstance(fact, PbxLost):
+            lost.add(fact.city)
+        elif isinstance(fact, LoanChanged):
+            key: Thing = (fact.city, fact.seat, fact.assisted)
+            if key in expected and isinstance(expected[key].order, Lend) is fact.lent:
+                settled.add(key)
+        elif isinstance(fact, SlotChanged):
+            key = (fact.city, fact.slot)
+            if key in expected and _state(expected[key].order) is fact.state:
+                settled.add(key)
+    return {
+        key: each
+        for key, each in expected.items()
+        if key not in settled and key[0] not in lost and not (each.confirmed and now - each.since > BELIEVED_S)
+    }
+
+
+def overlay(world: World, expected: Expectations) -> World:
+    """The world as it will be once the orders on their way are obeyed."""
+    if not expected:
+        return world
+    pending = frozenset(
+        SeatRef(each.order.city, each.order.seat)
+        for each in expected.values()
+        if isinstance(each.order, Lend) and not each.confirmed
+    )
+    # Told as facts, so that one rule book changes pictures. `at` is 0: an order is no sign of life of the PBX.
+    facts = [fact for each in expected.values() if (fact := _as_fact(each.order)) is not None]
+    return replace(fold(world, facts), pending=pending)
+
+
+def _state(order: Order) -> SlotState | None:
+    match order:
+        case OpenSlot():
+            return SlotState.OPEN
+        case CloseSlot():
+            return SlotState.CLOSED
+        case DropSlot():
+            return SlotState.ABSENT
+        case _:
+            return None
+
+
+def _as_fact(order: Order) -> Fact | None:
+    match order:
+        case Lend():
+            return LoanChanged(order.city, 0.0, order.seat, order.assisted, order.token, lent=True)
+        case Recall():
+            return LoanChanged(order.city, 0.0, order.seat, order.assisted, 0, lent=False)
+        case OpenSlot():
+            return SlotChanged(order.city, 0.0, order.slot, order.token, SlotState.OPEN)
+        case CloseSlot():
+            return SlotChanged(order.city, 0.0, order.slot, 0, SlotState.CLOSED)
+        case DropSlot():
+            return SlotChanged(order.city, 0.0, order.slot, 0, SlotState.ABSENT)
+        case _:
+            return None

@@ -1,0 +1,338 @@
+"""How facts change the picture: every fact has one small function here, and a full reading replaces everything."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from callctl.core.events import (
+    Answerer,
+    CallAnswered,
+    CallEnded,
+    CallLeftQueue,
+    CallRinging,
+    CallWaiting,
+    Fact,
+    LentSeat,
+    LoanChanged,
+    Outcome,
+    PbxLost,
+    PbxObserved,
+    RingEnd,
+    RingEnded,
+    SeatChanged,
+    SeatReadied,
+    SeatState,
+    SlotChanged,
+    SlotState,
+    SurveyAnswered,
+    TrunkChanged,
+    WaitingCall,
+)
+from callctl.core.model import SlotRef
+from callctl.core.world import CityView, Missed, PairHealth, SeatLoan, SeatView, SlotView, Talk, World
+
+# The PBX or the link may say the same failure twice; two real ones of one call lie further apart than this.
+SAME_FAILURE_S = 1.0
+# The trunk or the far PBX is at fault, not the agent. A full trunk is our own doing, BUSY proves the far end lives, and
+# UNKNOWN is also how a ring ends that was cancelled because the caller or a home agent was quicker.
+LINK_FAILURES = frozenset({RingEnd.UNREACHABLE, RingEnd.REFUSED})
+
+
+def fold(world: World, facts: Iterable[Fact]) -> World:
+    """The world after these facts, in their order. Each city touched is copied once, however many facts it has."""
+    drafts: dict[str, _Draft] = {}
+    for fact in facts:
+        draft = drafts.get(fact.city)
+        if draft is None:
+            view = world.cities.get(fact.city)
+            if view is None:
+                continue  # A city that our data folders do not know.
+            draft = drafts[fact.city] = _Draft(view)
+        draft.take(fact)
+    if not drafts:
+        return world
+    cities = dict(world.cities)
+    cities.update((code, draft.view()) for code, draft in drafts.items())
+    return replace(world, cities=cities)
+
+
+def _place(call: WaitingCall) -> tuple[bool, float]:
+    return (not call.returned, call.waiting_since)
+
+
+class _Draft:
+    """A city being changed: the only mutable picture there is, and it never leaves this module."""
+
+    __slots__ = (
+        "booted_at", "heard_at", "lost_reason", "missed", "old", "pairs", "reached", "rings", "seats", "slots",
+        "sort_needed", "talks", "trunks", "up", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, view: CityView) -> None:
+        self.old = view
+        self.up = view.up
+        self.heard_at = view.heard_at
+        self.booted_at = view.booted_at
+        self.lost_reason = view.lost_reason
+        self.waiting = dict(view.waiting)
+        self.seats = dict(view.seats)
+        self.slots = dict(view.slots)
+        self.talks = dict(view.talks)
+        self.rings = dict(view.rings)
+        self.trunks = dict(view.trunks)
+        self.pairs = dict(view.pairs)
+        self.reached = dict(view.reached)
+        self.missed = dict(view.missed)
+        self.sort_needed = False
+
+    def take(self, fact: Fact) -> None:
+        """Change the draft by one fact. Before the first full reading nothing else is believed."""
+        kind = type(fact)
+        if not self.up and kind is not PbxObserved and kind is not PbxLost:
+            return
+        _RULES[kind](self, fact)
+        if kind is not PbxLost:
+            self.heard_at = max(self.heard_at, fact.at)
+
+    def view(self) -> CityView:
+        """The finished picture."""
+        waiting = self.waiting
+        if self.sort_needed:
+            waiting = {call.call: call for call in sorted(waiting.values(), key=_place)}
+        return CityView(
+            fixed=self.old.fixed,
+            up=self.up,
+            heard_at=self.heard_at,
+            booted_at=self.booted_at,
+            lost_reason=self.lost_reason,
+            waiting=waiting,
+            seats=self.seats,
+            slots=self.slots,
+            talks=self.talks,
+            rings=self.rings,
+            trunks=self.trunks,
+            pairs=self.pairs,
+            reached=self.reached,
+            missed=self.missed,
+        )
+
+    def forget(self) -> None:
+        """Drop all that a reading would tell."""
+        self.sort_needed = False
+        for known in (self.waiting, self.seats, self.slots, self.talks, self.rings, self.trunks):
+            known.clear()
+
+    def occupy(self, by: Answerer, call: str, state: SeatState) -> None:
+        """Mark a seat or slot as rung or talking."""
+        if isinstance(by, SlotRef):
+            slot = self.slots.get(by) or SlotView(SlotState.ABSENT)
+            self.slots[by] = slot._replace(in_use=True, call=call)
+            return
+        seat = self.seats.get(by.seat)
+        if seat is not None:
+            serving = by.assisted if isinstance(by, LentSeat) else ""
+            self.seats[by.seat] = seat._replace(state=state, call=call, serving=serving)
+
+    def release(self, by: Answerer, call: str, free_from: float = 0.0) -> None:
+        """The seat or slot is done with this call (and only with this one)."""
+        if isinstance(by, SlotRef):
+            slot = self.slots.get(by)
+            if slot is not None and slot.call in (call, ""):
+                if slot.state is SlotState.ABSENT:
+                    del self.slots[by]  # It was kept for its call only.
+                else:
+                    self.slots[by] = slot._replace(in_use=False, call="")
+            return
+        seat = self.seats.get(by.seat)
+        if seat is None:
+            return
+        free_from = max(seat.free_from, free_from)
+        if seat.call == call:
+            state = seat.state if seat.state is SeatState.OFFLINE else SeatState.FREE
+            self.seats[by.seat] = seat._replace(state=state, call="", serving="", free_from=free_from)
+        elif free_from > seat.free_from:  # The phone was quicker to tell than the queue.
+            self.seats[by.seat] = seat._replace(free_from=free_from)
+
+    def stop_rings(self, call: str, answered_by: Answerer | None = None) -> None:
+        """Whoever else rang for this call is free again."""
+        for by in self.rings.pop(call, ()):
+            if by != answered_by:
+                self.release(by, call)
+
+    def link_works(self, supporting: str, at: float) -> None:
+        """The far end answered: the breaker closes."""
+        self.pairs[supporting] = self.pairs.get(supporting, PairHealth())._replace(failures=0, succeeded_at=at)
+
+
+def _observed(draft: _Draft, fact: PbxObserved) -> None:
+    slots_before = dict(draft.slots)
+    draft.forget()
+    draft.up, draft.booted_at, draft.lost_reason = True, fact.booted_at, ""
+    draft.waiting.update((call.call, call) for call in sorted(fact.waiting, key=_place))
+    for seen in fact.seats:
+        draft.seats[seen.seat] = SeatView(seen.state, seen.ready, seen.free_from, seen.call, _serving(fact.city, seen.call))
+    for loan in fact.loans:
+        _lend(draft, loan.seat, SeatLoan(loan.assisted, loan.token))
+    for slot in fact.slots:
+        before = slots_before.get(slot.slot)
+        since = before.since if before is not None and before.state is slot.state else fact.at
+        draft.slots[slot.slot] = SlotView(slot.state, slot.token, slot.in_use, "", slot.reason, since)
+    for talk in fact.talks:
+        draft.talks[talk.call] = Talk(talk.by, talk.answered_at)
+        draft.occupy(talk.by, talk.call, SeatState.BUSY)
+    for trunk in fact.trunks:
+        draft.trunks[trunk.to] = trunk.up
+
+
+def _serving(city: str, call: str) -> str:
+    # The province-wide call id begins with the home city (asterisk.conf systemname).
+    home = call.partition("-")[0]
+    return home if home != city else ""
+
+
+def _lost(draft: _Draft, fact: PbxLost) -> None:
+    draft.forget()
+    draft.up, draft.lost_reason = False, fact.reason
+
+
+def _waiting(draft: _Draft, fact: CallWaiting) -> None:
+    new = fact.call
+    talk = draft.talks.pop(new.call, None)
+    if talk is not None:  # Came back from a lost leg, and the end of the leg was not told (yet).
+        draft.release(talk.by, new.call)
+    # In order already (the common case): nobody has to be sorted.
+    last = next(reversed(draft.waiting.values()), None)
+    if new.call in draft.waiting or (last is not None and _place(new) < _place(last)):
+        draft.sort_needed = True
+    draft.waiting[new.call] = new
+
+
+def _left(draft: _Draft, fact: CallLeftQueue) -> None:
+    draft.waiting.pop(fact.call, None)
+    if fact.outcome is not Outcome.LEFT:  # After LEFT the answer may follow: the rings are settled by it.
+        draft.stop_rings(fact.call)
+
+
+def _ringing(draft: _Draft, fact: CallRinging) -> None:
+    rung = draft.rings.get(fact.call, ())
+    if fact.by not in rung:
+        draft.rings[fact.call] = (*rung, fact.by)
+    draft.occupy(fact.by, fact.call, SeatState.RINGING)
+    if isinstance(fact.by, LentSeat):
+        draft.reached[fact.by.assisted] = fact.at
+
+
+def _ring_ended(draft: _Draft, fact: RingEnded) -> None:
+    rest = tuple(by for by in draft.rings.get(fact.call, ()) if by != fact.by)
+    if rest:
+        draft.rings[fact.call] = rest
+    else:
+        draft.rings.pop(fact.call, None)
+    if fact.call not in draft.talks:
+        draft.release(fact.by, fact.call)
+    if isinstance(fact.by, SlotRef):
+        _count_link_failure(draft, fact, fact.by.supporting)
+    elif isinstance(fact.by, LentSeat) and fact.why is RingEnd.NO_ANSWER:
+        seat, before = fact.by.seat, draft.missed.get(fact.by.seat, Missed())
+        if before.call != fact.call or fact.at - before.at > SAME_FAILURE_S:
+            draft.missed[seat] = Missed(before.times + 1, fact.at, fact.call)
+
+
+def _count_link_failure(draft: _Draft, fact: RingEnded, supporting: str) -> None:
+    health = draft.pairs.get(supporting, PairHealth())
+    if fact.why is RingEnd.BUSY:
+        draft.link_works(supporting, fact.at)
+    elif fact.why in LINK_FAILURES and (health.failed_call != fact.call or fact.at - health.failed_at > SAME_FAILURE_S):
+        draft.pairs[supporting] = health._replace(failures=health.failures + 1, failed_at=fact.at, failed_call=fact.call)
+
+
+def _answered(draft: _Draft, fact: CallAnswered) -> None:
+    draft.waiting.pop(fact.call, None)
+    draft.stop_rings(fact.call, answered_by=fact.by)
+    draft.talks[fact.call] = Talk(fact.by, fact.at)
+    draft.occupy(fact.by, fact.call, SeatState.BUSY)
+    if isinstance(fact.by, SlotRef):
+        draft.link_works(fact.by.supporting, fact.at)
+    else:
+        draft.missed.pop(fact.by.seat, None)
+
+
+def _ended(draft: _Draft, fact: CallEnded) -> None:
+    known = draft.talks.pop(fact.call, None) is not None
+    draft.stop_rings(fact.call, answered_by=fact.by)
+    # Told twice, the end of a call must not prolong the wrap-up.
+    draft.release(fact.by, fact.call, fact.at + draft.old.city.queue.wrapup_s if known else 0.0)
+
+
+def _seat_changed(draft: _Draft, fact: SeatChanged) -> None:
+    seat = draft.seats.get(fact.seat, SeatView())
+    if fact.state in (SeatState.RINGING, SeatState.BUSY):
+        draft.seats[fact.seat] = seat._replace(state=fact.state)
+        return
+    free_from = seat.free_from
+    if seat.state is SeatState.BUSY and seat.call in draft.talks:
+        # The phone tells the end of a talk before the queue does: wrap-up has begun all the same.
+        free_from = max(free_from, fact.at + draft.old.city.queue.wrapup_s)
+    draft.seats[fact.seat] = seat._replace(state=fact.state, call="", serving="", free_from=free_from)
+
+
+def _seat_readied(draft: _Draft, fact: SeatReadied) -> None:
+    seat = draft.seats.get(fact.seat)
+    if seat is not None:
+        draft.seats[fact.seat] = seat._replace(ready=fact.ready)
+
+
+def _lend(draft: _Draft, seat_id: str, loan: SeatLoan) -> None:
+    seat = draft.seats.get(seat_id, SeatView())
+    others = [other for other in seat.loans if other.assisted != loan.assisted]
+    draft.seats[seat_id] = seat._replace(loans=tuple(sorted([*others, loan], key=lambda each: each.token)))
+
+
+def _loan_changed(draft: _Draft, fact: LoanChanged) -> None:
+    if fact.lent:
+        _lend(draft, fact.seat, SeatLoan(fact.assisted, fact.token))
+        return
+    seat = draft.seats.get(fact.seat)
+    if seat is not None:
+        left = tuple(loan for loan in seat.loans if loan.assisted != fact.assisted)
+        draft.seats[fact.seat] = seat._replace(loans=left)
+
+
+def _slot_changed(draft: _Draft, fact: SlotChanged) -> None:
+    before = draft.slots.get(fact.slot)
+    in_use = before is not None and before.in_use
+    if fact.state is SlotState.ABSENT and not in_use:
+        draft.slots.pop(fact.slot, None)
+        return
+    since = before.since if before is not None and before.state is fact.state else fact.at
+    call = before.call if before is not None else ""
+    token = fact.token or (before.token if before is not None else 0)  # 0: not told.
+    draft.slots[fact.slot] = SlotView(fact.state, token, in_use, call, fact.reason, since)
+
+
+def _trunk_changed(draft: _Draft, fact: TrunkChanged) -> None:
+    if fact.up and draft.trunks.get(fact.to) is False:
+        draft.link_works(fact.to, fact.at)
+    draft.trunks[fact.to] = fact.up
+
+
+def _survey(draft: _Draft, fact: SurveyAnswered) -> None:
+    """A score changes nothing here; it is the history's."""
+
+
+_RULES: dict[type[Any], Callable[[_Draft, Any], None]] = {
+    PbxObserved: _observed,
+    PbxLost: _lost,
+    CallWaiting: _waiting,
+    CallLeftQueue: _left,
+    CallRinging: _ringing,
+    RingEnded: _ring_ended,
+    CallAnswered: _answered,
+    CallEnded: _ended,
+    SeatChanged: _seat_changed,
+    SeatReadied: _seat_readied,
+    LoanChanged: _loan_changed,
+    SlotChanged: _slot_changed,
+    TrunkChanged: _trunk_changed,
+    SurveyAnswered: _survey,
+}

@@ -1,0 +1,123 @@
+"""The province as people and pages see it: plain numbers, no citizen's number, null where nothing is known."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from callctl.core.events import SeatState
+from callctl.core.model import Pair, Province
+from callctl.core.plan import Plan
+from callctl.core.reasons import Reason
+from callctl.core.wishes import Wishes
+from callctl.core.world import CityView, World
+
+_SEAT_KEYS = ("free", "ringing", "busy", "wrap_up", "paused", "offline")
+
+
+def picture(province: Province, world: World, plan: Plan, wishes: Wishes, now: float) -> dict[str, Any]:
+    """The JSON-able status that the controller publishes; `at` is in seconds since the epoch."""
+    return {
+        "at": now,
+        "registry_up": world.registry_up,
+        "stopped": wishes.stopped,
+        "cities": {code: _city(province, world, code, plan, wishes, now) for code in province.cities},
+        "wishes": _wishes(wishes),
+    }
+
+
+def _city(province: Province, world: World, code: str, plan: Plan, wishes: Wishes, now: float) -> dict[str, Any]:
+    view = world.cities[code]
+    acting = "acting" if code in plan.active else "on" if code in wishes.assisted() else "off"
+    shown = {
+        "name_zh": view.city.name_zh,
+        "up": view.up,
+        "age_s": round(max(0.0, now - view.heard_at), 1) if view.heard_at else None,
+        "lost_reason": view.lost_reason,
+        "assistance": acting,
+        "threshold_s": view.city.queue.wait_threshold_s,
+        "reserve": view.city.lend.reserve,
+        "quota": wishes.quotas.get(code, view.city.lend.quota),
+        "reasons": [_reason(province, reason) for reason in plan.reasons.get(code, ())],
+    }
+    if not view.up:
+        unknown = ("waiting", "over_threshold", "longest_wait_s", "talking", "lent_out", "lent_in", "trunks")
+        return {**shown, "seats": dict.fromkeys(_SEAT_KEYS), **dict.fromkeys(unknown)}
+    return {
+        **shown,
+        "waiting": len(view.waiting),
+        "over_threshold": view.waiting_longer_than(view.city.queue.wait_threshold_s, now),
+        "longest_wait_s": round(view.longest_wait_s(now), 1),
+        "talking": len(view.talks),
+        "seats": _seats(view, now),
+        "lent_out": _lent_out(view),
+        "lent_in": _lent_in(view),
+        "trunks": _trunks(province, world, code),
+    }
+
+
+def _seats(view: CityView, now: float) -> dict[str, int]:
+    count = dict.fromkeys(_SEAT_KEYS, 0)
+    for seat in view.seats.values():
+        if seat.state is not SeatState.FREE:
+            count[seat.state.value] += 1
+        elif not seat.ready:
+            count["paused"] += 1
+        else:
+            count["wrap_up" if seat.free_from > now else "free"] += 1
+    return count
+
+
+def _lent_out(view: CityView) -> dict[str, int]:
+    lent: dict[str, int] = {}
+    for loan in view.tally.lent.values():
+        lent[loan.assisted] = lent.get(loan.assisted, 0) + 1
+    return lent
+
+
+def _lent_in(view: CityView) -> dict[str, dict[str, int]]:
+    running, in_use = view.slots_open, view.slots_in_use
+    return {other: {"open": running[other], "in_use": in_use.get(other, 0)} for other in sorted(running)}
+
+
+def _trunks(province: Province, world: World, code: str) -> dict[str, dict[str, Any]]:
+    view = world.cities[code]
+    trunks = {}
+    for trunk in view.city.trunks:
+        there = world.cities.get(trunk.to)
+        used = view.slots_in_use.get(trunk.to, 0) + view.tally.serving.get(trunk.to, 0)
+        trunks[trunk.to] = {
+            "up": view.trunks.get(trunk.to),
+            "up_there": there.trunks.get(code) if there is not None and there.up else None,
+            "in_use": used,
+            "channels": province.channels(Pair(code, trunk.to)) if there is not None else 0,
+        }
+    return trunks
+
+
+def _reason(province: Province, reason: Reason) -> dict[str, Any]:
+    names = "、".join(province.cities[code].name_zh for code in reason.supporting)
+    return {
+        "code": reason.why.value,
+        "zh": f"{reason.words_zh}（{names}）" if names else reason.words_zh,
+        "en": f"{reason.words_en} ({', '.join(reason.supporting)})" if reason.supporting else reason.words_en,
+        "count": reason.count,
+        "supporting": list(reason.supporting),
+    }
+
+
+def _wishes(wishes: Wishes) -> Mapping[str, Any]:
+    return {
+        "version": wishes.version,
+        "stopped": wishes.stopped,
+        "quotas": dict(wishes.quotas),
+        "events": {
+            city: {
+                "id": event.id,
+                "title": event.title,
+                "started_at": event.started_at,
+                "priority": event.priority,
+                "switched_on": event.switched_on,
+                "seats": dict(event.seats),
+            }
+            for city, event in wishes.events.items()
+        },
+    }

@@ -1,0 +1,72 @@
+"""Why a waiting call is not helped: one code each, in words a supervisor reads on the wallboard."""
+
+import enum
+from dataclasses import dataclass
+
+
+class Why(enum.Enum):
+    """The code; WORDS holds what people read."""
+
+    STOPPED = "stopped"
+    NO_EVENT = "no_event"
+    SWITCHED_OFF = "switched_off"
+    HOME_UNKNOWN = "home_unknown"
+    NO_HELPER = "no_helper"
+    REGISTRY_LOST = "registry_lost"
+    PBX_DOWN = "pbx_down"
+    ITSELF_ASSISTED = "itself_assisted"
+    NOT_IN_EVENT = "not_in_event"
+    NO_TRUNK = "no_trunk"
+    TRUNK_DOWN = "trunk_down"
+    BREAKER = "breaker"
+    TRUNK_FULL = "trunk_full"
+    QUOTA = "quota"
+    NO_SEAT_ON_DUTY = "no_seat_on_duty"
+    SEATS_BUSY = "seats_busy"
+    COOL_DOWN = "cool_down"
+    OWN_CALLERS = "own_callers"
+    RESERVE = "reserve"
+    UNDER_WAY = "under_way"
+
+
+WORDS: dict[Why, tuple[str, str]] = {
+    Why.STOPPED: ("已全部停止支援", "all assistance is stopped"),
+    Why.NO_EVENT: ("没有生效的启动令", "no assistance event is running"),
+    Why.SWITCHED_OFF: ("本市支援开关未开启", "the city's switch is off"),
+    Why.HOME_UNKNOWN: ("本市话务平台状态不明", "the city's own PBX is not heard"),
+    Why.NO_HELPER: ("没有配置可支援的城市", "no city is set up to help"),
+    Why.REGISTRY_LOST: ("座席登记库中断，暂不新增借调", "the registry is lost: nothing new is lent"),
+    Why.PBX_DOWN: ("支援市话务平台失联", "the supporting city's PBX is not heard"),
+    Why.ITSELF_ASSISTED: ("支援市自身正在接受支援", "the city is being helped itself"),
+    Why.NOT_IN_EVENT: ("不在启动令的支援名单内", "the event does not name the city"),
+    Why.NO_TRUNK: ("两市之间没有中继", "no trunk between the cities"),
+    Why.TRUNK_DOWN: ("中继中断", "the trunk is down"),
+    Why.BREAKER: ("连续呼叫失败，中继熔断中", "set-ups failed in a row: pausing before the next probe"),
+    Why.TRUNK_FULL: ("中继通道已满", "the trunk is full"),
+    Why.QUOTA: ("支援名额已用完", "the quota is used up"),
+    Why.NO_SEAT_ON_DUTY: ("没有在岗的可借调座席", "no lendable seat is on duty"),
+    Why.SEATS_BUSY: ("可借调座席全忙", "every lendable seat is busy"),
+    Why.COOL_DOWN: ("座席未接听，冷却中", "the free seats did not answer lately"),
+    Why.OWN_CALLERS: ("支援市自己有市民在排队", "the city has callers of its own waiting"),
+    Why.RESERVE: ("支援市须留守座席", "the city keeps its reserve at home"),
+    Why.UNDER_WAY: ("正在安排座席", "seats are being arranged"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why `count` waiting calls over their city's threshold are not covered."""
+
+    why: Why
+    count: int
+    supporting: tuple[str, ...] = ()  # The supporting cities this holds for; empty: it is the assisted city's own.
+
+    @property
+    def words_zh(self) -> str:
+        """For people, in Chinese."""
+        return WORDS[self.why][0]
+
+    @property
+    def words_en(self) -> str:
+        """For people, in English."""
+        return WORDS[self.why][1]

@@ -1,0 +1,206 @@
+"""The controller's side of the registry: lease, tokens of the loans, supervisors' wishes; and going on without it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import structlog
+
+from callctl.core.model import SeatRef
+from callctl.core.plan import Plan
+from callctl.core.reconcile import Taken
+from callctl.core.wishes import Wishes
+from callctl.core.world import World, all_loans
+from callctl.store.port import History, Loan, Refusal, Registry, StoreLost
+
+log = structlog.get_logger()
+
+LEASE_TTL_S = 6.0  # A standby takes over this long after the leader fell silent.
+LOAN_TTL_S = 120.0  # As the dead man's switch on the PBXs.
+
+
+class Ledger:
+    """What the registry says, kept at hand because a plan does not wait."""
+
+    def __init__(self, registry: Registry, history: History, holder: str, now: Callable[[], float]) -> None:
+        self._registry = registry
+        self._history = history
+        self._holder = holder
+        self._now = now
+        self._requests = 0
+        self._touched: set[SeatRef] = set()
+        self.lease: int | None = None  # Fencing token while we lead.
+        self.newest_seen = 0  # Slot tokens up to this one are not taken for a rival's: the registry was asked.
+        self._answers = False
+        self._renewed_at = 0.0
+        self.taken: dict[SeatRef, Taken] = {}
+        self.wishes: Wishes | None = None  # None: never heard; then nothing is planned.
+
+    @property
+    def up(self) -> bool:
+        """Whether anything new may be lent: the registry answers, and the lease was renewed within its life.
+
+        The second half fences a controller that was frozen and wakes up: it asks before it lends or opens.
+        """
+        return self._answers and self._now() - self._renewed_at <= LEASE_TTL_S
+
+    def step_down(self, why: str) -> None:
+        """Order nothing more."""
+        if self.lease is not None:
+            log.warning("lease lost", holder=self._holder, lease=self.lease, why=why)
+        self.lease = None
+
+    def doubt(self, token: int) -> bool:
+        """A slot with a newer token than our lease: somebody else may lead. True: stop, and ask the registry."""
+        if self.lease is None or token <= max(self.lease, self.newest_seen):
+            return False
+        self.step_down(f"a slot carries the newer token {token}")
+        self.newest_seen = token  # Should the registry say that we lead all the same, it is an old mark.
+        return True
+
+    async def lead(self, world: World) -> None:
+        """Take or renew the lease, and with a new one adopt what the PBXs show. Without a registry: as before."""
+        asked_at = self._now()
+        try:
+            lease = await self._registry.lead(self._holder, LEASE_TTL_S)
+            if lease is None:
+                self.step_down("another controller leads")
+            elif lease != self.lease:
+                await self._registry.adopt(lease, _as_loans(all_loans(world), self._now()))
+                log.info("leading", holder=self._holder, lease=lease)
+            if lease is not None:
+                await self._registry.renew(lease, LOAN_TTL_S)
+            await self._refresh()
+            self.lease = lease
+            self._renewed_at = asked_at
+            self._found()
+        except StoreLost as lost:
+            self.miss(lost)
+        except Refusal as refusal:
+            self.step_down(str(refusal))
+
+    async def _refresh(self) -> None:
+        self._touched.clear()
+        loans = await self._registry.loans()
+        fresh = {ref: Taken(loan.assisted, loan.token) for ref, loan in loans.items()}
+        for ref in self._touched:  # Changed by us while we read.
+            fresh.pop(ref, None)
+            if ref in self.taken:
+                fresh[ref] = self.taken[ref]
+        self.taken = fresh
+
+    async def tidy(self, world: World, plan: Plan) -> None:
+        """Make the registry's loans those of the PBXs: the PBXs are the truth, the registry is who may change it."""
+        if self.lease is None or not self.up:
+            return
+        shown = dict(all_loans(world))
+        unknown = [(ref, loan) for ref, loan in shown.items() if ref not in self.taken and plan.loans.get(ref)]
+        gone = [
+            (ref, taken)
+            for ref, taken in self.taken.items()
+            if ref not in shown and plan.loans.get(ref) != taken.assisted and _readable(world, ref)
+        ]
+        try:
+            if unknown:
+                await self._registry.adopt(self.lease, _as_loans(unknown, self._now()))
+                await self._refresh()
+            for ref, taken in gone:
+                await self._end(ref, taken)
+        except StoreLost as lost:
+            self.miss(lost)
+        except Refusal as refusal:
+            self.step_down(str(refusal))
+
+    async def take(self, ref: SeatRef, assisted: str) -> Taken | None:
+        """Book the loan before the PBX hears of it; None where it may not be."""
+        if self.lease is None or not self.up:
+            return None
+        self._requests += 1
+        request = f"{self._holder}:{self.lease}:{self._requests}"
+        try:
+            loan = await self._registry.lend(request, self.lease, ref, assisted)
+        except StoreLost as lost:
+            self.miss(lost)
+            return None
+        except Refusal as refusal:
+            log.info("loan refused", city=ref.city, seat=ref.seat, assisted=assisted, why=str(refusal))
+            return None
+        taken = Taken(loan.assisted, loan.token)
+        self._touched.add(ref)
+        self.taken[ref] = taken
+        return taken
+
+    async def give_back(self, ref: SeatRef, assisted: str) -> None:
+        """The PBX took the seat out of the support queue: the registry may lend it again."""
+        taken = self.taken.get(ref)
+        if taken is None or taken.assisted != assisted or self.lease is None or not self.up:
+            return  # Left to tidy().
+        try:
+            await self._end(ref, taken)
+        except StoreLost as lost:
+            self.miss(lost)
+        except Refusal as refusal:
+            self.step_down(str(refusal))
+
+    async def _end(self, ref: SeatRef, taken: Taken) -> None:
+        assert self.lease is not None
+        self._requests += 1
+        await self._registry.recall(f"{self._holder}:{self.lease}:{self._requests}", self.lease, ref, taken.token)
+        self._touched.add(ref)
+        if self.taken.get(ref) == taken:
+            del self.taken[ref]
+
+    async def read_wishes(self) -> None:
+        """What the supervisors want now. The history gives it back to a registry that forgot."""
+        try:
+            wishes = await self._registry.wishes()
+            if wishes is None:
+                wishes = await self._history.wishes() or Wishes()
+                if wishes.version:
+                    await self._registry.restore_wishes(wishes)
+            self.wishes = wishes
+        except StoreLost as lost:
+            # One of the two is lost: the last wishes hold; a fresh start asks the history alone.
+            self.miss(lost)
+            if self.wishes is None:
+                await self._recollect()
+
+    async def _recollect(self) -> None:
+        try:
+            self.wishes = await self._history.wishes()
+        except StoreLost as lost:
+            log.warning("wishes unknown: neither registry nor history answers", why=str(lost))
+
+    async def publish(self, status: Mapping[str, Any]) -> None:
+        """Show the province's picture to status, console and wallboard."""
+        try:
+            await self._registry.put_status(status)
+        except StoreLost as lost:
+            self.miss(lost)
+
+    async def resign(self) -> None:
+        """Let a standby take over at once."""
+        try:
+            await self._registry.resign(self._holder)
+        except StoreLost as lost:
+            self.miss(lost)
+        self.lease = None
+
+    def miss(self, lost: StoreLost) -> None:
+        """The registry cannot be reached: nothing new is lent until it can."""
+        if self._answers:
+            log.warning("registry lost: nothing new is lent", why=str(lost))
+        self._answers = False
+
+    def _found(self) -> None:
+        if not self._answers:
+            log.info("registry there")
+        self._answers = True
+
+
+def _as_loans(loans: Iterable[tuple[SeatRef, Any]], now: float) -> list[Loan]:
+    return [Loan(ref, loan.assisted, loan.token, now) for ref, loan in loans]
+
+
+def _readable(world: World, ref: SeatRef) -> bool:
+    view = world.cities.get(ref.city)
+    return view is None or view.up  # A loan in a city that data folders no longer know is nobody's.

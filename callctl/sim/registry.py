@@ -1,0 +1,158 @@
+"""The agent registry in this process's memory, for virtual time. The contract suite holds it and the real one to one."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from callctl.core.events import Fact
+from callctl.core.model import SeatRef
+from callctl.core.wishes import Wishes
+from callctl.store.port import AuditEntry, Loan, Refusal, StoreLost, WishesChanged
+
+LOAN_TTL_S = 120.0  # Of a loan nobody has renewed yet.
+
+
+class MemoryRegistry:
+    """Implements store.port.Registry. `lost` is the test's switch for a registry that cannot be reached."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self.lost = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Lose everything but the rule that tokens rise, as a server does that comes back empty."""
+        self._token = getattr(self, "_token", 0)
+        self._holder, self._lease, self._lease_until = "", 0, 0.0
+        self._loans: dict[SeatRef, tuple[Loan, float]] = {}
+        self._answers: dict[str, Loan] = {}
+        self._wishes: Wishes | None = None
+        self._status: Mapping[str, Any] | None = None
+
+    def _reach(self) -> None:
+        if self.lost:
+            raise StoreLost("the registry cannot be reached")
+
+    def _next_token(self) -> int:
+        self._token += 1
+        return self._token
+
+    def _leads(self, lease: int) -> None:
+        self._reach()
+        if lease != self._lease or self._now() >= self._lease_until:
+            raise Refusal("the controller's lease is outdated")
+
+    def _alive(self) -> dict[SeatRef, Loan]:
+        now = self._now()
+        return {ref: loan for ref, (loan, until) in self._loans.items() if until > now}
+
+    async def lead(self, holder: str, ttl_s: float) -> int | None:
+        """See store.port.Registry."""
+        self._reach()
+        now = self._now()
+        if self._holder != holder:
+            if self._holder and now < self._lease_until:
+                return None
+            self._holder, self._lease = holder, self._next_token()
+        elif now >= self._lease_until:
+            self._lease = self._next_token()
+        self._lease_until = now + ttl_s
+        return self._lease
+
+    async def resign(self, holder: str) -> None:
+        """See store.port.Registry."""
+        self._reach()
+        if self._holder == holder:
+            self._holder, self._lease_until = "", 0.0
+
+    async def lend(self, request: str, lease: int, seat: SeatRef, assisted: str) -> Loan:
+        """See store.port.Registry."""
+        self._leads(lease)
+        if request in self._answers:
+            return self._answers[request]
+        held = self._alive().get(seat)
+        if held is not None:
+            raise Refusal(f"seat {seat.seat} of {seat.city} is lent to {held.assisted} already")
+        loan = Loan(seat, assisted, self._next_token(), self._now())
+        self._loans[seat] = (loan, self._now() + LOAN_TTL_S)
+        self._answers[request] = loan
+        return loan
+
+    async def recall(self, request: str, lease: int, seat: SeatRef, token: int) -> None:
+        """See store.port.Registry."""
+        self._leads(lease)
+        held = self._alive().get(seat)
+        if held is not None and held.token == token:
+            del self._loans[seat]
+
+    async def loans(self) -> Mapping[SeatRef, Loan]:
+        """See store.port.Registry."""
+        self._reach()
+        return self._alive()
+
+    async def renew(self, lease: int, ttl_s: float) -> None:
+        """See store.port.Registry."""
+        self._leads(lease)
+        until = self._now() + ttl_s
+        self._loans = {ref: (loan, until) for ref, loan in self._alive().items()}
+
+    async def adopt(self, lease: int, loans: Iterable[Loan]) -> None:
+        """See store.port.Registry."""
+        self._leads(lease)
+        for loan in loans:
+            held = self._alive().get(loan.seat)
+            if held is None or held.token < loan.token:
+                self._loans[loan.seat] = (loan, self._now() + LOAN_TTL_S)
+            self._token = max(self._token, loan.token)
+
+    async def wishes(self) -> Wishes | None:
+        """See store.port.Registry."""
+        self._reach()
+        return self._wishes
+
+    async def put_wishes(self, seen_version: int, wishes: Wishes) -> Wishes:
+        """See store.port.Registry."""
+        self._reach()
+        current = self._wishes.version if self._wishes is not None else 0
+        if current != seen_version:
+            raise WishesChanged("somebody else changed the switches in the meantime")
+        self._wishes = replace(wishes, version=current + 1)
+        return self._wishes
+
+    async def restore_wishes(self, wishes: Wishes) -> None:
+        """See store.port.Registry."""
+        self._reach()
+        if self._wishes is None or self._wishes.version < wishes.version:
+            self._wishes = wishes
+
+    async def put_status(self, status: Mapping[str, Any]) -> None:
+        """See store.port.Registry."""
+        self._reach()
+        self._status = status
+
+    async def status(self) -> Mapping[str, Any] | None:
+        """See store.port.Registry."""
+        self._reach()
+        return self._status
+
+
+class MemoryHistory:
+    """Implements store.port.History: keeps every fact in a list, for checkers to read."""
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+        self.entries: list[AuditEntry] = []
+        self.known: Wishes | None = None
+
+    def record(self, fact: Fact) -> None:
+        """See store.port.History."""
+        self.facts.append(fact)
+
+    async def audit(self, entry: AuditEntry, wishes: Wishes | None) -> None:
+        """See store.port.History."""
+        self.entries.append(entry)
+        self.known = wishes or self.known
+
+    async def wishes(self) -> Wishes | None:
+        """See store.port.History."""
+        return self.known

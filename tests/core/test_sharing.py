@@ -1,0 +1,438 @@
+"""The first policy, one situation at a time."""
+
+from dataclasses import dataclass, field
+
+from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Recall
+from callctl.core.events import (
+    CallLeftQueue,
+    CallRinging,
+    CallWaiting,
+    Fact,
+    HomeSeat,
+    LentSeat,
+    LoanChanged,
+    Outcome,
+    PbxLost,
+    PbxObserved,
+    RingEnd,
+    RingEnded,
+    SeatChanged,
+    SeatReadied,
+    SeatSeen,
+    SeatState,
+    SlotChanged,
+    SlotState,
+    TrunkChanged,
+    TrunkSeen,
+    WaitingCall,
+)
+from callctl.core.fold import fold
+from callctl.core.model import Pair, Province, QueueRules, SeatRef, SlotRef
+from callctl.core.plan import Plan
+from callctl.core.reasons import Why
+from callctl.core.world import unseen
+from tests.core.pictures import Picture
+from tests.provinces import a_province, wish
+
+NANJING_WUXI = Pair("nanjing", "wuxi")
+
+
+@dataclass
+class Day:
+    """A province over time: facts in, plans out, every order obeyed."""
+
+    province: Province
+    picture: Picture = field(init=False)
+    numbered: int = 0
+
+    def __post_init__(self) -> None:
+        self.picture = Picture(self.province, unseen(self.province), wish("nanjing"), (), now=1000.0)
+        self.hear(*(self.read(code) for code in self.province.cities))
+
+    def read(self, code: str) -> Fact:
+        city = self.province.cities[code]
+        seats = tuple(SeatSeen(seat.id, SeatState.FREE) for seat in city.seats)
+        trunks = tuple(TrunkSeen(trunk.to, True) for trunk in city.trunks)
+        return PbxObserved(code, self.now, (), seats, (), (), (), trunks)
+
+    @property
+    def now(self) -> float:
+        return self.picture.now
+
+    def hear(self, *facts: Fact) -> None:
+        self.picture.world = fold(self.picture.world, facts)
+
+    def calls(self, number: int, city: str = "nanjing", waited_s: float = 30.0) -> list[str]:
+        made = []
+        for _ in range(number):
+            self.numbered += 1
+            made.append(f"{city}-1.{self.numbered}")
+            self.hear(CallWaiting(city, self.now, WaitingCall(made[-1], "1", self.now - waited_s)))
+        return made
+
+    def plan(self) -> Plan:
+        """Plan, obey, until nothing is left to order."""
+        for _ in range(6):
+            made = self.picture.plan()
+            self.picture.memory = made.memory
+            orders = self.picture.orders(made)
+            if not orders:
+                return made
+            self.picture.obey(orders)
+        raise AssertionError("the plan is never reached")
+
+    def later(self, seconds: float) -> Plan:
+        """Time passes; every PBX that was up is still heard."""
+        self.picture.now += seconds
+        up = [code for code, view in self.picture.world.cities.items() if view.up]
+        self.hear(*(SeatReadied(code, self.now, "none", True) for code in up))
+        return self.plan()
+
+    def lent(self, made: Plan, city: str) -> list[str]:
+        return sorted(ref.seat for ref in made.loans if ref.city == city)
+
+    def whys(self, made: Plan, city: str = "nanjing") -> set[Why]:
+        return {reason.why for reason in made.reasons.get(city, ())}
+
+
+def day(cities: int = 3, rules: dict[str, dict[str, object]] | None = None, **common: object) -> Day:
+    return Day(a_province(cities, {"nanjing": {"shared": 0, "kept": 1}, **(rules or {})}, **common))
+
+
+def test_nothing_happens_below_the_threshold() -> None:
+    d = day()
+    d.calls(3, waited_s=19)
+    assert d.plan() == Plan(memory=d.picture.memory)
+    assert d.later(1.5).active == {"nanjing"}
+
+
+def test_every_waiting_call_gets_a_seat_once_the_city_is_active() -> None:
+    d = day()
+    d.calls(1, waited_s=25)
+    d.calls(2, waited_s=1)
+    made = d.plan()
+    assert len(made.loans) == 3
+    assert sum(made.open_slots.values()) == 3
+    assert made.reasons == {}
+
+
+def test_the_city_with_most_agents_to_spare_is_asked_first() -> None:
+    d = day(rules={"wuxi": {"shared": 2}, "xuzhou": {"shared": 6}})
+    d.calls(4)
+    assert len(d.lent(d.plan(), "xuzhou")) == 4
+
+
+def test_dedicated_seats_go_first_and_are_not_held_back_by_reserve_or_own_callers() -> None:
+    d = day(cities=2, rules={"wuxi": {"shared": 1, "dedicated": 1, "reserve": 5}})
+    d.calls(2, city="wuxi", waited_s=1)
+    d.calls(3)
+    made = d.plan()
+    assert d.lent(made, "wuxi") == ["12001"]
+    assert d.whys(made) == {Why.OWN_CALLERS}
+
+
+def test_the_most_recently_idle_seat_is_lent() -> None:
+    d = day(cities=2)
+    by = HomeSeat("12003")
+    d.hear(CallRinging("wuxi", 900, "wuxi-1.900", by))
+    d.picture.world = fold(d.picture.world, [PbxObserved(
+        "wuxi", 1000, (), tuple(SeatSeen(f"1200{n}", SeatState.FREE, True, 900.0 + n) for n in (1, 2, 3, 4)), (), (), (), ()
+    )])  # fmt: skip
+    d.calls(1)
+    assert d.lent(d.plan(), "wuxi") == ["12004"]
+
+
+def test_reserve_quota_and_event_are_given_as_reasons() -> None:
+    d = day(cities=2, rules={"wuxi": {"shared": 3, "reserve": 2}})
+    d.calls(5)
+    made = d.plan()
+    assert len(made.loans) == 1
+    assert d.whys(made) == {Why.RESERVE}
+    d.picture.wishes = wish("nanjing", quotas={"wuxi": 1})
+    assert d.whys(d.plan()) == {Why.QUOTA}
+    d.picture.wishes = wish("nanjing", seats={"suzhou": 3})
+    made = d.plan()
+    assert (made.loans, d.whys(made)) == ({}, {Why.NOT_IN_EVENT})
+
+
+def test_a_lowered_quota_calls_the_latest_loans_home() -> None:
+    d = day(cities=2)
+    d.calls(3)
+    d.plan()
+    d.picture.wishes = wish("nanjing", quotas={"wuxi": 1})
+    made = d.plan()
+    assert len(made.loans) == 1
+
+
+def test_longest_wait_first_over_all_assisted_cities_and_priority_weighs() -> None:
+    d = day(cities=3, rules={"wuxi": {"shared": 0, "kept": 1}, "xuzhou": {"shared": 2, "reserve": 0}})
+    d.picture.wishes = wish("nanjing", "wuxi")
+    d.calls(2, "nanjing", waited_s=60)
+    d.calls(2, "wuxi", waited_s=40)
+    assert set(d.plan().loans.values()) == {"nanjing"}
+    e = day(cities=3, rules={"wuxi": {"shared": 0, "kept": 1}, "xuzhou": {"shared": 2, "reserve": 0}})
+    e.picture.wishes = wish("nanjing", "wuxi", priority=1.0)
+    e.calls(2, "nanjing", waited_s=60)
+    e.calls(1, "nanjing", waited_s=22)
+    e.calls(2, "wuxi", waited_s=61)
+    assert set(e.plan().loans.values()) == {"wuxi"}
+    f = day(cities=3, rules={"wuxi": {"shared": 0, "kept": 1}, "xuzhou": {"shared": 2, "reserve": 0}})
+    f.picture.wishes = wish("nanjing", "wuxi")
+    f.calls(1, "nanjing", waited_s=60)
+    f.calls(1, "nanjing", waited_s=30)
+    f.calls(1, "wuxi", waited_s=40)
+    assert sorted(f.plan().loans.values()) == ["nanjing", "wuxi"]
+
+
+def test_an_active_city_helps_nobody() -> None:
+    d = day(cities=2, rules={"nanjing": {"shared": 4}})
+    d.picture.wishes = wish("nanjing", "wuxi")
+    d.calls(1, "nanjing")
+    d.calls(1, "wuxi")
+    made = d.plan()
+    assert made.loans == {}
+    assert d.whys(made) == {Why.ITSELF_ASSISTED}
+
+
+def test_the_loans_stay_for_the_release_time_and_then_go_home() -> None:
+    d = day(cities=2)
+    [call] = d.calls(1)
+    d.plan()
+    d.hear(CallLeftQueue("nanjing", d.now, call, Outcome.ABANDONED))
+    assert len(d.plan().loans) == 1
+    assert len(d.later(59).loans) == 1
+    made = d.later(2)
+    assert (made.loans, made.open_slots, made.active) == ({}, {}, frozenset())
+
+
+def test_one_more_caller_starts_the_release_time_anew() -> None:
+    d = day(cities=2)
+    [call] = d.calls(1)
+    d.plan()
+    d.hear(CallLeftQueue("nanjing", d.now, call, Outcome.ABANDONED))
+    d.later(50)
+    [call] = d.calls(1, waited_s=0)
+    d.plan()
+    d.hear(CallLeftQueue("nanjing", d.now, call, Outcome.ABANDONED))
+    assert d.later(50).active == {"nanjing"}
+
+
+def test_own_callers_close_the_slots_at_once_and_call_the_seats_home_after_a_while() -> None:
+    d = day(cities=2)
+    d.calls(3)
+    assert d.plan().open_slots == {NANJING_WUXI: 3}
+    d.calls(1, "wuxi", waited_s=0)
+    made = d.plan()
+    assert (made.open_slots, len(made.loans)) == ({}, 3)
+    assert d.whys(made) == {Why.OWN_CALLERS}
+    d.later(10)
+    assert d.later(11).loans == {}
+
+
+def test_a_home_call_that_rings_at_home_does_not_close_the_slots() -> None:
+    d = day(cities=2)
+    d.calls(2)
+    d.plan()
+    [call] = d.calls(1, "wuxi", waited_s=0)
+    d.hear(CallRinging("wuxi", d.now, call, HomeSeat("12001")))
+    assert d.plan().open_slots == {NANJING_WUXI: 2}
+
+
+def test_a_seat_that_goes_from_free_to_ringing_to_talking_keeps_its_slot_open() -> None:
+    d = day(cities=2)
+    [call, _] = d.calls(2)
+    before = d.plan().open_slots
+    seat = d.lent(d.picture.plan(), "wuxi")[0]
+    # The supporting city tells first; then the assisted one. The number does not move in between.
+    d.hear(CallRinging("wuxi", d.now, call, LentSeat(seat, "nanjing")))
+    assert d.plan().open_slots == before
+    d.hear(CallRinging("nanjing", d.now, call, SlotRef("wuxi", 1)))
+    assert d.plan().open_slots == before
+
+
+def test_a_trunk_seen_down_at_either_end_closes_its_slots() -> None:
+    for told_by, to in (("nanjing", "wuxi"), ("wuxi", "nanjing")):
+        d = day(cities=2)
+        d.calls(2)
+        d.plan()
+        d.hear(TrunkChanged(told_by, d.now, to, up=False))
+        made = d.plan()
+        assert made.open_slots == {}
+        assert d.whys(made) == {Why.TRUNK_DOWN}
+
+
+def test_no_more_slots_than_trunk_channels() -> None:
+    d = day(cities=2, channels=2)
+    d.calls(3)
+    made = d.plan()
+    assert made.open_slots == {NANJING_WUXI: 2}
+    assert d.whys(made) == {Why.TRUNK_FULL}
+
+
+def failures(d: Day, number: int) -> None:
+    for n in range(number):
+        at = d.now - number + n
+        d.hear(RingEnded("nanjing", at, f"nanjing-1.{700 + n}", SlotRef("wuxi", 1), RingEnd.UNREACHABLE))
+
+
+def test_after_three_failures_in_a_row_the_pair_rests_and_then_one_slot_probes() -> None:
+    d = day(cities=2)
+    d.calls(3)
+    d.plan()
+    failures(d, 2)
+    assert d.plan().open_slots == {NANJING_WUXI: 3}
+    failures(d, 3)
+    made = d.plan()
+    assert (made.open_slots, d.whys(made)) == ({}, {Why.BREAKER})
+    made = d.later(16)
+    assert made.open_slots == {NANJING_WUXI: 1}
+    seat = d.lent(made, "wuxi")[0]
+    d.hear(CallRinging("wuxi", d.now, "nanjing-1.1", LentSeat(seat, "nanjing")))
+    assert d.plan().open_slots == {NANJING_WUXI: 3}
+
+
+def misses(d: Day, call: str, seat: LentSeat) -> None:
+    d.hear(CallRinging("wuxi", d.now, call, seat), RingEnded("wuxi", d.now, call, seat, RingEnd.NO_ANSWER))
+
+
+def test_a_lent_seat_that_does_not_answer_cools_down_longer_each_time() -> None:
+    d = day(cities=2, rules={"wuxi": {"shared": 1, "reserve": 0}})
+    d.calls(1)
+    seat = LentSeat(d.lent(d.plan(), "wuxi")[0], "nanjing")
+    d.hear(
+        CallRinging("wuxi", d.now, "nanjing-1.1", seat), RingEnded("wuxi", d.now, "nanjing-1.1", seat, RingEnd.NO_ANSWER)
+    )
+    made = d.plan()
+    assert (made.loans, d.whys(made)) == ({}, {Why.COOL_DOWN})
+    assert d.later(61).loans
+    d.hear(
+        CallRinging("wuxi", d.now, "nanjing-1.2", seat), RingEnded("wuxi", d.now, "nanjing-1.2", seat, RingEnd.NO_ANSWER)
+    )
+    assert not d.later(61).loans
+    assert d.later(60).loans
+
+
+def test_seats_on_a_break_or_gone_are_called_home() -> None:
+    for gone in (SeatReadied("wuxi", 1000, "12001", False), SeatChanged("wuxi", 1000, "12001", SeatState.OFFLINE)):
+        d = day(cities=2, rules={"wuxi": {"shared": 1, "reserve": 0}})
+        d.calls(1)
+        d.plan()
+        d.hear(gone)
+        made = d.plan()
+        assert (made.loans, d.whys(made)) == ({}, {Why.NO_SEAT_ON_DUTY})
+
+
+def test_a_free_seat_moves_to_the_city_in_need_only_when_its_own_is_calm_and_it_has_stayed() -> None:
+    d = day(cities=3, rules={"wuxi": {"shared": 0, "kept": 1}, "xuzhou": {"shared": 1, "reserve": 0}})
+    d.picture.wishes = wish("nanjing", "wuxi")
+    [call] = d.calls(1, "nanjing")
+    assert set(d.plan().loans.values()) == {"nanjing"}
+    d.calls(1, "wuxi")
+    assert set(d.later(6).loans.values()) == {"nanjing"}  # Somebody still waits there.
+    d.hear(CallLeftQueue("nanjing", d.now, call, Outcome.ABANDONED))
+    assert set(d.plan().loans.values()) == {"wuxi"}
+    d.calls(1, "nanjing")
+    assert set(d.later(6).loans.values()) == {"wuxi"}  # No ping-pong while its caller waits.
+
+
+def test_a_stale_city_neither_helps_nor_is_helped_anew() -> None:
+    d = day(cities=2)
+    d.calls(2)
+    d.picture.now += 46
+    d.hear(CallWaiting("nanjing", d.now, WaitingCall("nanjing-1.99", "1", d.now)))
+    made = d.plan()
+    assert (made.loans, d.whys(made)) == ({}, {Why.PBX_DOWN})
+
+
+def test_an_assisted_city_that_is_not_heard_for_a_moment_keeps_its_loans() -> None:
+    d = day(cities=2)
+    d.calls(2)
+    d.plan()
+    d.hear(PbxLost("nanjing", d.now, "link"))
+    d.picture.now += 20
+    assert len(d.plan().loans) == 2
+    d.picture.now += 20
+    assert d.plan().loans == {}
+
+
+def test_a_lost_registry_lends_nothing_more_and_keeps_what_is() -> None:
+    d = day(cities=2, rules={"wuxi": {"shared": 8}})
+    d.calls(2)
+    d.plan()
+    d.calls(2)
+    d.picture.world = type(d.picture.world)(d.picture.world.cities, registry_up=False)
+    made = d.plan()
+    assert len(made.loans) == 2
+    assert made.open_slots == {NANJING_WUXI: 2}
+    assert d.whys(made) == {Why.REGISTRY_LOST}
+
+
+def test_a_fresh_start_goes_on_helping_whom_the_pbxs_show_as_helped() -> None:
+    d = day(cities=2)
+    d.calls(2)
+    d.plan()
+    d.hear(*(CallLeftQueue("nanjing", d.now, f"nanjing-1.{n}", Outcome.LEFT) for n in (1, 2)))
+    d.picture.memory = None
+    assert len(d.plan().loans) == 2
+
+
+def test_who_is_not_switched_on_is_told_why() -> None:
+    d = day(cities=2, rules={"wuxi": {"queue": QueueRules(wait_threshold_s=5.0)}})
+    d.calls(2)
+    d.calls(1, "wuxi", waited_s=6)
+    d.picture.wishes = wish("nanjing", on=False)
+    made = d.plan()
+    assert d.whys(made) == {Why.SWITCHED_OFF}
+    assert d.whys(made, "wuxi") == {Why.NO_EVENT}
+    d.picture.wishes = wish("nanjing", stopped=True)
+    assert d.whys(d.plan()) == {Why.STOPPED}
+
+
+# Reconciling --------------------------------------------------------------------------------------------------------
+
+
+def test_the_lowest_closed_slots_are_opened_and_those_in_use_count() -> None:
+    d = day(cities=2)
+    d.hear(
+        SlotChanged("nanjing", d.now, SlotRef("wuxi", 3), 7, SlotState.OPEN),
+        CallRinging("nanjing", d.now, "nanjing-1.50", SlotRef("wuxi", 3)),
+    )
+    made = Plan(open_slots={NANJING_WUXI: 3})
+    orders = d.picture.orders(made)
+    assert [order.slot.number for order in orders if isinstance(order, OpenSlot)] == [1, 2]
+
+
+def test_an_auto_paused_slot_is_opened_again_and_one_with_an_old_token_is_made_anew() -> None:
+    d = day(cities=2)
+    d.hear(
+        SlotChanged("nanjing", d.now, SlotRef("wuxi", 1), 7, SlotState.CLOSED, "Auto-Pause"),
+        SlotChanged("nanjing", d.now, SlotRef("wuxi", 2), 6, SlotState.CLOSED),
+    )
+    orders = d.picture.orders(Plan(open_slots={NANJING_WUXI: 2}))
+    slot_2 = SlotRef("wuxi", 2)
+    assert orders == (
+        OpenSlot("nanjing", SlotRef("wuxi", 1), 7),
+        DropSlot("nanjing", slot_2),
+        OpenSlot("nanjing", slot_2, 7),
+    )
+
+
+def test_slots_nobody_wished_are_closed_and_after_a_while_dropped() -> None:
+    d = day(cities=2)
+    slot = SlotRef("wuxi", 9)
+    d.hear(SlotChanged("nanjing", d.now, slot, 7, SlotState.OPEN))
+    assert d.picture.orders(Plan()) == (CloseSlot("nanjing", slot),)
+    d.hear(SlotChanged("nanjing", d.now, slot, 7, SlotState.CLOSED))
+    assert d.picture.orders(Plan()) == ()
+    d.picture.now += 601
+    assert d.picture.orders(Plan()) == (DropSlot("nanjing", slot),)
+
+
+def test_a_seat_is_lent_only_after_its_older_loan_is_gone() -> None:
+    d = day(cities=3)
+    d.hear(LoanChanged("xuzhou", d.now, "13001", "wuxi", 5, lent=True))
+    made = Plan(loans={SeatRef("xuzhou", "13001"): "nanjing"})
+    assert d.picture.orders(made) == (Recall("xuzhou", "13001", "wuxi"),)
+    d.hear(LoanChanged("xuzhou", d.now, "13001", "wuxi", 5, lent=False))
+    [order] = d.picture.orders(made)
+    assert isinstance(order, Lend)

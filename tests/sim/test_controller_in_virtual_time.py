@@ -1,0 +1,336 @@
+"""The real controller on simulated PBXs: what citizens and supervisors see, in virtual time."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from callctl.core.events import CallRinging, PbxLost, SeatState
+from callctl.core.model import SlotRef
+from callctl.core.wishes import Wishes
+from callctl.sim.link import SimLink
+from callctl.sim.parts import SimSlot
+from callctl.sim.virtual_time import run_virtual
+from tests.provinces import a_province, wish
+from tests.sim.trial import Trial, a_trial
+
+PROVINCE = a_province(3, {"nanjing": {"shared": 1, "helps": ()}})
+Story = Callable[[Trial], Coroutine[Any, Any, None]]
+
+
+def tell(story: Story, *holders: str, wishes: Wishes | None = None, province: Any = PROVINCE) -> None:
+    """Run a story to its end; whatever happens in it, no seat is ever in two support queues."""
+
+    async def whole() -> None:
+        async with a_trial(province, wishes if wishes is not None else wish("nanjing"), *holders) as trial:
+            await story(trial)
+            assert all(len(queues) == 1 for queues in trial.loans().values())
+
+    run_virtual(whole())
+
+
+def call_in(trial: Trial, calls: int, city: str = "nanjing") -> list[str]:
+    return [trial.pbxs[city].citizen_calls(f"1380000{number:04d}") for number in range(calls)]
+
+
+async def helped(trial: Trial, calls: int = 6) -> list[str]:
+    """Nanjing's calls wait too long, and others talk to some of them."""
+    made = call_in(trial, calls)
+    await trial.until(lambda: len(trial.answered("nanjing", remote=True)) >= 3, 30)
+    return made
+
+
+def test_calls_over_the_threshold_are_answered_by_other_cities_in_their_order() -> None:
+    async def story(trial: Trial) -> None:
+        calls = call_in(trial, 6)
+        await asyncio.sleep(19)
+        assert trial.answered("nanjing", remote=True) == []
+        await trial.until(lambda: len(trial.answered("nanjing")) == 6, 6)
+        rung = [fact.call for fact in trial.facts if isinstance(fact, CallRinging) and fact.city == "nanjing"]
+        assert rung == calls
+
+    tell(story)
+
+
+def test_a_waiting_call_is_rung_elsewhere_within_two_seconds_of_the_threshold() -> None:
+    async def story(trial: Trial) -> None:
+        call_in(trial, 2)
+        await asyncio.sleep(20)
+        assert await trial.until(lambda: trial.open_slots("nanjing") > 0, 2) <= 2
+
+    tell(story)
+
+
+def test_supporting_cities_keep_their_reserve_at_home() -> None:
+    async def story(trial: Trial) -> None:
+        call_in(trial, 40)
+        await asyncio.sleep(60)
+        for city in ("wuxi", "xuzhou"):
+            seats = trial.pbxs[city].seats.values()
+            assert sum(seat.state is SeatState.FREE for seat in seats) >= 1
+
+    tell(story)
+
+
+def test_switched_off_everything_closes_at_once_and_talks_go_on() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial)
+        talking = len(trial.answered("nanjing", remote=True))
+        await trial.wish(wish("nanjing", on=False))
+        await trial.until(lambda: trial.open_slots("nanjing") == 0 and not trial.loans(), 2)
+        assert sum(bool(call.answered_at) for call in trial.pbxs["nanjing"].calls.values()) >= talking
+
+    tell(story)
+
+
+def test_the_emergency_stop_brings_every_seat_home() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial)
+        await trial.wish(wish("nanjing", stopped=True))
+        await trial.until(lambda: trial.open_slots("nanjing") == 0 and not trial.loans(), 2)
+        assert await trial.registry.loans() == {}
+
+    tell(story)
+
+
+def test_the_calm_city_gives_the_seats_back_after_a_while() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=4)
+        await asyncio.sleep(40)
+        assert trial.loans()  # Hysteresis: the next caller finds them.
+        await trial.until(lambda: not trial.loans() and trial.open_slots("nanjing") == 0, 120)
+
+    tell(story)
+
+
+def test_a_helper_with_own_callers_waiting_is_rung_no_more() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=30)
+        call_in(trial, 12, city="wuxi")
+        await asyncio.sleep(2)
+        wuxi = [ref for ref, slot in trial.pbxs["nanjing"].slots.items() if slot.open and not slot.call]
+        assert not [ref for ref in wuxi if ref.supporting == "wuxi"]
+
+    tell(story)
+
+
+def test_a_killed_controller_is_replaced_and_its_loans_are_adopted() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=30)
+        before = trial.loans()
+        controller, links, task = trial.running["a"]
+        trial.registry.resign = _nothing  # type: ignore[method-assign]  # SIGKILL resigns nothing.
+        task.cancel()
+        del trial.running["a"], controller, links
+        await trial.until(lambda: trial.running["b"][0].leading, 7)
+        await asyncio.sleep(3)
+        after = trial.loans()
+        assert all(after.get(seat) == queues for seat, queues in before.items())
+        answered = len(trial.answered("nanjing", remote=True))
+        await trial.until(lambda: len(trial.answered("nanjing", remote=True)) > answered, 90)
+
+    tell(story, "a", "b")
+
+
+async def _nothing(holder: str) -> None:
+    return None
+
+
+def test_a_restarted_controller_keeps_helping_although_nobody_is_over_the_threshold() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=4)
+        await trial.stop("a")
+        loans = trial.loans()
+        assert loans
+        trial.start("c")
+        await asyncio.sleep(10)
+        assert trial.loans() == loans
+
+    tell(story)
+
+
+def test_the_standby_orders_nothing_while_another_leads() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial)
+        leaders = [holder for holder, (controller, _, _) in trial.running.items() if controller.leading]
+        assert len(leaders) == 1
+
+    tell(story, "a", "b")
+
+
+def test_a_controller_that_sees_a_newer_token_on_a_slot_steps_down() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial)
+        controller = trial.running["a"][0]
+        await trial.registry.resign("a")
+        assert await trial.registry.lead("rival", 600)
+        nanjing = trial.pbxs["nanjing"]
+        slot = SimSlot(open=False, token=99_999)
+        nanjing.slots[SlotRef("wuxi", 30)] = slot
+        nanjing._set_slot(SlotRef("wuxi", 30), slot, is_open=True)
+        await asyncio.sleep(0.1)
+        assert not controller.leading
+
+    tell(story)
+
+
+def test_an_old_mark_on_a_slot_does_not_depose_the_one_whom_the_registry_confirms() -> None:
+    async def story(trial: Trial) -> None:
+        nanjing = trial.pbxs["nanjing"]
+        nanjing.slots[SlotRef("wuxi", 30)] = SimSlot(open=True, token=99_999)
+        await helped(trial)
+        assert trial.running["a"][0].leading
+
+    tell(story)
+
+
+def test_two_loans_of_one_seat_end_with_the_newer_one_alone() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=30)
+        seat = next(seat for seat, queues in trial.loans().items() if seat.startswith("12"))
+        trial.pbxs["wuxi"].support["xuzhou"][seat] = 0  # The older token: a deposed controller's.
+        await trial.until(lambda: trial.loans().get(seat) == ["nanjing"], 35)
+
+    tell(story)
+
+
+def test_without_the_registry_nothing_new_is_lent_and_taking_back_works() -> None:
+    async def story(trial: Trial) -> None:
+        trial.registry.lost = True
+        call_in(trial, 6)
+        await asyncio.sleep(40)
+        assert trial.loans() == {}
+        assert trial.running["a"][0].picture()["cities"]["nanjing"]["reasons"][0]["code"] == "registry_lost"
+        trial.registry.lost = False
+        await trial.until(lambda: len(trial.answered("nanjing", remote=True)) > 2, 12)
+        trial.registry.lost = True
+        trial.pbxs["wuxi"].set_trunk("nanjing", up=False)
+        await trial.until(
+            lambda: (
+                not [ref for ref, slot in trial.pbxs["nanjing"].slots.items() if slot.open and ref.supporting == "wuxi"]
+            ),
+            3,
+        )
+
+    tell(story)
+
+
+def test_a_registry_that_came_back_empty_learns_the_loans_from_the_pbxs_within_five_seconds() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=30)
+        before = trial.loans()
+        trial.registry.forget()
+        await asyncio.sleep(5)
+        assert {ref.seat for ref in await trial.registry.loans()} >= set(before)
+        assert all(trial.loans().get(seat) == queues for seat, queues in before.items())
+        assert await trial.registry.wishes() is not None
+
+    tell(story)
+
+
+def test_a_city_whose_link_is_lost_gets_no_orders_and_its_callers_wait_on() -> None:
+    async def story(trial: Trial) -> None:
+        await asyncio.sleep(5)
+        trial.links()["wuxi"].cut()
+        await trial.until(lambda: any(isinstance(fact, PbxLost) for fact in trial.history.facts), 3)
+        call_in(trial, 6)
+        await asyncio.sleep(30)
+        assert not trial.pbxs["wuxi"].orders or trial.pbxs["wuxi"].support["nanjing"] == {}
+        picture = trial.running["a"][0].picture()
+        assert picture["cities"]["wuxi"]["waiting"] is None
+        trial.links()["wuxi"].mend()
+        call_in(trial, 6)
+        await trial.until(lambda: bool(trial.pbxs["wuxi"].support["nanjing"]), 40)
+
+    tell(story)
+
+
+def test_a_dead_supporting_pbx_brings_its_calls_back_to_the_front() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=20)
+        nanjing = trial.pbxs["nanjing"]
+        lost = [
+            call.waiting.call
+            for call in nanjing.calls.values()
+            if call.answered_at and isinstance(call.by, SlotRef) and call.by.supporting == "wuxi"
+        ]
+        assert lost
+        trial.pbxs["wuxi"].die()
+        await asyncio.sleep(8)
+        assert all(call in nanjing.calls for call in lost)
+        await trial.until(lambda: all(trial.answered("nanjing").count(call) == 2 for call in lost), 90)
+
+    tell(story)
+
+
+def test_a_restarted_pbx_gets_its_loans_and_slots_again() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=40)
+        trial.pbxs["wuxi"].die()
+        await asyncio.sleep(5)
+        trial.pbxs["wuxi"].boot()
+        await trial.until(lambda: bool(trial.pbxs["wuxi"].support["nanjing"]), 20)
+
+    tell(story)
+
+
+def test_an_agent_who_does_not_answer_is_left_in_peace() -> None:
+    async def story(trial: Trial) -> None:
+        for city in ("wuxi", "xuzhou"):
+            for seat in trial.pbxs[city].seats.values():
+                seat.answers_after_s = None
+        call_in(trial, 3)
+        await asyncio.sleep(60)
+        rung = [fact for fact in trial.facts if isinstance(fact, CallRinging) and fact.city in ("wuxi", "xuzhou")]
+        assert len(rung) == len({fact.by for fact in rung})  # Nobody twice within the minute.
+
+    tell(story)
+
+
+def test_a_controller_that_stops_cleanly_leaves_the_loans_and_gives_the_lease_back() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=30)
+        before = trial.loans()
+        await trial.stop("a")
+        assert trial.loans() == before
+        assert await trial.registry.lead("next", 5) is not None
+
+    tell(story)
+
+
+def test_the_picture_names_a_reason_and_no_citizen() -> None:
+    async def story(trial: Trial) -> None:
+        call_in(trial, 6)
+        await asyncio.sleep(25)
+        status = await trial.registry.status()
+        assert status is not None
+        assert status["cities"]["nanjing"]["reasons"][0]["code"] == "no_event"
+        assert "1380000" not in repr(status)
+
+    tell(story, wishes=wish("wuxi"))
+
+
+def test_a_link_that_floods_is_read_anew_instead_of_filling_the_memory() -> None:
+    async def story(trial: Trial) -> None:
+        await asyncio.sleep(5)
+        controller = trial.running["a"][0]
+        fact = PbxLost("wuxi", 0.0, "")
+        for _ in range(100_001):
+            controller._hear(fact)
+        await asyncio.sleep(5)
+        assert controller.picture()["cities"]["wuxi"]["up"]
+
+    tell(story)
+
+
+def test_a_frozen_link_gets_its_orders_again_when_it_is_back() -> None:
+    async def story(trial: Trial) -> None:
+        await asyncio.sleep(5)
+        link: SimLink = trial.links()["wuxi"]
+        call_in(trial, 20)
+        await asyncio.sleep(14)
+        trial.pbxs["wuxi"].alive = False
+        await asyncio.sleep(10)
+        trial.pbxs["wuxi"].alive = True
+        await trial.until(lambda: link.connected and bool(trial.pbxs["wuxi"].support["nanjing"]), 15)
+
+    tell(story)
