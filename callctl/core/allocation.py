@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from callctl.core.erlang import reserve_for
 from callctl.core.estimate import Arrivals, wait_qla
+from callctl.core.reasons import Why
 
 BREAK_S = 15.0  # A trunk that failed is left alone this long, then tried with one call.
 LEDGER_S = 1800.0  # Help is remembered over half an hour: fairness between supporting cities.
@@ -24,26 +25,6 @@ RING_TOGETHER = 3  # Seats one set-up rings at once where that many are idle abo
 RECOVERED = 0.1  # Share of a full budget at which an emptied one counts as mended.
 KNOWN_RESERVES = 4096  # Computed reserves kept, so that a room's load coming back costs nothing.
 REVIEW_S = 300.0  # A reserve computed from the load is computed again after this.
-
-
-class Why(enum.Enum):
-    """Why a waiting caller is (not) helped, or why a city does not lend just now; words in the console's own file."""
-
-    SWITCHED_OFF = "switched_off"
-    BELOW_THRESHOLD = "below_threshold"
-    COVERED = "covered"  # A set-up is under way for every waiting caller.
-    NO_SUPPORTER = "no_supporter"
-    # Of one supporting city:
-    LENDS = "lends"
-    UNKNOWN = "unknown"  # Its PBX is not heard: no loans on stale facts.
-    ASSISTED_ITSELF = "assisted_itself"
-    OWN_QUEUE = "own_queue"
-    RESERVE = "reserve"
-    RESERVE_RAISED = "reserve_raised"  # Its budget of late calls is used up.
-    QUOTA = "quota"
-    TRUNK_FULL = "trunk_full"
-    LINK_DOWN = "link_down"
-    NOT_ALLOWED = "not_allowed"
 
 
 class HelpState(enum.Enum):
@@ -266,10 +247,10 @@ class Allocation:
 
     def _pair_barred(self, assisted: Room, supporting: Room, now: float) -> Why | None:
         if self._may_help is not None and not self._may_help(assisted, supporting):
-            return Why.NOT_ALLOWED
+            return Why.NOT_IN_EVENT
         pair = (assisted.index, supporting.index)
         if pair in self._barred and (now < self._barred[pair] or self._trying(assisted, supporting)):
-            return Why.LINK_DOWN  # Broken, or a single call is probing it just now.
+            return Why.BREAKER  # Broken, or a single call is probing it just now.
         if pair in self.channels and self._carried.get(pair, 0) >= self.channels[pair]:
             return Why.TRUNK_FULL
         return None
@@ -357,24 +338,26 @@ class Allocation:
 
     # Reasons, on demand.
 
-    def why_not_lending(self, assisted: Room, room: Room, now: float) -> Why:
-        """Why `room` does not take one more caller of `assisted` just now."""
+    def why_not_lending(self, assisted: Room, room: Room, now: float) -> Why | None:
+        """Why `room` does not take one more caller of `assisted` just now; None if it could."""
         reasons = (
-            (not room.known, Why.UNKNOWN),
-            (not room.lends or room.quota <= 0, Why.NOT_ALLOWED),
-            (room.active, Why.ASSISTED_ITSELF),
-            (room.lent >= room.quota, Why.QUOTA),
-            (room.waiting > 0 and room.dedicated <= 0, Why.OWN_QUEUE),
-            (room.idle <= room.reserve and room.dedicated <= 0, Why.RESERVE_RAISED if room.tight else Why.RESERVE),
+            (not room.known, Why.PBX_DOWN),
+            (room.active, Why.ITSELF_ASSISTED),
+            (not room.lends or room.quota <= 0 or room.lent >= room.quota, Why.QUOTA),
+            (room.staff <= 0 and room.dedicated <= 0, Why.NO_SEAT_ON_DUTY),
+            (room.waiting > 0 and room.dedicated <= 0, Why.OWN_CALLERS),
+            (room.idle <= 0 and room.dedicated <= 0, Why.SEATS_BUSY),
+            (room.idle <= room.reserve and room.dedicated <= 0, Why.RESERVE),
             (room.legs >= room.trunks or assisted.legs >= assisted.trunks, Why.TRUNK_FULL),
         )
-        first = next((why for holds, why in reasons if holds), None)
-        return first or self._pair_barred(assisted, room, now) or Why.LENDS
+        return next((why for holds, why in reasons if holds), None) or self._pair_barred(assisted, room, now)
 
-    def why_waiting(self, room: Room) -> Why:
-        """Why the next waiting caller of `room` is not being connected to a lent seat; COVERED if one is on the way."""
+    def why_waiting(self, room: Room) -> Why | None:
+        """Why the next waiting caller of `room` is not being connected to a lent seat; None: no help is due yet."""
         if not room.switched_on:
             return Why.SWITCHED_OFF
         if not room.active:
-            return Why.BELOW_THRESHOLD
-        return Why.NO_SUPPORTER if room.index in self.hungry else Why.COVERED
+            return None
+        if not room.known:
+            return Why.HOME_UNKNOWN
+        return Why.NO_HELPER if room.index in self.hungry else Why.UNDER_WAY

@@ -57,7 +57,7 @@ class Engine:
     """One run of one scenario with one seed and one policy."""
 
     def __init__(self, scenario: Scenario, seed: int, policy: Policy, pooled: bool = False) -> None:
-        self.scenario, self.seed, self.policy = scenario, seed, policy
+        self.scenario, self.seed, self.policy, self.pooled = scenario, seed, policy, pooled
         self.now = 0.0
         self.events: list[tuple[float, int, Callable[[Any], None], Any]] = []
         self.order = count()

@@ -41,6 +41,7 @@ class Outcome:
     assisted: Group
     helping: Group
     cities: dict[str, Group]
+    helpers: tuple[str, ...]
     set_ups: int
     rings: int  # Seats rung; more than set-ups where seats ring together.
     wasted: int
@@ -68,6 +69,7 @@ def group(cities: Sequence[tuple[SimCity, Counts]], horizon_s: float) -> Group:
     attempts, answered = total("attempts"), total("answered")
     waits = sorted(wait for count in counts for wait in count.waits)
     staffed_s = sum(staffed_seconds(spec, horizon_s) for spec, _ in cities)
+    busy_s = sum(count.busy_s for count in counts)
     tries = max(1, attempts)
     return Group(
         attempts=attempts,
@@ -78,7 +80,7 @@ def group(cities: Sequence[tuple[SimCity, Counts]], horizon_s: float) -> Group:
         abandoned=total("abandoned") / tries,
         sl15=total("in_sl") / tries,
         sl60=total("in_60") / tries,
-        occupancy=sum(count.busy_s for count in counts) / max(1.0, staffed_s),
+        occupancy=busy_s / max(1.0, staffed_s),
         answered=answered,
         answered_remote=total("remote"),
         answered_for_others=total("given"),
@@ -127,8 +129,12 @@ def outcome_of(engine: Engine, policy: str) -> Outcome:
     # When everybody is assisted everybody helps, too.
     helping = [city for city in engine.cities if city.spec.name not in names] or assisted
 
+    together = group([(city.spec, city.counts) for city in engine.cities], scenario.horizon_s)
+
     def of(cities: Iterable[City]) -> Group:
-        return group([(city.spec, city.counts) for city in cities], scenario.horizon_s)
+        one = group([(city.spec, city.counts) for city in cities], scenario.horizon_s)
+        # Pooled agents belong to nobody: their occupancy is everybody's.
+        return replace(one, occupancy=together.occupancy) if engine.pooled else one
 
     counts = [city.counts for city in engine.cities]
     return Outcome(
@@ -138,6 +144,7 @@ def outcome_of(engine: Engine, policy: str) -> Outcome:
         assisted=of(assisted),
         helping=of(helping),
         cities={city.spec.name: of([city]) for city in engine.cities},
+        helpers=tuple(city.spec.name for city in helping),
         set_ups=engine.set_ups,
         rings=engine.rings,
         wasted=engine.wasted,
