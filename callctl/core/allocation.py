@@ -21,6 +21,7 @@ from callctl.core.reasons import Why
 BREAK_S = 15.0  # A trunk that failed is left alone this long, then tried with one call.
 LEDGER_S = 1800.0  # Help is remembered over half an hour: fairness between supporting cities.
 BUDGET_HOURS = 4.0  # Peak hours of late calls a supporting city may save up.
+FAIR_FACTOR = 1.3  # Help so much slower than at home still pays; beyond, a supporter needs more agents to spare.
 RING_TOGETHER = 3  # Seats one set-up rings at once where that many are idle above the reserve; the first to answer talks.
 RECOVERED = 0.1  # Share of a full budget at which an emptied one counts as mended.
 KNOWN_RESERVES = 4096  # Computed reserves kept, so that a room's load coming back costs nothing.
@@ -193,10 +194,16 @@ class Allocation:
         elif room.tight:
             if room.budget >= RECOVERED * full:
                 room.tight = False
-                room.reserve = room.least_reserve
-                self.seats_changed(room)
+                self.rules_changed(room)
             elif now - room.reviewed_at > REVIEW_S:
                 self.review(room, now)
+
+    def rules_changed(self, room: Room) -> None:
+        """Staff, handling times or the least reserve changed: the reserve of a room that is not tight."""
+        if not room.tight:
+            slower = room.lent_aht_s / max(1.0, room.aht_s) - FAIR_FACTOR
+            room.reserve = max(room.least_reserve, math.ceil(slower * math.sqrt(max(0, room.staff))))
+        self.seats_changed(room)
 
     def review(self, room: Room, now: float) -> None:
         """Compute the reserve from the room's own load (milliseconds; only while its budget is used up)."""

@@ -110,7 +110,7 @@ def engine_for(scenario: Scenario, policy: str, seed: int) -> Engine:
     if policy == "policy":
         return Engine(scenario, seed, Sharing())
     if policy in {"limit", "ideal"}:
-        return Engine(replace(scenario, remote=free), seed, Sharing(protect=policy == "limit"))
+        return Engine(replace(scenario, remote=free), seed, Sharing() if policy == "limit" else Sharing(0, protect=False))
     raise ValueError(f"no policy is named {policy!r}; known: {', '.join(POLICIES)}")
 
 
