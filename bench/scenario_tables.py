@@ -33,7 +33,7 @@ def main() -> None:
     published = json.loads((ROOT / "bench" / "first_simulator.json").read_text("utf-8"))["figures"]
     print(f"# Tables of the scenarios\n\nWritten by `python bench/scenario_tables.py --seeds {options.seeds}`. Means over")
     print(f"{options.seeds} seeds; the words are explained in SIMULATION.md.\n")
-    titles = ("scenario", "R limit", "worst seed", "R pooled", "helpers' SL15 in stress, policy - limit")
+    titles: tuple[str, ...] = ("scenario", "R limit", "worst seed", "R pooled", "helpers' SL15 in stress, policy - limit")
     titles += ("empty line", "lost by trunk", "R at set-up 1 s")
     goals = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
     for file in sorted((ROOT / "scenarios").glob("*.json")):
