@@ -5,7 +5,7 @@ from typing import Any
 
 from callctl.core.allocation import RECOVERED, Allocation, Help, HelpState, Room
 from callctl.core.estimate import Arrivals, Patience
-from callctl.sim.engine import Engine
+from callctl.sim.calls import Calls
 from callctl.sim.people import AWAY, GONE, WAITING, Caller, City
 
 FORECAST_S = 900.0
@@ -14,7 +14,7 @@ FORECAST_S = 900.0
 class NoHelp:
     """Every city for itself. Also what is left to decide when all cities are pooled in one queue: nothing."""
 
-    def start(self, engine: Engine) -> None:
+    def start(self, engine: Calls) -> None:
         """Nothing to prepare."""
         self.engine = engine
 
@@ -59,7 +59,7 @@ class Sharing(NoHelp):
         """What decides; the tests put worse ones here."""
         return Allocation(rooms)
 
-    def start(self, engine: Engine) -> None:
+    def start(self, engine: Calls) -> None:
         """Build the allocation over the engine's rooms."""
         self.engine = engine
         self.allocation = self.allocation_over([city.room for city in engine.cities])
@@ -190,7 +190,7 @@ class Static(NoHelp):
 
     PATIENCE_S = 20.0  # How long a leg stands in a queue: the usual timeout of Queue().
 
-    def start(self, engine: Engine) -> None:
+    def start(self, engine: Calls) -> None:
         """Remember whose turn it is."""
         self.engine = engine
         self.turn = 0
