@@ -196,12 +196,12 @@ class Demo:
         await self._order("event", "start", self.city.name_zh, "--title", "演示")
         self._told.add("event")
         threshold_s = self.city.queue.wait_threshold_s
-        while (waits_s := self._cities().get(ASSISTED, {}).get("longest_wait_s") or 0.0) < threshold_s:  # noqa: ASYNC110
+        while (self._cities().get(ASSISTED, {}).get("longest_wait_s") or 0.0) < threshold_s:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         self.tell(
             Sentence(
-                f"{name.zh}最长等待 {waits_s:.0f} 秒，超过 {threshold_s:g} 秒：值班长开启支援",
-                f"{name.en}'s longest wait is {waits_s:.0f} s, over {threshold_s:g} s: "
+                f"{name.zh}最长等待达到门限 {threshold_s:g} 秒：值班长开启支援",
+                f"{name.en}'s longest wait has reached the threshold of {threshold_s:g} s: "
                 "the supervisor switches assistance on",
             )
         )

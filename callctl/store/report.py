@@ -167,8 +167,9 @@ async def _inversions(connection: AsyncConnection, city: str, since: float, unti
             for row in stays
             if row.entered_at is not None
         ],
-        [Stay(place, max(place, row.rung_at - RACE_S), _rung_until(row)) for place, row in rung],
+        [Stay(place, row.rung_at, _rung_until(row)) for place, row in rung],
         [Turn(place, row.rung_at) for place, row in rung if row.answered_at is not None],
+        RACE_S,
     )
 
 

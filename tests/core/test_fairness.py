@@ -10,17 +10,30 @@ from callctl.core.fairness import Inversions, Stay, Turn, inversions
 
 def test_turns_in_the_order_of_arrival_are_no_inversions() -> None:
     stays = [Stay(1.0, 1.0, 10.0), Stay(2.0, 2.0, 11.0)]
-    assert inversions(stays, [], [Turn(1.0, 10.0), Turn(2.0, 11.0)]) == Inversions(0, 0, 0)
+    assert inversions(stays, [], [Turn(1.0, 10.0), Turn(2.0, 11.0)]) == Inversions(0, 0)
 
 
 def test_an_earlier_caller_who_still_waits_is_one() -> None:
     stays = [Stay(1.0, 1.0, math.inf), Stay(2.0, 2.0, 11.0)]
-    assert inversions(stays, [], [Turn(2.0, 11.0)]) == Inversions(1, 0, 1)
+    assert inversions(stays, [], [Turn(2.0, 11.0)]) == Inversions(1, 1)
 
 
-def test_an_earlier_caller_who_is_being_rung_is_counted_apart_and_loses_nothing() -> None:
+def test_an_earlier_caller_who_is_being_rung_loses_nothing() -> None:
     stays = [Stay(1.0, 1.0, 12.0), Stay(2.0, 2.0, 11.0)]
-    assert inversions(stays, [Stay(1.0, 9.0, 12.0)], [Turn(2.0, 11.0), Turn(1.0, 9.0)]) == Inversions(1, 1, 0)
+    assert inversions(stays, [Stay(1.0, 9.0, 12.0)], [Turn(2.0, 10.0), Turn(1.0, 9.0)]) == Inversions(0, 0)
+
+
+def test_an_earlier_caller_who_is_rung_or_gives_up_within_the_race_loses_nothing() -> None:
+    stays = [Stay(1.0, 1.0, 12.0), Stay(1.5, 1.5, 10.4), Stay(2.0, 2.0, 11.0)]
+    rings = [Stay(1.0, 10.4, 12.0), Stay(2.0, 10.0, 11.0)]
+    turns = [Turn(2.0, 10.0), Turn(1.0, 10.4)]
+    assert inversions(stays, rings, turns, race_s=0.5) == Inversions(0, 0)
+    assert inversions(stays, rings, turns, race_s=0.3) == Inversions(2, 1)
+
+
+def test_an_earlier_caller_whose_ring_failed_waits_again() -> None:
+    stays = [Stay(1.0, 1.0, 30.0), Stay(2.0, 2.0, 21.0)]
+    assert inversions(stays, [Stay(1.0, 5.0, 10.0)], [Turn(2.0, 20.0)]) == Inversions(1, 1)
 
 
 def test_an_earlier_caller_who_gave_up_before_is_none() -> None:
