@@ -8,6 +8,7 @@ from callctl.core.events import Fact
 from callctl.core.model import SeatRef
 from callctl.core.wishes import Wishes
 from callctl.store.port import AuditEntry, Loan, Refusal, StoreLost, WishesChanged
+from callctl.store.registry import TOKEN_MOST
 
 LOAN_TTL_S = 120.0  # Of a loan nobody has renewed yet.
 
@@ -71,6 +72,8 @@ class MemoryRegistry:
         held = self._alive().get(seat)
         answered = self._answers.get(request)
         if answered is not None:
+            if (answered.seat, answered.assisted) != (seat, assisted):
+                raise Refusal(f"request {request} was used before, for seat {answered.seat.seat} and {answered.assisted}")
             if held != answered:
                 raise Refusal(f"the loan of seat {seat.seat} of {seat.city} has ended meanwhile")
             return answered
@@ -103,7 +106,7 @@ class MemoryRegistry:
         """See store.port.Registry."""
         self._leads(lease)
         for loan in loans:
-            if loan.token <= 0:
+            if not 0 < loan.token < TOKEN_MOST:
                 continue
             held = self._alive().get(loan.seat)
             if held is None or held.token < loan.token:
@@ -119,10 +122,13 @@ class MemoryRegistry:
         """See store.port.Registry."""
         self._reach()
         current = self._wishes.version if self._wishes is not None else 0
+        new = replace(wishes, version=seen_version + 1)
+        if self._wishes == new:  # The same write again: its answer was lost.
+            return new
         if current != seen_version:
             raise WishesChanged("somebody else changed the switches in the meantime")
-        self._wishes = replace(wishes, version=current + 1)
-        return self._wishes
+        self._wishes = new
+        return new
 
     async def restore_wishes(self, wishes: Wishes) -> None:
         """See store.port.Registry."""
