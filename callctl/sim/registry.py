@@ -1,13 +1,13 @@
 """The agent registry in this process's memory, for virtual time. The contract suite holds it and the real one to one."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from callctl.core.events import Fact
 from callctl.core.model import SeatRef
 from callctl.core.wishes import Wishes
-from callctl.store.port import AuditEntry, Loan, Refusal, StoreLost, WishesChanged
+from callctl.store.port import AlreadyDone, AuditEntry, Loan, Refusal, StoreLost, WishesChanged
 from callctl.store.registry import TOKEN_MOST
 
 LOAN_TTL_S = 120.0  # Of a loan nobody has renewed yet.
@@ -153,7 +153,8 @@ class MemoryHistory:
     def __init__(self) -> None:
         self.facts: list[Fact] = []
         self.entries: list[AuditEntry] = []
-        self.known: Wishes | None = None
+        self.known: Wishes | None = None  # A test may set what was wished before.
+        self._versions: set[int] = set()
 
     def record(self, fact: Fact) -> None:
         """See store.port.History."""
@@ -161,9 +162,22 @@ class MemoryHistory:
 
     async def audit(self, entry: AuditEntry, wishes: Wishes | None) -> None:
         """See store.port.History."""
-        self.entries.append(entry)
-        self.known = wishes or self.known
+        done = bool(entry.request) and any(known.request == entry.request for known in self.entries)
+        if done and wishes is not None:
+            raise AlreadyDone(f"request {entry.request} was carried out before")
+        if wishes is not None:
+            if wishes.version in self._versions:
+                raise WishesChanged(f"version {wishes.version} of the wishes is somebody else's")
+            self._versions.add(wishes.version)
+            if self.known is None or self.known.version < wishes.version:
+                self.known = wishes
+        if not done:
+            self.entries.append(entry)
 
     async def wishes(self) -> Wishes | None:
         """See store.port.History."""
         return self.known
+
+    async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:
+        """See store.port.History."""
+        return [entry for entry in reversed(self.entries) if not city or entry.city == city][:last]
