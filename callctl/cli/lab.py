@@ -60,7 +60,7 @@ def register(app: typer.Typer) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def lab_faults_told() -> Iterator[None]:
     """What went wrong in the lab is one sentence and exit code 1."""
     try:
         yield
@@ -81,7 +81,7 @@ def _run(work: Awaitable[None]) -> None:
     async def whole() -> None:
         await work
 
-    with _told():
+    with lab_faults_told():
         asyncio.run(whole())
 
 
@@ -109,7 +109,7 @@ def up(
     """Start the cities' PBXs, each from its rendered configuration, and register their agents."""
     at = _folder(folder)
     habits = Habits(answer, talk, reject, no_answer) if with_agents else None
-    with _told():
+    with lab_faults_told():
         program = find_asterisk(os.environ, PROJECT)
         source = settings.read_settings(province=province).province_dir
     plan = LabPlan(folder=at, source=source, cities=tuple(cities.split(",")), seats=seats)

@@ -1,7 +1,11 @@
-"""Whether calls were answered in the order they came: counts the pairs that were not. Pure, so that it can be checked."""
+"""Whether callers kept their places in the line: counts those who did not. Pure, so that it can be checked.
+
+A place is lost when a later caller's phone-to-be rings while an earlier caller waits and nobody is rung for them. The
+instant is the ring's begin, not the answer: of two phones that ring in order, the slower one may well answer last.
+"""
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,8 +18,8 @@ class Stay(NamedTuple):
     left: float  # math.inf while it waits.
 
 
-class Answer(NamedTuple):
-    """One call of that queue answered at `at`."""
+class Turn(NamedTuple):
+    """One answered call of that queue; the ring that was answered began at `at`."""
 
     arrived: float
     at: float
@@ -23,53 +27,49 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Inversions:
-    """Pairs (answered call, call that came earlier and still waited at that instant)."""
+    """Lost places."""
 
-    pairs: int
-    while_rung: int  # Of these, pairs where the earlier call was being rung at that instant: its answer was on the way.
-    answers: int  # Answered calls with at least one such pair.
+    pairs: int  # An answered call, and an earlier one that waited when its ring began, with nobody rung for it.
+    overtaken: int  # Answered calls with at least one such pair.
 
 
-def inversions(stays: Iterable[Stay], rings: Iterable[Stay], answers: Iterable[Answer]) -> Inversions:
+def inversions(stays: Iterable[Stay], rings: Iterable[Stay], turns: Iterable[Turn], race_s: float = 0.0) -> Inversions:
     """Count over one home queue. `rings` are the times during which a waiting call was rung, with `arrived` as in stays.
 
-    A call that leaves at the very instant of another's answer does not wait any more; one that enters then, waits already.
+    `arrived` tells the calls apart. Who is rung, or leaves, within `race_s` after another's turn has lost nothing. A call
+    that leaves at the very instant of another's turn does not wait any more; one that enters then, waits already.
     """
-    turns: list[tuple[float, int, float]] = []  # Instant, kind (leaves first, answers last), first arrival.
-    for stay in stays:
-        turns += [(stay.left, 0, stay.arrived), (stay.entered, 2, stay.arrived)] if stay.left > stay.entered else []
-    for ring in _joined(rings):
-        turns += [(ring.left, 1, ring.arrived), (ring.entered, 3, ring.arrived)]
-    turns += [(answer.at, 4, answer.arrived) for answer in answers]
-    turns.sort()
+    changes: list[tuple[float, int, float]] = []  # Instant, kind (leaves first, turns last), first arrival.
+    for alone in _unrung(stays, rings):
+        until = alone.left - race_s
+        changes += [(until, 0, alone.arrived), (alone.entered, 1, alone.arrived)] if until > alone.entered else []
+    changes += [(turn.at, 2, turn.arrived) for turn in turns]
+    changes.sort()
     waiting: list[float] = []
-    rung: list[float] = []
-    pairs = while_rung = late = 0
-    for _, kind, arrived in turns:
+    pairs = overtaken = 0
+    for _, kind, arrived in changes:
         match kind:
             case 0:
                 waiting.pop(bisect_left(waiting, arrived))
             case 1:
-                rung.pop(bisect_left(rung, arrived))
-            case 2:
                 insort(waiting, arrived)
-            case 3:
-                insort(rung, arrived)
             case _:
                 earlier = bisect_left(waiting, arrived)
                 pairs += earlier
-                while_rung += min(earlier, bisect_left(rung, arrived))
-                late += earlier > 0
-    return Inversions(pairs, while_rung, late)
+                overtaken += earlier > 0
+    return Inversions(pairs, overtaken)
 
 
-def _joined(rings: Iterable[Stay]) -> list[Stay]:
-    """Rings of one call that overlap count as one; calls are told apart by their first arrival."""
-    joined: list[Stay] = []
-    for ring in sorted(ring for ring in rings if ring.left > ring.entered):
-        last = joined[-1] if joined else None
-        if last and last.arrived == ring.arrived and ring.entered <= last.left:
-            joined[-1] = Stay(last.arrived, last.entered, max(last.left, ring.left))
-        else:
-            joined.append(ring)
-    return joined
+def _unrung(stays: Iterable[Stay], rings: Iterable[Stay]) -> Iterator[Stay]:
+    """The parts of each stay in which nobody was rung for the call."""
+    rings_of: dict[float, list[Stay]] = {}
+    for ring in sorted(rings):
+        rings_of.setdefault(ring.arrived, []).append(ring)
+    for stay in stays:
+        since = stay.entered
+        for ring in rings_of.get(stay.arrived, []):
+            if since < ring.entered < stay.left:
+                yield Stay(stay.arrived, since, ring.entered)
+            since = max(since, ring.left)
+        if since < stay.left:
+            yield Stay(stay.arrived, since, stay.left)

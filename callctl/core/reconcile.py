@@ -46,7 +46,9 @@ def _recalls(code: str, view: CityView, plan: Plan, taken: Mapping[SeatRef, Take
         # Of two loans only the later one can be right, whatever is wished: the older one's controller was deposed.
         ref, loans = SeatRef(code, seat_id), view.seats[seat_id].loans
         held = taken.get(ref)
-        keep = plan.loans.get(ref) == latest.assisted and (held is None or held.token <= latest.token)
+        # A loan under way has no token yet, although the registry may have told us its new one before the order is sent.
+        newest = latest.token == UNTAKEN or held is None or held.token <= latest.token
+        keep = plan.loans.get(ref) == latest.assisted and newest
         if keep and len(loans) == 1:
             continue
         for loan in loans:

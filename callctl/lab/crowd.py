@@ -1,6 +1,7 @@
 """Citizens who call a city: they come by chance, wait with music, give up, talk, score. Every one of them listens."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ AGENT_TONES = frozenset(("agent", "helper", "helper-2", "helper-3"))
 _LOOKED_EVERY_S = 0.1
 _TALK_IS_OVER_S = 0.4  # No agent heard for so long: survey, or back in the queue.
 _SURVEY_PATIENCE_S = 12.0
+_QUEUED_WITHIN_S = 30.0  # Before the music a citizen hears ringing and the notice; nobody gives up there.
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class CrowdPlan:
 
     rate_per_s: float
     for_s: float
-    patience_s: float = 60.0  # Mean of an exponential, as Erlang A assumes.
+    patience_s: float = 60.0  # Mean of an exponential, as Erlang A assumes; it counts from the first music.
     scores: bool = True  # Whether those who talked press a key in the survey.
     seed: int = 0
 
@@ -34,6 +36,7 @@ class Citizen:
 
     number: str
     called_at: float
+    queued_at: float | None = None  # When music or an agent was first heard.
     answered_at: float | None = None  # When an agent's voice was first heard.
     answered_by: str = ""  # The agent's tone.
     ended_at: float | None = None
@@ -44,8 +47,9 @@ class Citizen:
 
     @property
     def waited_s(self) -> float:
-        """Until the answer, or until the end where nobody answered (or until now)."""
-        return (self.answered_at or self.ended_at or clock.now()) - self.called_at
+        """From the first music until the answer, or until the end where nobody answered (or until now)."""
+        until = self.answered_at or self.ended_at or clock.now()
+        return until - (self.queued_at or until)
 
 
 @dataclass(slots=True)
@@ -119,6 +123,7 @@ def carrier_of(city: City) -> Phone:
 
 async def _live(carrier: Phone, citizen: Citizen, patience_s: float, score: str) -> None:
     call = citizen.call = await carrier.call("12345", caller=citizen.number)
+    await _enters(citizen, call)
     while await _waits(citizen, call, patience_s):
         if await _talks(call):
             await _survey(call, score)
@@ -126,6 +131,13 @@ async def _live(carrier: Phone, citizen: Citizen, patience_s: float, score: str)
         citizen.returned += 1
     await _gone(call)
     citizen.ended_at, citizen.ended = clock.now(), call.why_ended
+
+
+async def _enters(citizen: Citizen, call: PhoneCall) -> None:
+    """Listen to whatever comes before the queue: a citizen counts the wait from the music on."""
+    with contextlib.suppress(TimeoutError, AssertionError):
+        await call.until(lambda: call.hears == "music" or call.hears in AGENT_TONES, _QUEUED_WITHIN_S)
+        citizen.queued_at = clock.now()
 
 
 async def _waits(citizen: Citizen, call: PhoneCall, patience_s: float) -> bool:

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# CONNECT and ENTERQUEUE carry whole seconds: two times this close may be in either order.
-CLOCK_STEP_S = 1
+# A waiting channel looks once a second whether its turn has come (app_queue.c, RECHECK), so two agents who become free
+# together are rung up to a second apart, in either order; a line's time and a ring's length are each cut to whole seconds.
+CLOCK_STEP_S = 2
 
 
 @dataclass(slots=True)
@@ -18,6 +19,7 @@ class LoggedCall:
     call: str
     entered_at: int
     order: int  # Line number of the first entry: the place in the line.
+    number: str = ""  # The citizen's.
     answered_at: int | None = None
     rung_at: int | None = None  # When the ring that was answered began.
     answered_by: str = ""  # The member's name: a seat of the city, or a slot.
@@ -26,6 +28,11 @@ class LoggedCall:
     talk_s: int = 0
     left: str = ""  # ABANDON, EXITWITHKEY, EXITWITHTIMEOUT, WITHDRAW … when not answered.
     left_at: int | None = None
+    failed_rings: list[tuple[float, float]] = field(default_factory=list)  # Begin and end of rings nobody answered.
+
+    def rung_about(self, at: float) -> bool:
+        """Whether it was being rung then, or nearly then, by somebody who did not answer."""
+        return any(begin <= at + CLOCK_STEP_S and at <= end for begin, end in self.failed_rings)
 
 
 @dataclass(slots=True)
@@ -46,7 +53,8 @@ class Account:
             if earlier.order >= call.order:
                 return False
             gone_at = earlier.rung_at if earlier.rung_at is not None else earlier.left_at
-            if gone_at is None or gone_at > call.rung_at + CLOCK_STEP_S:
+            waits = gone_at is None or gone_at > call.rung_at + CLOCK_STEP_S
+            if waits and not earlier.rung_about(call.rung_at):
                 return True
         return False
 
@@ -72,7 +80,7 @@ def _apply(result: Account, order: int, at: int, parts: list[str]) -> None:
     call_id, member, event, details = parts[1], parts[3], parts[4], parts[5:]
     if event == "ENTERQUEUE":
         # The same id enters again when a lost leg brought the caller back: the first entry is the place.
-        result.calls.setdefault(call_id, LoggedCall(call_id, at, order))
+        result.calls.setdefault(call_id, LoggedCall(call_id, at, order, details[1] if len(details) > 1 else ""))
         return
     call = result.calls.get(call_id)
     if call is None:
@@ -83,6 +91,8 @@ def _apply(result: Account, order: int, at: int, parts: list[str]) -> None:
             call.answered_at, call.answered_by = at, member
             call.wait_s = _whole(details, 0)
             call.rung_at = at - _whole(details, 2)
+    elif event == "RINGNOANSWER" and call.answered_at is None:
+        call.failed_rings.append((at - _whole(details, 0) / 1000, at))  # Milliseconds, here alone.
     elif event in ("COMPLETEAGENT", "COMPLETECALLER"):
         call.talk_s += _whole(details, 1)
     elif event in ("ABANDON", "EXITWITHKEY", "EXITWITHTIMEOUT", "EXITEMPTY", "WITHDRAW") and call.answered_at is None:

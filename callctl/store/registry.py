@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from callctl.core.events import Fact
 from callctl.core.model import SeatRef
 from callctl.core.wishes import Wishes
-from callctl.store.codec import decode_wishes, encode_wishes, without_numbers
+from callctl.store.codec import Unreadable, decode_wishes, encode_wishes, without_numbers
 from callctl.store.port import Loan, Refusal, StoreLost, WishesChanged
 
 DEADLINE_S = 0.9  # Longest a call may take, connecting included; then it is StoreLost.
@@ -108,19 +108,22 @@ class RedisRegistry:
     async def adopt(self, lease: int, loans: Iterable[Loan]) -> None:
         """See the port. To be called before the first loan of a new lease: it lifts the tokens above what the PBXs show.
 
-        A token too large to be ours is left out; the PBX member that carries it is not our work.
+        A token no registry gave is left out: one too large to be ours, and 0, that of a loan still under way.
         """
         rows = [
             (_seat_key(loan.seat), loan.assisted, loan.token, _ms(loan.lent_at))
             for loan in loans
-            if 0 <= loan.token < TOKEN_MOST
+            if 0 < loan.token < TOKEN_MOST
         ]
         _lease_held(await self._run("adopt", [], lease, self._loan_ms, *(part for row in rows for part in row)), lease)
 
     async def wishes(self) -> Wishes | None:
         """See the port."""
         text = await self._bounded(self._redis.hget(_WISHES, "json"))
-        return decode_wishes(text) if text else None
+        try:
+            return decode_wishes(text) if text else None
+        except Unreadable as error:
+            raise StoreLost(f"the wishes in the registry cannot be read: {error}") from None
 
     async def put_wishes(self, seen_version: int, wishes: Wishes) -> Wishes:
         """See the port. The new version is seen_version + 1, whatever `wishes` carries."""

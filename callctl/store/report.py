@@ -9,13 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from callctl.core.events import PbxLost
-from callctl.core.fairness import Answer, Inversions, Stay, inversions
+from callctl.core.events import CallWaiting, PbxLost
+from callctl.core.fairness import Inversions, Stay, Turn, inversions
 from callctl.core.sightings import GapClosed
 from callctl.store.tables import calls, journal, legs, waits
+
+# Each waiting caller's channel looks once a second whether its turn has come (app_queue.c, RECHECK), so two agents who
+# become free together may be rung for the first two callers in either order, so far apart (and a little for the machine).
+RACE_S = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Figures:
     mean_wait_s: float | None  # Of answered calls; None for none.
     max_wait_s: float | None
     mean_wait_all_s: float | None  # Of all calls whose wait is known, abandoned ones too.
+    max_wait_all_s: float | None
     inversions: Inversions
 
     @property
@@ -127,22 +132,44 @@ async def _figures(connection: AsyncConnection, city: str, since: float, until: 
         mean_wait_s=_mean(answered),
         max_wait_s=max(answered, default=None),
         mean_wait_all_s=_mean(every),
+        max_wait_all_s=max(every, default=None),
         inversions=await _inversions(connection, city, since, until),
     )
 
 
 async def _inversions(connection: AsyncConnection, city: str, since: float, until: float) -> Inversions:
-    """Over calls that first arrived in the span; a call whose first arrival nobody saw has no place to compare."""
+    """Over calls that first arrived in the span; a call whose first arrival nobody saw has no place to compare.
+
+    The place is when the PBX first told that the call waits: the first arrival itself is in whole seconds.
+    """
     mine = and_(calls.c.city == city, calls.c.first_arrival >= since, calls.c.first_arrival < until)
-    stay_columns = (calls.c.first_arrival, waits.c.entered_at, waits.c.left_at, waits.c.gone_at)
+    told = and_(mine, journal.c.city == city, journal.c.kind == CallWaiting.__name__)
+    entry = (
+        select(calls.c.call, func.min(journal.c.at).label("at")).join(journal, journal.c.call == calls.c.call).where(told)
+    )
+    places = {row.call: row.at for row in await connection.execute(entry.group_by(calls.c.call))}
+    stay_columns = (calls.c.call, calls.c.first_arrival, waits.c.entered_at, waits.c.left_at, waits.c.gone_at)
     stays = (await connection.execute(select(*stay_columns).join(waits, waits.c.call == calls.c.call).where(mine))).all()
-    leg_columns = (calls.c.first_arrival, calls.c.left_at, legs.c.rung_at, legs.c.answered_at, legs.c.ended_at)
+    leg_columns = (
+        calls.c.call,
+        calls.c.first_arrival,
+        calls.c.left_at,
+        legs.c.rung_at,
+        legs.c.answered_at,
+        legs.c.ended_at,
+    )
     at_home = and_(mine, legs.c.side != "lent")
-    rung = (await connection.execute(select(*leg_columns).join(legs, legs.c.call == calls.c.call).where(at_home))).all()
+    found = (await connection.execute(select(*leg_columns).join(legs, legs.c.call == calls.c.call).where(at_home))).all()
+    rung = [(places.get(row.call, row.first_arrival), row) for row in found if row.rung_at is not None]
     return inversions(
-        [Stay(row.first_arrival, row.entered_at, _left(row)) for row in stays if row.entered_at is not None],
-        [Stay(row.first_arrival, row.rung_at, _rung_until(row)) for row in rung if row.rung_at is not None],
-        [Answer(row.first_arrival, row.answered_at) for row in rung if row.answered_at is not None],
+        [
+            Stay(place := places.get(row.call, row.first_arrival), max(place, row.entered_at), _left(row))
+            for row in stays
+            if row.entered_at is not None
+        ],
+        [Stay(place, row.rung_at, _rung_until(row)) for place, row in rung],
+        [Turn(place, row.rung_at) for place, row in rung if row.answered_at is not None],
+        RACE_S,
     )
 
 

@@ -3,19 +3,31 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from callctl.lab.lab import Lab, LabPlan
 from callctl.lab.program import find_asterisk
+from callctl.render.asterisk import AsteriskTimes
 from tests.real.floor import Floor
 from tests.real.stage import Stage
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 # Shorter than a city's: a test shall not wait for what it does not test.
+TIMES = AsteriskTimes(home_ring_s=12, slot_ring_s=10, support_ring_s=8, rtp_timeout_s=4, rtp_keepalive_s=1)
 QUEUE = {"wait_threshold_s": 2, "release_after_s": 5, "wrapup_s": 1, "offer_callback": False, "survey": False}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what its controllers wrote, and what the cities' queues looked like."""
+    report = yield
+    made = getattr(item, "funcargs", {}).get("stage")
+    if report.failed and report.when == "call" and isinstance(made, Stage):
+        report.sections.append(("controllers", made.story()))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +36,7 @@ def cities(run_number: int) -> Iterator[Lab]:
     program = find_asterisk(os.environ, PROJECT)
     # Not pytest's own folder: a control socket's name must stay short.
     with tempfile.TemporaryDirectory(prefix="callctl-real-") as folder:
-        lab = Lab(LabPlan(Path(folder), PROJECT, queue=QUEUE, network=run_number), program)
+        lab = Lab(LabPlan(Path(folder), PROJECT, queue=QUEUE, network=run_number, times=TIMES), program)
         lab.prepare()
         asyncio.run(_start(lab))
         yield lab

@@ -49,6 +49,10 @@ class Floor:
     def phone(self, code: str, seat: str) -> Phone:
         return self._city_agents(code).phones[seat]
 
+    def phones(self, code: str) -> list[Phone]:
+        """Every phone of a city, signed on or not."""
+        return list(self._city_agents(code).phones.values())
+
     async def log_in(self, code: str, *seats: str, habit: Habit = ANSWERS) -> list[Phone]:
         """Register the phones of these seats (of all, when none is named) and give them a habit."""
         agents = self._city_agents(code)

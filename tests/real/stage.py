@@ -4,18 +4,23 @@ The supervisor acts through the desk; everything else is seen from outside: the 
 """
 
 import asyncio
+import json
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from callctl import clock
 from callctl.app import Room, open_room
+from callctl.lab.call import PhoneCall
+from callctl.lab.pbx import LabPbx
 from callctl.rights import EVERYWHERE, Actor, Role
 from callctl.settings import Settings
 from callctl.store.port import StoreLost
@@ -29,10 +34,11 @@ SUPERVISOR = Actor("值班长", "stage", frozenset(Role), frozenset({EVERYWHERE}
 class Stage:
     """One test's world. `folder` holds its stores; the floor's cities are shared, and as new."""
 
-    def __init__(self, floor: Floor, folder: Path) -> None:
+    def __init__(self, floor: Floor, folder: Path, history: Path | None = None) -> None:
         self.floor = floor
+        self.history = history or folder / "history.db"
         self.settings: Settings = replace(
-            floor.lab.settings, state_dir=folder, sql_url=f"sqlite+aiosqlite:///{folder / 'history.db'}"
+            floor.lab.settings, state_dir=folder, sql_url=f"sqlite+aiosqlite:///{self.history}"
         )
         self.controllers: dict[str, subprocess.Popen[bytes]] = {}
         self._folder = folder
@@ -84,6 +90,21 @@ class Stage:
         """What a controller wrote."""
         return self._folder / f"controller-{name}.log"
 
+    def wrote(self, name: str, words: str) -> int:
+        """How many lines of a controller's log hold these words."""
+        return sum(words in line for line in self.log(name).read_text("utf-8", "replace").splitlines())
+
+    async def until_wrote(self, name: str, words: str, times: int = 1, within_s: float = 15.0) -> None:
+        """Wait for them."""
+        async with asyncio.timeout(within_s):
+            while self.wrote(name, words) < times:  # noqa: ASYNC110 - Another process writes the log.
+                await asyncio.sleep(0.05)
+
+    def lease(self, name: str) -> int:
+        """The lease with which a controller leads, or led last."""
+        lines = self.log(name).read_text("utf-8", "replace").splitlines()
+        return int(next(json.loads(line)["lease"] for line in reversed(lines) if '"leading"' in line))
+
     def kill(self, name: str = "a") -> None:
         """SIGKILL: no good-bye."""
         self.controllers[name].kill()
@@ -95,7 +116,52 @@ class Stage:
         await self.room.desk.start_event(SUPERVISOR, city, "测试")
         await self.room.desk.switch(SUPERVISOR, city, True)
 
+    def province(self, city: str, changes: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a controller that reads other words in a city's file than the PBXs were made from."""
+        copy = self._folder / "province"
+        if not copy.is_dir():
+            shutil.copytree(self.floor.lab.plan.folder / "province", copy)
+        file = copy / "queues" / f"{city}.toml"
+        text = file.read_text(encoding="utf-8")
+        for old, new in changes.items():
+            assert old in text, f"{old} is not in {file.name}"
+            text = text.replace(old, new)
+        file.write_text(text, encoding="utf-8")
+        return {"CALLCTL_PROVINCE": str(copy)}
+
+    async def assisted_citizen(self) -> PhoneCall:
+        """A controller leads, assistance is on, one citizen waits."""
+        await self.control()
+        await self.assist()
+        return await self.floor.citizen(ASSISTED)
+
     # ------------------------------------------------------------------------------------- what is seen
+    async def until_rung(self, *cities: str, within_s: float = 20.0) -> PhoneCall:
+        """The call that rings an agent of these cities."""
+        async with asyncio.timeout(within_s):
+            while True:
+                for phone in [phone for city in cities for phone in self.floor.phones(city)]:
+                    for call in phone.now_on():
+                        if call.rung_by is not None:
+                            return call
+                await asyncio.sleep(0.02)
+
+    async def until_recorded(self, kind: str, part: str, city: str = ASSISTED, within_s: float = 15.0) -> None:
+        """Wait until the history holds a fact of this kind with this in its text."""
+        asked = "select count(*) from journal where kind = ? and city = ? and instr(body, ?)"
+        async with asyncio.timeout(within_s):
+            while True:
+                with closing(sqlite3.connect(self.history)) as database:
+                    if database.execute(asked, (kind, city, part)).fetchone()[0]:
+                        return
+                await asyncio.sleep(0.1)
+
+    def outcomes(self, city: str = ASSISTED) -> dict[str, tuple[str | None, str | None]]:
+        """What the history says of every call: outcome, and the city that answered."""
+        with closing(sqlite3.connect(self.history)) as database:
+            asked = "select call, outcome, by_city from calls where city = ?"
+            return {call: (outcome, by) for call, outcome, by in database.execute(asked, (city,))}
+
     async def status(self) -> dict[str, Any]:
         """The published picture; {"cities": {}} before the first."""
         try:
@@ -112,10 +178,12 @@ class Stage:
             if status.get("cities") and status["at"] >= began - 1.0 and true(status):
                 return status
             await asyncio.sleep(0.1)
-        raise AssertionError(f"not within {within_s:g} s; last: {status}\n{self._tail()}")
+        raise AssertionError(f"not within {within_s:g} s; last: {status}")
 
-    def _tail(self) -> str:
-        return "\n".join(self.log(name).read_text("utf-8", "replace")[:3000] for name in self.controllers)
+    def story(self) -> str:
+        """What the controllers wrote, and the cities' queues, for a test that failed."""
+        logs = [f"--- {name}\n{self.log(name).read_text('utf-8', 'replace')[-6000:]}" for name in self.controllers]
+        return "\n".join([*logs, *(f"--- {code}\n{_queues(pbx)}" for code, pbx in self.floor.lab.pbxs.items())])
 
     async def until_true(self, true: Callable[[], Awaitable[bool]], within_s: float) -> None:
         """Ask a PBX again and again. Raises TimeoutError."""
@@ -126,6 +194,15 @@ class Stage:
     async def no_slot_open(self) -> bool:
         """Whether the assisted city would ring nobody abroad."""
         return not await self.open_slots()
+
+    async def slot_rung(self, supporting: str, number: int = 1) -> bool:
+        """Whether a slot's leg is on its way from the assisted city, or talks."""
+        part = f"{supporting}-support-{number:02d}@cc-seat"
+        return part in await self.floor.pbx(ASSISTED).cli("core show channels concise")
+
+    async def slot_not_rung(self, supporting: str, number: int = 1) -> bool:
+        """The opposite."""
+        return not await self.slot_rung(supporting, number)
 
     async def no_call_at(self, code: str) -> bool:
         """Whether a city's PBX has no call at all: no ghost."""
@@ -141,7 +218,25 @@ class Stage:
         """The slots that may be rung, as the PBX sees them."""
         return {name for name, line in (await self.slots(assisted)).items() if "paused" not in line}
 
+    async def no_free_slot_open(self) -> bool:
+        """The same, for new calls only: a slot in use stays open."""
+        return not any("paused" not in line and "Not in use" in line for line in (await self.slots()).values())
+
     async def loans(self, supporting: str, assisted: str = ASSISTED) -> set[str]:
         """The names of the seats in a support queue, as the PBX sees them."""
         shown = await self.floor.pbx(supporting).cli(f"queue show support-{assisted}")
-        return {line.split()[0] for line in map(str.strip, shown.splitlines()) if "PJSIP/" in line}
+        return {line.split()[0] for line in map(str.strip, shown.splitlines()) if f"-{assisted}-t" in line}
+
+
+def _queues(pbx: LabPbx) -> str:
+    asked = [str(pbx.program.path), "-C", str(pbx.folders.etc / "asterisk.conf"), "-rx", "queue show"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, timeout=3.0, check=False).stdout
+    except subprocess.TimeoutExpired:
+        return "frozen"
+
+
+def music_gap_s(call: PhoneCall, until: float, since: float | None = None) -> float:
+    """The longest silence in the citizen's music, from its first note (or `since`) on."""
+    began = next(stretch.since for stretch in call.heard if stretch.sound == "music") if since is None else since
+    return call.longest_gap_s("music", began, until)

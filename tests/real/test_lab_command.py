@@ -89,6 +89,7 @@ def test_an_unknown_city_is_one_line(terminal: Terminal) -> None:
 
 def test_a_port_in_use_is_one_line_and_nothing_runs(terminal: Terminal) -> None:
     with socket.socket() as squatter:
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # Connections of an earlier lab may linger.
         squatter.bind(("127.0.14.1", 5038))
         squatter.listen()
         said = terminal.refused(*ONE)

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from callctl.core.events import HomeSeat, LoanChanged, LoanSeen, PbxLost, SurveyAnswered, TalkSeen
+from callctl.core.events import (
+    CallAnswered,
+    CallLeftQueue,
+    HomeSeat,
+    LoanChanged,
+    LoanSeen,
+    Outcome,
+    PbxLost,
+    SurveyAnswered,
+    TalkSeen,
+)
 from callctl.core.wishes import AssistanceEvent, Wishes
 from callctl.settings import read_settings
 from callctl.store.connect import open_history
@@ -88,6 +98,7 @@ async def test_doubled_facts_double_no_row(sql_url: str, tmp_path: Path) -> None
         await history.flush()
     assert [await count(sql_url, table) for table in (journal, calls, waits, legs, loans, surveys)] == first
     assert first[:2] == [len(facts), 30]
+    assert not (tmp_path / "spool/damaged.txt").exists()
     assert await rows(sql_url, calls, calls.c.call) == told
 
 
@@ -290,3 +301,28 @@ async def test_legs_that_a_late_fact_joins_leave_no_row_behind(sql_url: str, tmp
     assert told == [("slot", "talked", T0 + 22.0), ("lent", "talked", T0 + 22.1)]
     assert LENT.seat == "1301"
     assert SLOT.supporting == X
+
+
+async def test_a_stay_that_a_late_fact_unmakes_leaves_no_row_behind(sql_url: str, tmp_path: Path) -> None:
+    """It seemed to leave and to come again; then its answer is told, and the second arrival was a doubled report."""
+    async with history_at(sql_url, tmp_path) as history:
+        for fact in (waiting(1, T0), CallLeftQueue(Y, T0 + 5, name(1), Outcome.LEFT), waiting(1, T0 + 9)):
+            history.record(fact)
+        await history.flush()
+        assert await count(sql_url, waits) == 2
+        history.record(CallAnswered(Y, T0 + 6, name(1), HomeSeat("2001"), 5.0))
+        await history.flush()
+    assert [row["n"] for row in await rows(sql_url, waits)] == [1]
+
+
+async def test_what_a_reading_told_is_kept_when_another_fact_of_its_batch_is_put_aside(
+    sql_url: str, tmp_path: Path
+) -> None:
+    async with history_at(sql_url, tmp_path) as history:
+        history.record(waiting(1, T0))
+        await history.flush()
+        history.record(reading(T0 + 60))
+        history.record(SurveyAnswered(Y, 1e18, name(1), 5))
+        await history.flush()
+    kinds = [row["kind"] for row in await rows(sql_url, journal, journal.c.id)]
+    assert kinds == ["CallWaiting", "GapClosed", "NotSeen"]

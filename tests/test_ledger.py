@@ -1,0 +1,27 @@
+"""The ledger and a registry that knows more than it told us: answers were lost, or came in another order."""
+
+from callctl.core.model import SeatRef
+from callctl.core.world import unseen
+from callctl.ledger import Ledger
+from callctl.sim.registry import MemoryHistory, MemoryRegistry
+from callctl.sim.virtual_time import loop_clock, run_virtual
+from tests.provinces import a_province
+
+PROVINCE = a_province(3)
+SEAT = SeatRef("wuxi", next(iter(PROVINCE.cities["wuxi"].seats)).id)
+
+
+def test_a_loan_whose_answer_was_lost_is_ours_and_not_refused_for_ever() -> None:
+    async def story() -> None:
+        registry = MemoryRegistry(loop_clock)
+        ledger = Ledger(registry, MemoryHistory(), "a", loop_clock)
+        await ledger.lead(unseen(PROVINCE))
+        assert ledger.lease is not None
+        booked = await registry.lend("an answer that never came", ledger.lease, SEAT, "nanjing")
+        taken = await ledger.take(SEAT, "nanjing")
+        assert taken is not None
+        assert taken.token == booked.token
+        assert ledger.taken[SEAT] == taken
+        assert await ledger.take(SEAT, "xuzhou") is None, "a seat is lent to one city"
+
+    run_virtual(story())
