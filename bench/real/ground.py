@@ -4,8 +4,8 @@ import asyncio
 import os
 import statistics
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,15 @@ async def until(true: Callable[[], bool | Awaitable[bool]], within_s: float, eve
             if answer if isinstance(answer, bool) else await answer:
                 return clock.now()
             await asyncio.sleep(every_s)
+
+
+@contextmanager
+def sample() -> Iterator[None]:
+    """One sample; where it fails on a busy machine it is told, and there is one less."""
+    try:
+        yield
+    except (TimeoutError, AssertionError) as error:
+        say(f"a sample failed: {type(error).__name__} {str(error)[:120]}")
 
 
 async def settled(made: Stage) -> None:

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
 
-from bench.real.ground import HELPERS, QUEUE, Row, say, settled, spread, switch, until
+from bench.real.ground import HELPERS, QUEUE, Row, sample, say, settled, spread, switch, until
 from callctl import clock
 from callctl.lab.call import PhoneCall
 from callctl.lab.phone import Habit, Phone
@@ -35,6 +35,8 @@ async def free_and_audio(made: Stage) -> list[Row]:
     say(f"{WAITING} callers wait for {FOR_S:g} s …")
     citizens = await _full_queue(made)
     await switch(made, on=False)
+    for call in citizens:
+        call.hang_up()
     free = [
         rung - ended
         for phone in phones(made)
@@ -88,7 +90,7 @@ async def switch_to_ring(made: Stage) -> list[Row]:
     samples = []
     say(f"{REPEATS} times switched on …")
     for _ in range(REPEATS):
-        with contextlib.suppress(TimeoutError, AssertionError):
+        with sample():
             await switch(made, on=False)
             await settled(made)
             citizen = await made.floor.citizen(ASSISTED)
@@ -108,7 +110,7 @@ async def threshold_to_ring(made: Stage) -> list[Row]:
     say(f"{REPEATS} times over the threshold …")
     await switch(made, on=True)
     for _ in range(REPEATS):
-        with contextlib.suppress(TimeoutError, AssertionError):
+        with sample():
             await settled(made)
             began = clock.now()
             citizen = await made.floor.citizen(ASSISTED)
