@@ -49,7 +49,8 @@ class Pace:
     tick_s: float = 1.0  # Waits grow without any fact.
     batch_s: float = 0.01  # Facts that come together are planned together; also the longest they wait for it.
     reread_s: float = 30.0  # A lost fact misleads us no longer than this.
-    lease_s: float = 2.0  # A third of the lease's life: two tries may fail.
+    lease_s: float = 1.0  # Two tries may fail, each after 0.9 s, within the lease's life of 4 s.
+    standby_s: float = 0.5  # How often who does not lead asks whether it may: a part of every take-over.
     wishes_s: float = 0.5  # From a supervisor's switch to the first order.
     heartbeat_s: float = 10.0  # The dead man's switch waits 120 s.
     status_s: float = 0.5
@@ -256,7 +257,8 @@ class Controller:
                 await self._ledger.lead(self._world)
                 await self._ledger.tidy(self._world, expect.overlay(self._world, self._expected), self._plan)
                 self._wake.set()
-            pause = self._pace.lease_s if not self._unheard else self._pace.batch_s
+            pause = self._pace.lease_s if self._ledger.lease is not None else self._pace.standby_s
+            pause = self._pace.batch_s if self._unheard else pause
             try:
                 async with asyncio.timeout(pause):
                     await self._ask_registry.wait()

@@ -162,8 +162,8 @@ class Desk:
             await self._history.audit(entries[-1], wanted if wanted != last else None)
             self._unsent.sent()
             await self._registry.restore_wishes(wanted)
-        except (StoreLost, WishesChanged):
-            return 0
+        except (StoreLost, WishesChanged, AlreadyDone):
+            return 0  # AlreadyDone: another process of this machine has just sent them, and clears them away.
         return len(entries)
 
     async def _do(self, actor: Actor, act: Act, reason: str, request: str) -> Told:

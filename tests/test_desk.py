@@ -371,6 +371,18 @@ async def test_without_sql_only_the_emergency_stop_works_and_its_audit_follows(h
         assert await one.desk.settle() == 0
 
 
+async def test_two_who_send_a_kept_stop_at_once_write_it_once_and_neither_fails(here: Settings, valkey: Valkey) -> None:
+    async with room(here) as one:
+        await one.desk.start_event(LI, "yangzhou", "台风")
+    with lost_history(here):
+        async with room(here) as one:
+            await one.desk.stop_all(WANG, "数据库坏了")
+    async with two_rooms(here) as (one, two):
+        await asyncio.gather(one.desk.settle(), two.desk.settle())
+        assert [entry.what for entry in await one.history.audited(10)] == ["stop all", "event start"]
+        assert same(await explained(one), await two.desk.wishes())
+
+
 async def test_without_either_store_a_stop_is_kept_and_done_when_one_is_back(here: Settings, valkey: Valkey) -> None:
     async with room(here) as one:
         await one.desk.start_event(LI, "yangzhou", "台风")

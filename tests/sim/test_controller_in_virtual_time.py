@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from callctl.core.events import CallRinging, PbxLost, SeatState
@@ -334,3 +335,39 @@ def test_a_frozen_link_gets_its_orders_again_when_it_is_back() -> None:
         await trial.until(lambda: link.connected and bool(trial.pbxs["wuxi"].support["nanjing"]), 15)
 
     tell(story)
+
+
+def test_a_stop_recorded_while_the_registry_was_away_takes_effect_at_once_and_stays() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=30)
+        trial.registry.lost = True
+        wishes = trial.history.known
+        assert wishes is not None
+        trial.history.known = replace(wishes, version=wishes.version + 1, stopped=True)  # The desk: SQL took it.
+        await trial.until(lambda: trial.open_slots("nanjing") == 0 and not trial.loans(), 2)
+        trial.registry.lost = False
+        await asyncio.sleep(10)
+        told = await trial.registry.wishes()
+        assert told is not None
+        assert told.stopped
+        assert trial.open_slots("nanjing") == 0
+
+    tell(story, wishes=replace(wish("nanjing"), version=1))
+
+
+def test_a_registry_that_comes_back_with_an_older_copy_does_not_undo_a_stop() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=30)
+        older = await trial.registry.wishes()
+        assert older is not None
+        await trial.wish(wish("nanjing", stopped=True))
+        await trial.until(lambda: trial.open_slots("nanjing") == 0 and not trial.loans(), 2)
+        trial.registry._wishes = older  # Redis restarted from its last snapshot.
+        call_in(trial, 5)
+        await asyncio.sleep(25)
+        assert not trial.loans()
+        told = await trial.registry.wishes()
+        assert told is not None
+        assert told.stopped
+
+    tell(story, wishes=replace(wish("nanjing"), version=1))
