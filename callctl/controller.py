@@ -208,12 +208,15 @@ class Controller:
             order = await queue.next()
             if self._ledger.lease is None:
                 continue
+            if expect.overtaken(self._expected, order):
+                continue  # A slow PBX: the plan has changed while the order waited, and its opposite is behind it.
             if isinstance(order, Lend | OpenSlot) and not self._ledger.up:
                 self._expected = expect.failed(self._expected, order)
                 continue
             if isinstance(order, Lend) and order.token == UNTAKEN:
                 taken = await self._ledger.take(SeatRef(city, order.seat), order.assisted)
-                if taken is None or self._ledger.lease is None:
+                # Asked anew: who was frozen meanwhile (SIGSTOP, a paused machine) may have been deposed.
+                if taken is None or self._ledger.lease is None or not self._ledger.up:
                     self._expected = expect.failed(self._expected, order)
                     continue
                 untaken, order = order, replace(order, token=taken.token)

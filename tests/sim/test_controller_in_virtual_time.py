@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
+from callctl.core.commands import OpenSlot
 from callctl.core.events import CallRinging, PbxLost, SeatState
 from callctl.core.model import SlotRef
 from callctl.core.wishes import Wishes
@@ -371,3 +372,20 @@ def test_a_registry_that_comes_back_with_an_older_copy_does_not_undo_a_stop() ->
         assert told.stopped
 
     tell(story, wishes=replace(wish("nanjing"), version=1))
+
+
+def test_the_emergency_stop_does_not_wait_behind_what_a_slow_pbx_has_not_opened_yet() -> None:
+    async def story(trial: Trial) -> None:
+        await asyncio.sleep(5)
+        nanjing = trial.pbxs["nanjing"]
+        nanjing.timing = replace(nanjing.timing, order_s=0.7)
+        call_in(trial, 40)
+        await trial.until(lambda: trial.open_slots("nanjing") > 0, 30)
+        await trial.wish(replace(wish("nanjing", stopped=True)))
+        await asyncio.sleep(2.5)
+        obeyed = len(nanjing.orders)
+        await asyncio.sleep(30)
+        assert not [order for order in nanjing.orders[obeyed:] if isinstance(order, OpenSlot)]
+        assert trial.open_slots("nanjing") == 0
+
+    tell(story, province=a_province(4, {"nanjing": {"shared": 1, "helps": ()}}))
