@@ -49,7 +49,8 @@ class Pace:
     tick_s: float = 1.0  # Waits grow without any fact.
     batch_s: float = 0.01  # Facts that come together are planned together; also the longest they wait for it.
     reread_s: float = 30.0  # A lost fact misleads us no longer than this.
-    lease_s: float = 2.0  # A third of the lease's life: two tries may fail.
+    lease_s: float = 1.5  # A third of the lease's life: two tries may fail.
+    standby_s: float = 0.5  # Who does not lead asks more often: a killed leader shall be missed for five seconds at most.
     wishes_s: float = 0.5  # From a supervisor's switch to the first order.
     heartbeat_s: float = 10.0  # The dead man's switch waits 120 s.
     status_s: float = 0.5
@@ -207,6 +208,7 @@ class Controller:
         while True:
             order = await queue.next()
             if self._ledger.lease is None:
+                self._expected = expect.failed(self._expected, order)  # Should the lease be back before the next plan.
                 continue
             if expect.overtaken(self._expected, order):
                 continue  # A slow PBX: the plan has changed while the order waited, and its opposite is behind it.
@@ -259,7 +261,8 @@ class Controller:
                 await self._ledger.lead(self._world)
                 await self._ledger.tidy(self._world, expect.overlay(self._world, self._expected), self._plan)
                 self._wake.set()
-            pause = self._pace.lease_s if not self._unheard else self._pace.batch_s
+            pause = self._pace.lease_s if self.leading else self._pace.standby_s
+            pause = self._pace.batch_s if self._unheard else pause
             try:
                 async with asyncio.timeout(pause):
                     await self._ask_registry.wait()

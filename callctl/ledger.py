@@ -14,7 +14,7 @@ from callctl.store.port import History, Loan, Refusal, Registry, StoreLost
 
 log = structlog.get_logger()
 
-LEASE_TTL_S = 6.0  # A standby takes over this long after the leader fell silent.
+LEASE_TTL_S = 4.5  # A standby takes over this long after the leader fell silent, and half a second.
 LOAN_TTL_S = 120.0  # As the dead man's switch on the PBXs.
 RECOLLECT_S = 10.0  # An act whose desk died between history and registry is found this late.
 RECOLLECT_LOST_S = 30.0  # A lost history answers late; the registry's wishes shall not wait for it often.

@@ -123,7 +123,7 @@ def test_a_killed_controller_is_replaced_and_its_loans_are_adopted() -> None:
         trial.registry.resign = _nothing  # type: ignore[method-assign]  # SIGKILL resigns nothing.
         task.cancel()
         del trial.running["a"], controller, links
-        await trial.until(lambda: trial.running["b"][0].leading, 7)
+        await trial.until(lambda: trial.running["b"][0].leading, 5.1)
         await asyncio.sleep(3)
         after = trial.loans()
         assert all(after.get(seat) == queues for seat, queues in before.items())
