@@ -11,7 +11,7 @@ what is ours is marked on the PBXs by token, and the lease runs out.
 
 import asyncio
 import gc
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -123,9 +123,15 @@ class Controller:
     def _hear(self, fact: Fact) -> None:
         """Every link calls this, in its PBX's order. It must not block."""
         self._history.record(fact)
+        if fact.city in self._overflowed:
+            return  # Its picture has a gap already; it is read anew.
         if len(self._inbox) >= self._pace.inbox_most:
-            self._overflowed.add(fact.city)  # Its picture has a gap from here on.
-            return
+            # Who fills the inbox loses its place in it, not whoever speaks next.
+            [(loudest, _)] = Counter(each.city for each in self._inbox).most_common(1)
+            self._inbox = deque(each for each in self._inbox if each.city != loudest)
+            self._overflowed.add(loudest)
+            if fact.city == loudest:
+                return
         self._inbox.append(fact)
         self._wake.set()
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from callctl.core.commands import OpenSlot
-from callctl.core.events import CallRinging, PbxLost, SeatState
+from callctl.core.events import CallRinging, PbxLost, SeatReadied, SeatState
 from callctl.core.model import SlotRef
 from callctl.core.wishes import Wishes
 from callctl.sim.link import SimLink
@@ -389,3 +389,19 @@ def test_the_emergency_stop_does_not_wait_behind_what_a_slow_pbx_has_not_opened_
         assert trial.open_slots("nanjing") == 0
 
     tell(story, province=a_province(4, {"nanjing": {"shared": 1, "helps": ()}}))
+
+
+def test_a_pbx_gone_mad_costs_the_other_cities_nothing() -> None:
+    async def story(trial: Trial) -> None:
+        await asyncio.sleep(5)
+        controller = trial.running["a"][0]
+        for _ in range(100_000):
+            controller._hear(SeatReadied("xuzhou", 0.0, "1301", True))
+        controller._hear(SeatReadied("wuxi", 0.0, "1201", True))
+        await asyncio.sleep(0.3)
+        cities = controller.picture()["cities"]
+        assert (cities["wuxi"]["up"], cities["xuzhou"]["up"]) == (True, False)
+        await asyncio.sleep(3)
+        assert controller.picture()["cities"]["xuzhou"]["up"]
+
+    tell(story)
