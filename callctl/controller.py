@@ -11,7 +11,7 @@ what is ours is marked on the PBXs by token, and the lease runs out.
 
 import asyncio
 import gc
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -123,9 +123,15 @@ class Controller:
     def _hear(self, fact: Fact) -> None:
         """Every link calls this, in its PBX's order. It must not block."""
         self._history.record(fact)
+        if fact.city in self._overflowed:
+            return  # Its picture has a gap already; it is read anew.
         if len(self._inbox) >= self._pace.inbox_most:
-            self._overflowed.add(fact.city)  # Its picture has a gap from here on.
-            return
+            # Who fills the inbox loses its place in it, not whoever speaks next.
+            [(loudest, _)] = Counter(each.city for each in self._inbox).most_common(1)
+            self._inbox = deque(each for each in self._inbox if each.city != loudest)
+            self._overflowed.add(loudest)
+            if fact.city == loudest:
+                return
         self._inbox.append(fact)
         self._wake.set()
 
@@ -208,13 +214,17 @@ class Controller:
         while True:
             order = await queue.next()
             if self._ledger.lease is None:
+                self._expected = expect.failed(self._expected, order)  # Should the lease be back before the next plan.
                 continue
+            if expect.overtaken(self._expected, order):
+                continue  # A slow PBX: the plan has changed while the order waited, and its opposite is behind it.
             if isinstance(order, Lend | OpenSlot) and not self._ledger.up:
                 self._expected = expect.failed(self._expected, order)
                 continue
             if isinstance(order, Lend) and order.token == UNTAKEN:
                 taken = await self._ledger.take(SeatRef(city, order.seat), order.assisted)
-                if taken is None or self._ledger.lease is None:
+                # Asked anew: who was frozen meanwhile (SIGSTOP, a paused machine) may have been deposed.
+                if taken is None or self._ledger.lease is None or not self._ledger.up:
                     self._expected = expect.failed(self._expected, order)
                     continue
                 untaken, order = order, replace(order, token=taken.token)
@@ -257,7 +267,7 @@ class Controller:
                 await self._ledger.lead(self._world)
                 await self._ledger.tidy(self._world, expect.overlay(self._world, self._expected), self._plan)
                 self._wake.set()
-            pause = self._pace.lease_s if self._ledger.lease is not None else self._pace.standby_s
+            pause = self._pace.lease_s if self.leading else self._pace.standby_s
             pause = self._pace.batch_s if self._unheard else pause
             try:
                 async with asyncio.timeout(pause):
