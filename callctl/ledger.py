@@ -168,25 +168,31 @@ class Ledger:
             del self.taken[ref]
 
     async def read_wishes(self) -> None:
-        """What the supervisors want now. The history gives it back to a registry that forgot."""
+        """What the supervisors want now. The history gives it back to a registry that forgot, or that is behind."""
         try:
             wishes = await self._registry.wishes()
             if wishes is None:
                 wishes = await self._history.wishes() or Wishes()
                 if wishes.version:
                     await self._registry.restore_wishes(wishes)
+            elif self.wishes is not None and wishes.version < self.wishes.version:
+                wishes = self.wishes  # It came back with less than the history had told us meanwhile.
+                await self._registry.restore_wishes(wishes)
             self.wishes = wishes
         except StoreLost as lost:
-            # One of the two is lost: the last wishes hold; a fresh start asks the history alone.
             self.miss(lost)
-            if self.wishes is None:
-                await self._recollect()
+            await self._recollect()
 
     async def _recollect(self) -> None:
+        """Without the registry the history may know newer wishes (a stop!). With neither, the last ones hold."""
         try:
-            self.wishes = await self._history.wishes()
+            known = await self._history.wishes()
         except StoreLost as lost:
-            log.warning("wishes unknown: neither registry nor history answers", why=str(lost))
+            if self.wishes is None:
+                log.warning("wishes unknown: neither registry nor history answers", why=str(lost))
+            return
+        if self.wishes is None or (known is not None and known.version > self.wishes.version):
+            self.wishes = known
 
     async def publish(self, status: Mapping[str, Any]) -> None:
         """Show the province's picture to status, console and wallboard."""

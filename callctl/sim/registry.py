@@ -142,9 +142,10 @@ class MemoryRegistry:
 
 
 class MemoryHistory:
-    """Implements store.port.History: keeps every fact in a list, for checkers to read."""
+    """Implements store.port.History: keeps every fact in a list, for checkers to read. `lost` as the registry's."""
 
     def __init__(self) -> None:
+        self.lost = False
         self.facts: list[Fact] = []
         self.entries: list[AuditEntry] = []
         self.known: Wishes | None = None
@@ -160,4 +161,6 @@ class MemoryHistory:
 
     async def wishes(self) -> Wishes | None:
         """See store.port.History."""
+        if self.lost:
+            raise StoreLost("the history cannot be read")
         return self.known
