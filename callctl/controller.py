@@ -49,7 +49,7 @@ class Pace:
     tick_s: float = 1.0  # Waits grow without any fact.
     batch_s: float = 0.01  # Facts that come together are planned together; also the longest they wait for it.
     reread_s: float = 30.0  # A lost fact misleads us no longer than this.
-    lease_s: float = 2.0  # A third of the lease's life: two tries may fail.
+    lease_s: float = 1.0  # A quarter of the lease's life: two tries may fail, and a standby comes in time.
     wishes_s: float = 0.5  # From a supervisor's switch to the first order.
     heartbeat_s: float = 10.0  # The dead man's switch waits 120 s.
     status_s: float = 0.5

@@ -14,7 +14,7 @@ from callctl.store.port import History, Loan, Refusal, Registry, StoreLost
 
 log = structlog.get_logger()
 
-LEASE_TTL_S = 6.0  # A standby takes over this long after the leader fell silent.
+LEASE_TTL_S = 4.0  # So that a standby or a restarted controller leads within 5 s of a SIGKILL (design.md §7).
 LOAN_TTL_S = 120.0  # As the dead man's switch on the PBXs.
 
 

@@ -15,9 +15,7 @@ from callctl.render.folder import write_city
 from callctl.render.values import RenderError
 from callctl.settings import Settings, SettingsError, read_settings
 
-CityOption = Annotated[
-    str | None, typer.Option("--city", metavar="CITY", help="One city: code, Chinese name or area code.")
-]
+CityOption = Annotated[str | None, typer.Option("--city", metavar="CITY", help="Code, Chinese name or area code.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Every city with an Asterisk, one sub-folder each.")]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Absent, empty, or written by callctl before.")]
 ProvinceOption = Annotated[

@@ -178,8 +178,15 @@ class _Round:
             self.open_slots[Pair(assisted, room.code)] = number
 
     def _ringing(self, room: Room, assisted: str) -> int:
-        """Waiting calls of `assisted` that ring here: they are still in its queue, and need no further seat."""
-        return sum(seat.serving == assisted and seat.state is SeatState.RINGING for seat in room.view.seats.values())
+        """Waiting calls of `assisted` that ring here: they are still in its queue, and need no further seat.
+
+        Also those just answered here of which their own city has not told yet.
+        """
+        waiting = self.at.world.cities[assisted].waiting
+        return sum(
+            seat.serving == assisted and (seat.state is SeatState.RINGING or seat.call in waiting)
+            for seat in room.view.seats.values()
+        )
 
     # Loans to make -------------------------------------------------------------------------------------------------
 

@@ -136,13 +136,14 @@ def _foreign(found: Standing) -> str:
 def _standing(connection: Connection) -> Standing:
     script = ScriptDirectory.from_config(_config())
     head = script.get_current_head() or ""
+    # In this order: another process may be filling the database right now, tables and revision in one transaction.
+    names = set(inspect(connection).get_table_names()) - {"alembic_version"}
     revision = MigrationContext.configure(connection).get_current_revision() or ""
     if revision == head:
         fit = Fit.CURRENT
     elif revision:
         fit = Fit.OLDER if revision in {step.revision for step in script.walk_revisions()} else Fit.FOREIGN
     else:
-        names = set(inspect(connection).get_table_names()) - {"alembic_version"}
         fit = Fit.FOREIGN if names else Fit.EMPTY
     return Standing(fit, revision, head)
 

@@ -1,23 +1,17 @@
 """Two links on the cities as they are rendered: one assisted call through both PBXs, told by both in the same words."""
 
-import asyncio
-import contextlib
-import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
-from callctl import clock
 from callctl.core.commands import DropSlot, Lend, OpenSlot, Recall, RenewHeartbeat
 from callctl.core.events import (
     CallAnswered,
     CallEnded,
     CallRinging,
     CallWaiting,
-    Fact,
     LentSeat,
     LoanSeen,
-    PbxObserved,
     RingEnd,
     RingEnded,
     SeatChanged,
@@ -26,8 +20,8 @@ from callctl.core.events import (
 )
 from callctl.core.model import SlotRef
 from callctl.lab.phone import Habit
-from callctl.pbx.asterisk import AsteriskLink
 from tests.real.floor import Floor
+from tests.real.listener import Listener
 
 pytestmark = pytest.mark.real
 
@@ -35,44 +29,10 @@ SLOT = SlotRef("xuzhou", 1)
 ASSISTED, SUPPORTING = "yangzhou", "xuzhou"
 
 
-class Listener:
-    """One city's link, and what it told."""
-
-    def __init__(self, floor: Floor, code: str) -> None:
-        secret = floor.lab.settings.ami_secret(code)
-        self.link = AsteriskLink(floor.city(code), floor.lab.province, secret, clock.now, random.Random(1).random)
-        self.facts: list[Fact] = []
-        self._told = asyncio.Event()
-
-    def take(self, fact: Fact) -> None:
-        self.facts.append(fact)
-        self._told.set()
-
-    async def until(self, kind: type, true: Callable[[Fact], bool] = lambda fact: True) -> Fact:
-        async with asyncio.timeout(40):  # The longest wait is the trunk's rtp_timeout, 20 s.
-            while True:
-                for fact in self.facts:
-                    if isinstance(fact, kind) and true(fact):
-                        return fact
-                self._told.clear()
-                await self._told.wait()
-
-    async def observe(self) -> PbxObserved:
-        await self.link.reread()
-        return [fact for fact in self.facts if isinstance(fact, PbxObserved)][-1]
-
-
 @pytest.fixture
 async def links(floor: Floor) -> AsyncIterator[tuple[Listener, Listener]]:
-    both = (Listener(floor, ASSISTED), Listener(floor, SUPPORTING))
-    running = [asyncio.create_task(listener.link.run(listener.take)) for listener in both]
-    for listener in both:
-        await listener.until(PbxObserved)
-    yield both
-    for task in running:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    async with Listener(floor, ASSISTED) as home, Listener(floor, SUPPORTING) as helping:
+        yield home, helping
 
 
 async def test_both_cities_tell_one_assisted_call_in_the_same_words(floor, links) -> None:

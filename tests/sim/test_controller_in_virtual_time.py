@@ -166,7 +166,7 @@ def test_a_controller_that_sees_a_newer_token_on_a_slot_steps_down() -> None:
         nanjing = trial.pbxs["nanjing"]
         slot = SimSlot(open=False, token=99_999)
         nanjing.slots[SlotRef("wuxi", 30)] = slot
-        nanjing._set_slot(SlotRef("wuxi", 30), slot, is_open=True)
+        nanjing.set_slot(SlotRef("wuxi", 30), slot, is_open=True)
         await asyncio.sleep(0.1)
         assert not controller.leading
 
@@ -328,9 +328,9 @@ def test_a_frozen_link_gets_its_orders_again_when_it_is_back() -> None:
         link: SimLink = trial.links()["wuxi"]
         call_in(trial, 20)
         await asyncio.sleep(14)
-        trial.pbxs["wuxi"].alive = False
+        trial.pbxs["wuxi"].freeze()
         await asyncio.sleep(10)
-        trial.pbxs["wuxi"].alive = True
+        trial.pbxs["wuxi"].thaw()
         await trial.until(lambda: link.connected and bool(trial.pbxs["wuxi"].support["nanjing"]), 15)
 
     tell(story)

@@ -99,8 +99,8 @@ def test_what_waits_in_the_spool_is_told(app: typer.Typer, tmp_path: Path) -> No
 
 
 async def test_two_that_upgrade_at_once_do_it_once(sql_url: str) -> None:
-    engines = [open_engine(sql_url) for _ in range(4)]
-    done = await asyncio.gather(*(upgrade(engine) for engine in engines))
+    engines = [open_engine(sql_url) for _ in range(8)]
+    done = await asyncio.gather(*(act(engine) for engine, act in zip(engines, [upgrade, prepare] * 4, strict=True)))
     assert {one.fit for one in done} == {Fit.CURRENT}
     for engine in engines:
         await engine.dispose()

@@ -1,0 +1,85 @@
+"""Somebody who writes SIP as he likes: one raw request from a chosen address, and what is answered."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+
+from callctl.lab.wire import Address
+
+_SDP = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The final status, 0 where there is none within the time: pjsip drops what it cannot read."""
+
+    status: int
+
+    @property
+    def refused(self) -> bool:
+        """Whether nothing came of the request."""
+        return self.status == 0 or self.status >= 400
+
+
+class Stranger(asyncio.DatagramProtocol):
+    """A socket at `host`, any free port."""
+
+    def __init__(self, host: str, target: Address) -> None:
+        self.host, self.target = host, target
+        self._finals: dict[str, asyncio.Future[int]] = {}
+        self._transport: asyncio.DatagramTransport | None = None
+
+    async def __aenter__(self) -> "Stranger":
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.host, 0))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._transport
+        self._transport.close()
+
+    @property
+    def port(self) -> int:
+        assert self._transport
+        return int(self._transport.get_extra_info("sockname")[1])
+
+    def datagram_received(self, datagram: bytes, _: Address) -> None:
+        head = datagram.decode("utf-8", "replace").split("\r\n\r\n")[0].split("\r\n")
+        if not head[0].startswith("SIP/2.0 "):
+            return  # A BYE or an OPTIONS of theirs: he does not care.
+        fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
+        status, final = int(head[0].split()[1]), self._finals.get(fields.get("call-id", ""))
+        if final and not final.done() and status >= 200:
+            final.set_result(status)
+
+    async def ask(
+        self, method: str, number: str, *, sender: str = "stranger", to: str = "", extra: str = "", within_s: float = 0.6
+    ) -> Answer:
+        """Send one request; `sender` is a user, or a whole From. `extra` are whole lines, sent as they are.
+
+        Answers are not acknowledged: the PBX gives such a call up by itself, and reset() before the next test ends it.
+        """
+        assert self._transport
+        host, port, pbx = self.host, self.port, f"{self.target[0]}:{self.target[1]}"
+        call, body = secrets.token_hex(8), _SDP.format(host=host) if method == "INVITE" else ""
+        author = sender if "<" in sender else f"<sip:{sender}@{host}>"
+        lines = [
+            f"{method} sip:{number + '@' if number else ''}{pbx} SIP/2.0",
+            f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{call};rport",
+            "Max-Forwards: 70",
+            f"From: {author};tag={call}",
+            f"To: {to or f'<sip:{number}@{pbx}>'}",
+            f"Call-ID: {call}",
+            f"CSeq: 1 {method}",
+            f"Contact: <sip:stranger@{host}:{port}>",
+            *(["Content-Type: application/sdp"] if body else []),
+            *([extra] if extra else []),
+            f"Content-Length: {len(body)}",
+        ]
+        final = self._finals[call] = asyncio.get_running_loop().create_future()
+        self._transport.sendto(("\r\n".join(lines) + "\r\n\r\n" + body).encode("utf-8", "surrogateescape"), self.target)
+        try:
+            async with asyncio.timeout(within_s):
+                return Answer(await final)
+        except TimeoutError:
+            return Answer(0)
