@@ -148,9 +148,10 @@ class MemoryRegistry:
 
 
 class MemoryHistory:
-    """Implements store.port.History: keeps every fact in a list, for checkers to read."""
+    """Implements store.port.History: keeps every fact in a list, for checkers to read. `lost` as the registry's."""
 
     def __init__(self) -> None:
+        self.lost = False
         self.facts: list[Fact] = []
         self.entries: list[AuditEntry] = []
         self.known: Wishes | None = None  # A test may set what was wished before.
@@ -176,6 +177,8 @@ class MemoryHistory:
 
     async def wishes(self) -> Wishes | None:
         """See store.port.History."""
+        if self.lost:
+            raise StoreLost("the history cannot be read")
         return self.known
 
     async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:
