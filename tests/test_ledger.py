@@ -1,10 +1,13 @@
 """The ledger and a registry that knows more than it told us: answers were lost, or came in another order."""
 
+from structlog.testing import capture_logs
+
 from callctl.core.model import SeatRef
 from callctl.core.world import unseen
 from callctl.ledger import Ledger
 from callctl.sim.registry import MemoryHistory, MemoryRegistry
 from callctl.sim.virtual_time import loop_clock, run_virtual
+from callctl.store.port import StoreLost
 from tests.provinces import a_province
 
 PROVINCE = a_province(3)
@@ -25,3 +28,11 @@ def test_a_loan_whose_answer_was_lost_is_ours_and_not_refused_for_ever() -> None
         assert await ledger.take(SEAT, "xuzhou") is None, "a seat is lent to one city"
 
     run_virtual(story())
+
+
+def test_a_registry_that_never_answered_is_told_once() -> None:
+    ledger = Ledger(MemoryRegistry(loop_clock), MemoryHistory(), "a", loop_clock)
+    with capture_logs() as said:
+        ledger.miss(StoreLost("nobody at 127.0.0.1:1"))
+        ledger.miss(StoreLost("nobody at 127.0.0.1:1"))
+    assert [line["why"] for line in said] == ["nobody at 127.0.0.1:1"]
