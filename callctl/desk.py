@@ -50,6 +50,7 @@ class _Seen:
     wishes: Wishes
     registry_up: bool
     history_up: bool
+    why_down: str = ""  # Of the history.
 
 
 def shown_wish(wishes: Wishes, what: str, city: str) -> str:
@@ -222,16 +223,24 @@ class Desk:
 
     async def _audit(self, act: Act, entry: AuditEntry, wished: Wishes, seen: _Seen) -> bool | None:
         """True: in the audit. False: a stop, kept on disk. None: somebody else's act came first."""
+        why_down = seen.why_down
         try:
             if seen.history_up:
                 await self._history.audit(entry, wished)
                 return True
         except WishesChanged:
             return None
-        except StoreLost:
-            pass
+        except StoreLost as lost:
+            why_down = str(lost)
         if not _is_stop(act):
+<<<<<<< HEAD
             raise _sql_lost()
+=======
+            raise _sql_lost(why_down)
+        # Stopping matters more than the record of it, and the controller logs the stop too.
+        with contextlib.suppress(OSError):
+            self._unsent.keep(entry)
+>>>>>>> refs/heads/sec
         return False
 
     def _kept(self, entry: AuditEntry) -> bool:
@@ -275,19 +284,20 @@ class Desk:
         await self.settle()
         registered = remembered = None
         registry_up = history_up = True
+        why_down = ""
         try:
             registered = await self._registry.wishes()
         except StoreLost:
             registry_up = False
         try:
             remembered = await self._history.wishes()
-        except StoreLost:
-            history_up = False
+        except StoreLost as lost:
+            history_up, why_down = False, str(lost)
         wishes = registered or Wishes()
         if remembered and (registered is None or remembered.version > registered.version):
             wishes = remembered
             registry_up = registry_up and await self._restore(remembered)
-        return _Seen(wishes, registry_up, history_up)
+        return _Seen(wishes, registry_up, history_up, why_down)
 
     async def _restore(self, wishes: Wishes) -> bool:
         try:
@@ -368,9 +378,9 @@ def _is_stop(act: Act) -> bool:
     return isinstance(act, Stop) and act.stopped
 
 
-def _sql_lost() -> DeskClosed:
+def _sql_lost(why: str) -> DeskClosed:
     return DeskClosed(
-        "数据库联系不上，不能留审计，因此不执行；只有 callctl stop --all 仍可用，支援按原样继续",
+        f"数据库联系不上，不能留审计，因此不执行；只有 callctl stop --all 仍可用，支援按原样继续。原因：{why}",
         "the database cannot be reached, so the act cannot be audited and is not done; only `callctl stop --all` "
-        "works; assistance goes on as it was",
+        f"works; assistance goes on as it was. Why: {why}",
     )

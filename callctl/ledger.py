@@ -32,7 +32,7 @@ class Ledger:
         self._touched: set[SeatRef] = set()
         self.lease: int | None = None  # Fencing token while we lead.
         self.newest_seen = 0  # Slot tokens up to this one are not taken for a rival's: the registry was asked.
-        self._answers = False
+        self._answers: bool | None = None  # None: not asked yet; the first silence is told, too.
         self._renewed_at = 0.0
         self.taken: dict[SeatRef, Taken] = {}
         self.wishes: Wishes | None = None  # None: never heard; then nothing is planned.
@@ -44,7 +44,7 @@ class Ledger:
 
         The second half fences a controller that was frozen and wakes up: it asks before it lends or opens.
         """
-        return self._answers and self._now() - self._renewed_at <= LEASE_TTL_S
+        return bool(self._answers) and self._now() - self._renewed_at <= LEASE_TTL_S
 
     def step_down(self, why: str) -> None:
         """Order nothing more."""
@@ -224,7 +224,7 @@ class Ledger:
 
     def miss(self, lost: StoreLost) -> None:
         """The registry cannot be reached: nothing new is lent until it can."""
-        if self._answers:
+        if self._answers is not False:
             log.warning("registry lost: nothing new is lent", why=str(lost))
         self._answers = False
 

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import sys
 
 import typer
@@ -31,11 +32,18 @@ def make_app() -> typer.Typer:
 
 def run_command_line() -> int:
     """Run one command; its exit code."""
+    # A program started with a closed stream (`>&-`) has none: what it says then is lost, not a fault.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=None if _knows_chinese(stream.encoding) else "utf-8", errors="replace")
     # What a library has to say is for the service's log; a person at a terminal gets the one line of cli/exits.py.
     log.set_up("console", clock.now, level=logging.CRITICAL)
+    return _all_said(_run_one())
+
+
+def _run_one() -> int:
     try:
         make_app()(prog_name="callctl")
     except SystemExit as ending:
@@ -45,6 +53,19 @@ def run_command_line() -> int:
     except Exception as fault:
         return ended_by(fault)
     return 0
+
+
+def _all_said(code: int) -> int:
+    """Bring out what is still in the buffer: at the very end Python would complain in its own words, and say 120."""
+    try:
+        sys.stdout.flush()
+    except OSError as fault:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(fault, BrokenPipeError):  # `| head` has seen enough.
+            return code
+        print(f"callctl: {say('输出写不进去', 'the output cannot be written')}: {fault.strerror}", file=sys.stderr)
+        return code or 1
+    return code
 
 
 def _knows_chinese(encoding: str) -> bool:
