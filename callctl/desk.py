@@ -233,14 +233,7 @@ class Desk:
         except StoreLost as lost:
             why_down = str(lost)
         if not _is_stop(act):
-<<<<<<< HEAD
-            raise _sql_lost()
-=======
             raise _sql_lost(why_down)
-        # Stopping matters more than the record of it, and the controller logs the stop too.
-        with contextlib.suppress(OSError):
-            self._unsent.keep(entry)
->>>>>>> refs/heads/sec
         return False
 
     def _kept(self, entry: AuditEntry) -> bool:

@@ -1,10 +1,8 @@
 """The ledger and a registry that knows more than it told us: answers were lost, or came in another order."""
 
-<<<<<<< HEAD
 from dataclasses import replace
-=======
+
 from structlog.testing import capture_logs
->>>>>>> refs/heads/sec
 
 from callctl.core.model import SeatRef
 from callctl.core.wishes import Wishes
@@ -12,11 +10,7 @@ from callctl.core.world import unseen
 from callctl.ledger import Ledger
 from callctl.sim.registry import MemoryHistory, MemoryRegistry
 from callctl.sim.virtual_time import loop_clock, run_virtual
-<<<<<<< HEAD
-from callctl.store.port import AuditEntry
-=======
-from callctl.store.port import StoreLost
->>>>>>> refs/heads/sec
+from callctl.store.port import AuditEntry, StoreLost
 from tests.provinces import a_province
 
 PROVINCE = a_province(3)
@@ -39,7 +33,6 @@ def test_a_loan_whose_answer_was_lost_is_ours_and_not_refused_for_ever() -> None
     run_virtual(story())
 
 
-<<<<<<< HEAD
 def test_a_stop_that_only_the_history_heard_reaches_a_controller_without_the_registry() -> None:
     async def story() -> None:
         registry, history = MemoryRegistry(loop_clock), MemoryHistory()
@@ -61,11 +54,11 @@ def test_a_stop_that_only_the_history_heard_reaches_a_controller_without_the_reg
         assert ledger.wishes == stopped == await registry.wishes(), "a registry that comes back behind us learns it"
 
     run_virtual(story())
-=======
+
+
 def test_a_registry_that_never_answered_is_told_once() -> None:
     ledger = Ledger(MemoryRegistry(loop_clock), MemoryHistory(), "a", loop_clock)
     with capture_logs() as said:
         ledger.miss(StoreLost("nobody at 127.0.0.1:1"))
         ledger.miss(StoreLost("nobody at 127.0.0.1:1"))
     assert [line["why"] for line in said] == ["nobody at 127.0.0.1:1"]
->>>>>>> refs/heads/sec
