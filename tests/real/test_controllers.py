@@ -148,7 +148,9 @@ async def test_of_two_controllers_one_leads_and_the_other_takes_over_in_time(sta
     killed_at = clock.now()
     await until_led_anew(stage, killed_at)
     assert stage.wrote("b", '"leading"') == 1
-    assert await loans_and_slots(stage) == before
+    lent, slots = await loans_and_slots(stage)
+    assert lent <= before[0], "lent again, or twice (brought home meanwhile is right: the queue is calm)"
+    assert slots <= before[1]
 
 
 async def test_a_leader_frozen_beyond_its_lease_orders_nothing_when_it_wakes(stage: Stage) -> None:
