@@ -4,7 +4,6 @@ The audit in SQL comes first and carries the new wishes with it; Redis, which th
 act that dies in between is finished by the next desk or by the controller, which gives Redis what SQL knows.
 """
 
-import contextlib
 import json
 import secrets
 from collections.abc import Callable, Mapping
@@ -163,8 +162,8 @@ class Desk:
             await self._history.audit(entries[-1], wanted if wanted != last else None)
             self._unsent.sent()
             await self._registry.restore_wishes(wanted)
-        except (StoreLost, WishesChanged):
-            return 0
+        except (StoreLost, WishesChanged, AlreadyDone):
+            return 0  # AlreadyDone: another process of this machine has just sent them, and clears them away.
         return len(entries)
 
     async def _do(self, actor: Actor, act: Act, reason: str, request: str) -> Told:
@@ -208,13 +207,19 @@ class Desk:
         audited = await self._audit(act, entry, wished, seen)
         if audited is None:
             return None
+        kept = audited or self._kept(entry)
         try:
             written = await self._registry.put_wishes(seen.wishes.version, wished)
         except WishesChanged:
             return await self._after_lost_race(act, entry, wished, notes) if audited else None
         except StoreLost:
-            return Told(self._sentence(act), (*notes, _REDIS_LOST if audited else _BOTH_LOST), True, False, wished)
-        return Told(self._sentence(act), notes if audited else (*notes, _SQL_LOST), True, True, written)
+            if not kept:
+                raise DeskClosed(_BOTH_LOST.zh, _BOTH_LOST.en) from None
+            said = self._sentence(act)
+            later = Sentence(f"已记录，尚未生效：{said.zh}", f"recorded, not in effect yet: {said.en}")
+            return Told(later, (*notes, _REDIS_LOST if audited else _BOTH_LOST), True, False, wished)
+        lost = _SQL_LOST if kept else _UNAUDITED
+        return Told(self._sentence(act), notes if audited else (*notes, lost), True, True, written)
 
     async def _audit(self, act: Act, entry: AuditEntry, wished: Wishes, seen: _Seen) -> bool | None:
         """True: in the audit. False: a stop, kept on disk. None: somebody else's act came first."""
@@ -229,10 +234,15 @@ class Desk:
             why_down = str(lost)
         if not _is_stop(act):
             raise _sql_lost(why_down)
-        # Stopping matters more than the record of it, and the controller logs the stop too.
-        with contextlib.suppress(OSError):
-            self._unsent.keep(entry)
         return False
+
+    def _kept(self, entry: AuditEntry) -> bool:
+        """Whether the entry of a stop is safe on disk. Stopping matters more than the record of it."""
+        try:
+            self._unsent.keep(entry)
+        except OSError:
+            return False
+        return True
 
     async def _after_lost_race(
         self, act: Act, entry: AuditEntry, wished: Wishes, notes: tuple[Sentence, ...]
@@ -346,8 +356,10 @@ _SQL_LOST = Sentence(
     "数据库联系不上：已执行，审计记录暂存本机，恢复后补写",
     "the database cannot be reached: done; the audit entry is kept on this machine and written later",
 )
-
-
+_UNAUDITED = Sentence(
+    "数据库联系不上，本机磁盘也写不进：没有留下审计记录，请人工登记",
+    "the database cannot be reached and this machine's disk takes nothing: this act is not audited, write it down by hand",
+)
 _BOTH_LOST = Sentence(
     "Redis 和数据库都联系不上，命令送不到；要立即停止支援：停掉 callctl run，两分钟内各市自动停接外市来电",
     "neither Redis nor the database can be reached, no order gets through; to stop assistance now, stop "

@@ -31,12 +31,12 @@ class UnsentAudit:
 
     def take(self) -> list[AuditEntry]:
         """The kept entries; they stay on disk until sent() is called, also when this process dies before."""
-        if not self._sending.exists():
-            try:
+        try:
+            if not self._sending.exists():
                 self._file.rename(self._sending)
-            except OSError:  # Nothing kept; or this user may not read it, and the service will send it.
-                return []
-        lines = self._sending.read_text(encoding="utf-8").splitlines()
+            lines = self._sending.read_text(encoding="utf-8").splitlines()
+        except OSError:  # Nothing kept, or just sent by another; or not readable by this user: the service will send it.
+            return []
         return [AuditEntry(**json.loads(line)) for line in lines if line.endswith("}")]
 
     def sent(self) -> None:

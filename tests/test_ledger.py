@@ -1,13 +1,16 @@
 """The ledger and a registry that knows more than it told us: answers were lost, or came in another order."""
 
+from dataclasses import replace
+
 from structlog.testing import capture_logs
 
 from callctl.core.model import SeatRef
+from callctl.core.wishes import Wishes
 from callctl.core.world import unseen
 from callctl.ledger import Ledger
 from callctl.sim.registry import MemoryHistory, MemoryRegistry
 from callctl.sim.virtual_time import loop_clock, run_virtual
-from callctl.store.port import StoreLost
+from callctl.store.port import AuditEntry, StoreLost
 from tests.provinces import a_province
 
 PROVINCE = a_province(3)
@@ -36,3 +39,26 @@ def test_a_registry_that_never_answered_is_told_once() -> None:
         ledger.miss(StoreLost("nobody at 127.0.0.1:1"))
         ledger.miss(StoreLost("nobody at 127.0.0.1:1"))
     assert [line["why"] for line in said] == ["nobody at 127.0.0.1:1"]
+
+
+def test_a_stop_that_only_the_history_heard_reaches_a_controller_without_the_registry() -> None:
+    async def story() -> None:
+        registry, history = MemoryRegistry(loop_clock), MemoryHistory()
+        ledger = Ledger(registry, history, "a", loop_clock)
+        running = await registry.put_wishes(0, Wishes(quotas={"wuxi": 1}))
+        await ledger.read_wishes()
+        registry.lost = True
+        await ledger.read_wishes()
+        assert ledger.wishes == running, "a history that knows nothing newer changes nothing"
+        stopped = replace(running, version=2, stopped=True)
+        await history.audit(AuditEntry(0.0, "王值班长", "扬州", "stop all", "", "running", "stopped"), stopped)
+        await ledger.read_wishes()
+        assert ledger.wishes == stopped
+        history.lost = True
+        await ledger.read_wishes()
+        assert ledger.wishes == stopped, "with both lost the last wishes hold"
+        registry.lost = False
+        await ledger.read_wishes()
+        assert ledger.wishes == stopped == await registry.wishes(), "a registry that comes back behind us learns it"
+
+    run_virtual(story())

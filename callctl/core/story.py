@@ -65,7 +65,7 @@ class Leg:
     rung_at: float | None = None
     answered_at: float | None = None
     ended_at: float | None = None
-    end: str | None = None  # "talked", "lost", or why the ring ended; None: not ended, or not seen.
+    end: str | None = None  # "talked", "lost", "cancelled", or why the ring ended; None: not ended, or not seen.
     talked_s: float | None = None
     gone_at: float | None = None
 
@@ -304,6 +304,7 @@ def _ended(story: Story, fact: CallEnded) -> None:
     leg = _unfinished(story, fact.city, fact.by)
     if leg is None:
         if _just_ended(story, fact.city, fact.by, fact.at):
+            _correct_end(story, fact)
             return
         leg = Leg(fact.city, fact.by)
         story.legs.append(leg)
@@ -316,6 +317,15 @@ def _ended(story: Story, fact: CallEnded) -> None:
     _leave(story, leg.answered_at, None)
     story.left_at = story.left_at if story.left_at is not None else leg.answered_at
     story.state, story.outcome = "over", "cut_off" if fact.lost else "answered"
+
+
+def _correct_end(story: Story, fact: CallEnded) -> None:
+    """A PBX says "ended" first, and a moment later, where it was so, that the leg had died."""
+    if not fact.lost:
+        return
+    [leg for leg in story.legs if leg.city == fact.city and leg.by == fact.by and leg.ended_at is not None][-1].end = "lost"
+    if story.state == "over" and not isinstance(fact.by, LentSeat):
+        story.outcome = "cut_off"
 
 
 def _not_seen(story: Story, fact: NotSeen) -> None:
@@ -332,7 +342,12 @@ def _not_seen(story: Story, fact: NotSeen) -> None:
 
 
 def _close(story: Story) -> None:
-    """What only the whole shows: a call that was helped although its home PBX did not say so."""
+    """What only the whole shows: rings that the caller or another's answer ended, help the home PBX did not tell of."""
+    left_at = story.left_at if story.state != "waiting" else None
+    for leg in story.legs:
+        ringing = leg.running and leg.answered_at is None and not isinstance(leg.by, LentSeat)
+        if ringing and left_at is not None and left_at >= (leg.rung_at or 0.0):
+            leg.ended_at, leg.end = left_at, "cancelled"
     lent = [leg for leg in story.legs if isinstance(leg.by, LentSeat) and leg.answered_at is not None]
     at_home = [leg for leg in story.legs if not isinstance(leg.by, LentSeat)]
     if story.state == "unseen" and not at_home:

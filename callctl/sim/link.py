@@ -6,6 +6,7 @@ from collections.abc import Callable
 from callctl.core.commands import Order
 from callctl.core.events import Fact, PbxLost
 from callctl.pbx.port import OrderUnanswered
+from callctl.sim.parts import Connection
 from callctl.sim.pbx import SimPbx
 from callctl.sim.reading import observe
 
@@ -16,8 +17,11 @@ class SimLink:
     def __init__(self, pbx: SimPbx) -> None:
         self.pbx = pbx
         self._wanted = True
-        self._cut = asyncio.Event()
-        self._on_fact: Callable[[Fact], None] | None = None
+        self._connection: Connection | None = None
+        self._on_fact: Callable[[Fact], None] = _nobody
+        self._held: list[Fact] | None = None  # Not None while a reading is under way: what comes then comes after it.
+        self._asking: list[asyncio.Future[None]] = []
+        self._reading: asyncio.Task[None] | None = None
 
     @property
     def city(self) -> str:
@@ -27,61 +31,105 @@ class SimLink:
     @property
     def connected(self) -> bool:
         """Whether facts come and orders go."""
-        return self._on_fact is not None
+        return self._connection is not None
 
     async def run(self, on_fact: Callable[[Fact], None]) -> None:
-        """See pbx.port.PbxLink. A frozen PBX is noticed by the link's ping, after its deadline."""
+        """See pbx.port.PbxLink."""
+        self._on_fact = on_fact
         try:
             while True:
                 if self._wanted and self.pbx.alive:
-                    await self._talk(on_fact)
+                    await self._talk()
                     on_fact(PbxLost(self.city, self.pbx.now(), "the link broke"))
                 await asyncio.sleep(self.pbx.timing.reconnect_s)
         finally:
-            self._disconnect(on_fact)
+            self._disconnect()
 
-    async def _talk(self, on_fact: Callable[[Fact], None]) -> None:
-        self._cut.clear()
-        self._on_fact = on_fact
-        boot = self.pbx.booted_at
-        self.pbx.listeners.append(on_fact)
-        on_fact(observe(self.pbx))
-        while not self._cut.is_set() and self.pbx.alive and self.pbx.booted_at == boot:
+    async def _talk(self) -> None:
+        connection = self._connection = Connection(self._take)
+        self.pbx.connections.append(connection)
+        self._take(observe(self.pbx))
+        deadline_s = self.pbx.timing.deadline_s
+        while not connection.closed.is_set():
             try:
-                await asyncio.wait_for(self._cut.wait(), self.pbx.timing.deadline_s)
+                await asyncio.wait_for(connection.closed.wait(), deadline_s)
             except TimeoutError:
-                continue
-        self._disconnect(on_fact)
+                frozen_at = self.pbx.frozen_at  # The ping has not been answered within its deadline.
+                if frozen_at is not None and self.pbx.now() - frozen_at >= deadline_s:
+                    break
+        self._disconnect()
 
-    def _disconnect(self, on_fact: Callable[[Fact], None]) -> None:
-        self._on_fact = None
-        if on_fact in self.pbx.listeners:
-            self.pbx.listeners.remove(on_fact)
+    def _take(self, fact: Fact) -> None:
+        if self._held is None:
+            self._on_fact(fact)
+        else:
+            self._held.append(fact)
+
+    def _disconnect(self) -> None:
+        if self._connection in self.pbx.connections:
+            self.pbx.connections.remove(self._connection)
+        self._connection = None
+        self._held = None
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+        asking, self._asking = self._asking, []
+        for answered in asking:
+            if not answered.done():
+                answered.set_exception(OrderUnanswered(f"{self.city}: the link broke"))
 
     async def do(self, order: Order) -> None:
-        """See pbx.port.PbxLink."""
+        """See pbx.port.PbxLink. What a frozen PBX was told it does when it thaws, though nobody waits for it any more."""
         await asyncio.sleep(self.pbx.timing.order_s)
         if not self.connected:
             raise OrderUnanswered(f"{self.city}: not connected")
         if not self.pbx.alive:
+            self.pbx.obey_late(order)
             await asyncio.sleep(self.pbx.timing.deadline_s)
             raise OrderUnanswered(f"{self.city}: no answer within {self.pbx.timing.deadline_s:g} s")
         self.pbx.obey(order)
 
     async def reread(self) -> None:
-        """See pbx.port.PbxLink. What is told is what was true when the reading began."""
-        if not self.connected or not self.pbx.alive:
+        """See pbx.port.PbxLink. Told is what was true when the reading began; who asks meanwhile shares the next."""
+        if not self.connected:
             raise OrderUnanswered(f"{self.city}: not connected")
-        reading = observe(self.pbx)
-        await asyncio.sleep(self.pbx.timing.reading_s)
-        if self._on_fact is not None:
-            self._on_fact(reading)
+        answered = asyncio.get_running_loop().create_future()
+        self._asking.append(answered)
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        await answered
+
+    async def _read(self) -> None:
+        await asyncio.sleep(0)  # Who asks in this very moment is in time.
+        while self._asking:
+            asking = list(self._asking)
+            if not self.pbx.alive:
+                await asyncio.sleep(self.pbx.timing.deadline_s)
+                break
+            seen, self._held = observe(self.pbx), []
+            await asyncio.sleep(self.pbx.timing.reading_s)
+            self._on_fact(seen)
+            held, self._held = self._held, None
+            for fact in held:
+                self._on_fact(fact)
+            self._asking = [answered for answered in self._asking if answered not in asking]
+            for answered in asking:
+                if not answered.done():
+                    answered.set_result(None)
+        self._reading = None
+        if self._asking and self._connection is not None:
+            self._connection.closed.set()  # The PBX has not answered.
 
     def cut(self) -> None:
         """The link breaks; the PBX and its calls go on."""
         self._wanted = False
-        self._cut.set()
+        if self._connection is not None:
+            self._connection.closed.set()
 
     def mend(self) -> None:
         """The link may come back."""
         self._wanted = True
+
+
+def _nobody(fact: Fact) -> None:
+    """Before run() nobody listens."""

@@ -1,10 +1,13 @@
 """The parts of a simulated PBX, and how long it takes for things."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from callctl.core.events import Answerer, SeatState, WaitingCall
+from callctl.core.events import Answerer, Fact, SeatState, WaitingCall
 from callctl.core.model import Lending
+
+BY_HAND = 0  # The number of the slot that stands for a caller who was moved: no slot of the home queue.
 
 
 @dataclass(slots=True)
@@ -40,19 +43,34 @@ class SimCall:
     by: Answerer | None = None  # Rings or talks.
     answered_at: float = 0.0  # 0: not answered.
     timer: asyncio.TimerHandle | None = None
-    peer_seat: str = ""  # The lent seat at the other end.
+    peer_seat: str = ""  # The lent seat at the other end that rings or talks.
+    withdrawn_to: str = ""  # The city it shall be moved to, as soon as nobody is being rung for it.
+
+
+@dataclass(slots=True)
+class Connection:
+    """One link's connection to the PBX."""
+
+    on_fact: Callable[[Fact], None]
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(frozen=True, slots=True)
 class SimTiming:
-    """How long the simulated PBX takes for things; seconds."""
+    """How long the simulated PBX takes for things; seconds. The rings are those of render.asterisk.AsteriskTimes."""
 
     queue_looks_s: float = 0.5  # app_queue looks at its agents once a second: half of it on average.
-    ring_s: float = 15.0
+    home_ring_s: float = 20.0
+    slot_ring_s: float = 16.0
+    support_ring_s: float = 14.0
     invite_gives_up_s: float = 4.0
     backoff_s: float = 2.0
     order_s: float = 0.005
     reading_s: float = 0.05
     deadline_s: float = 2.0
     reconnect_s: float = 1.0
-    leg_lost_after_s: float = 5.0  # rtp_timeout of the trunk.
+    leg_lost_after_s: float = 20.0  # rtp_timeout of the trunk.
+    trunk_noticed_s: float = 5.0  # OPTIONS every 5 s, 2 s of patience: measured 3 to 7 s.
+    trunk_back_s: float = 3.0
+    phones_back_s: float = 5.0  # After a boot, until the phones have answered OPTIONS: measured 2 to 8 s.
+    survey_s: float = 8.0

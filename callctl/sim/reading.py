@@ -1,21 +1,18 @@
 """A full reading of a simulated PBX."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from callctl.core.events import LentSeat, LoanSeen, PbxObserved, SeatSeen, SlotSeen, SlotState, TalkSeen, TrunkSeen
+from callctl.core.events import HomeSeat, LoanSeen, PbxObserved, SeatSeen, SlotSeen, SlotState, TalkSeen, TrunkSeen
 from callctl.core.model import SlotRef
+from callctl.sim.parts import BY_HAND
+from callctl.sim.queue import SimQueue
 
-if TYPE_CHECKING:
-    from callctl.sim.pbx import SimPbx
 
-
-def observe(pbx: "SimPbx") -> PbxObserved:
+def observe(pbx: SimQueue) -> PbxObserved:
     """What a reading taken now shows."""
-    now = pbx.now()
     return PbxObserved(
         city=pbx.city,
-        at=now,
+        at=pbx.now(),
         waiting=tuple(pbx.calls[call].waiting for call in pbx.waiting),
         seats=tuple(SeatSeen(seat.id, seat.state, seat.ready, seat.free_from, seat.call) for seat in pbx.seats.values()),
         loans=tuple(
@@ -25,21 +22,15 @@ def observe(pbx: "SimPbx") -> PbxObserved:
             SlotSeen(ref, SlotState.OPEN if slot.open else SlotState.CLOSED, slot.token, bool(slot.call), slot.reason)
             for ref, slot in pbx.slots.items()
         ),
-        talks=(*_own_talks(pbx), *_remote_talks(pbx)),
+        talks=(*_own_talks(pbx), *(TalkSeen(call, by, since) for call, (by, since) in pbx.lent_talks.items())),
         trunks=tuple(TrunkSeen(other, up) for other, up in pbx.trunks.items()),
         booted_at=pbx.booted_at,
     )
 
 
-def _own_talks(pbx: "SimPbx") -> Iterator[TalkSeen]:
+def _own_talks(pbx: SimQueue) -> Iterator[TalkSeen]:
     for call in pbx.calls.values():
-        if call.answered_at and call.by is not None:
-            yield TalkSeen(call.waiting.call, call.by, call.answered_at)
-
-
-def _remote_talks(pbx: "SimPbx") -> Iterator[TalkSeen]:
-    """Calls of other cities that talk to seats here."""
-    for other in pbx.network.values():
-        for call in other.calls.values():
-            if call.answered_at and isinstance(call.by, SlotRef) and call.by.supporting == pbx.city:
-                yield TalkSeen(call.waiting.call, LentSeat(call.peer_seat, other.city), call.answered_at)
+        by = call.by
+        # A caller moved by hand talks on a bare trunk leg, which no queue knows.
+        if call.answered_at and (isinstance(by, HomeSeat) or (isinstance(by, SlotRef) and by.number != BY_HAND)):
+            yield TalkSeen(call.waiting.call, by, call.answered_at)

@@ -91,22 +91,17 @@ def start(folder: Path) -> Embedded:
     Raises EmbeddedFailed.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = _socket_path(folder.resolve())
         with (folder / "valkey.lock").open("w") as lock:
-            if _taken(lock):
-                return _join(folder, path)
-            return _spawn(folder.resolve(), path, lock)
+            for _ in range(int(START_S / _POLL_S)):
+                if not _taken(lock):
+                    return _spawn(folder.resolve(), path, lock)
+                if _answers(path):
+                    return Embedded(folder, path, None)
+                threading.Event().wait(_POLL_S)  # It is being started, or just ends.
     except OSError as error:
         raise EmbeddedFailed(f"cannot start the embedded registry in {folder}: {error.strerror or error}") from None
-
-
-def _join(folder: Path, path: Path) -> Embedded:
-    """Use the server that runs in the folder, or is just being started there."""
-    for _ in range(int(START_S / _POLL_S)):
-        if _answers(path):
-            return Embedded(folder, path, None)
-        threading.Event().wait(_POLL_S)
     raise EmbeddedFailed(f"the embedded registry in {folder} runs but does not answer: end the process that holds it")
 
 

@@ -95,9 +95,9 @@ class SqlHistory:
             async with asyncio.timeout(AUDIT_S):
                 await self._prepared()
                 body = await ledger.last_wishes(self._engine)
-        except LOST as error:
+                return decode_wishes(body) if body else None
+        except (*LOST, Unreadable) as error:
             raise StoreLost(f"the history cannot be read: {first_line(error)}") from None
-        return decode_wishes(body) if body else None
 
     async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:
         """See the port."""

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from callctl.core.events import Fact
 from callctl.core.model import SeatRef
 from callctl.core.wishes import Wishes
-from callctl.store.codec import decode_wishes, encode_wishes, without_numbers
+from callctl.store.codec import Unreadable, decode_wishes, encode_wishes, without_numbers
 from callctl.store.port import Loan, Refusal, StoreLost, WishesChanged
 
 DEADLINE_S = 0.9  # Longest a call may take, connecting included; then it is StoreLost.
@@ -120,7 +120,10 @@ class RedisRegistry:
     async def wishes(self) -> Wishes | None:
         """See the port."""
         text = await self._bounded(self._redis.hget(_WISHES, "json"))
-        return decode_wishes(text) if text else None
+        try:
+            return decode_wishes(text) if text else None
+        except Unreadable as error:
+            raise StoreLost(f"the wishes in the registry cannot be read: {error}") from None
 
     async def put_wishes(self, seen_version: int, wishes: Wishes) -> Wishes:
         """See the port. The new version is seen_version + 1, whatever `wishes` carries."""

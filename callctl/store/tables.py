@@ -129,7 +129,9 @@ legs = Table(
     Column("rung_at", Utc),
     Column("answered_at", Utc),
     Column("ended_at", Utc),
-    Column("how", String(16)),  # talked, lost, no_answer, busy, trunk_full, unreachable, refused, unknown; NULL: not seen.
+    # talked, lost (died in mid-talk), cancelled (the caller left, or another answered first), no_answer, busy, trunk_full,
+    # unreachable, refused, unknown; NULL: not seen.
+    Column("how", String(16)),
     Column("talked_s", Double),
     Column("gone_at", Utc),
     Index(None, "city", "rung_at"),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Recall
 from callctl.core.events import (
+    CallAnswered,
     CallLeftQueue,
     CallRinging,
     CallWaiting,
@@ -248,6 +249,15 @@ def test_a_seat_that_goes_from_free_to_ringing_to_talking_keeps_its_slot_open() 
     assert d.plan().open_slots == before
     d.hear(CallRinging("nanjing", d.now, call, SlotRef("wuxi", 1)))
     assert d.plan().open_slots == before
+
+
+def test_an_answer_told_by_the_supporting_city_first_lends_nobody_else() -> None:
+    d = day(cities=2)
+    [call] = d.calls(1)
+    [seat] = d.lent(d.plan(), "wuxi")
+    d.hear(CallRinging("wuxi", d.now, call, LentSeat(seat, "nanjing")))
+    d.hear(CallAnswered("wuxi", d.now, call, LentSeat(seat, "nanjing"), 30.0))
+    assert d.lent(d.plan(), "wuxi") == [seat]
 
 
 def test_a_trunk_seen_down_at_either_end_closes_its_slots() -> None:

@@ -125,6 +125,23 @@ def test_a_leg_lost_without_a_return_is_cut_off_not_answered() -> None:
     assert (story.state, story.outcome) == ("over", "cut_off")
 
 
+def test_an_end_that_is_corrected_to_lost_a_moment_later_is_lost() -> None:
+    """Asterisk says AgentComplete first; the dialplan's CCLegLost corrects it (recorded: lost-leg-yangzhou)."""
+    told = [*REMOTE[:6], CallEnded(Y, 140.0, C, SLOT, 14.9), CallEnded(Y, 140.3, C, SLOT, 14.9, lost=True)]
+    story = tell(told)
+    assert (story.outcome, [leg.end for leg in story.legs if leg.by == SLOT]) == ("cut_off", ["lost"])
+    story = tell([*told, waiting(140.4, since=100.0, returned=True), left(150.0, Outcome.ABANDONED)])
+    assert (story.outcome, story.requeues) == ("abandoned", 1)
+
+
+def test_rings_end_with_the_caller_s_hanging_up_or_another_s_answer() -> None:
+    rings = [waiting(100.0), CallRinging(Y, 120.0, C, SLOT), CallRinging(Y, 121.0, C, SlotRef("wuxi", 1))]
+    gone = tell([*rings, left(123.0, Outcome.ABANDONED)])
+    assert [(leg.end, leg.ended_at) for leg in gone.legs] == [("cancelled", 123.0), ("cancelled", 123.0)]
+    answered = tell([*rings, left(125.0), CallAnswered(Y, 125.0, C, SLOT, 25.0)])
+    assert [leg.end for leg in answered.legs] == [None, "cancelled"]
+
+
 def test_a_return_told_before_the_loss_stays_a_return() -> None:
     story = tell(
         [

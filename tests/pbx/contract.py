@@ -5,10 +5,7 @@ one home agent) and beta (helps alpha, two agents), and calls story(driver) insi
 Nothing here knows how calls are made or how time passes; patience is given in seconds and is generous.
 """
 
-import asyncio
-from collections.abc import Callable, Coroutine, Sequence
 from itertools import groupby
-from typing import Any, Protocol, TypeVar
 
 import pytest
 
@@ -19,7 +16,6 @@ from callctl.core.events import (
     CallLeftQueue,
     CallRinging,
     CallWaiting,
-    Fact,
     HomeSeat,
     LentSeat,
     LoanChanged,
@@ -34,109 +30,14 @@ from callctl.core.events import (
     SlotState,
 )
 from callctl.core.model import SlotRef
-from callctl.pbx.port import OrderRefused, OrderUnanswered, PbxLink
-
-F = TypeVar("F")
-
-
-class Driver(Protocol):
-    """The world around two PBXs, as a test moves it."""
-
-    alpha: PbxLink  # The assisted city.
-    beta: PbxLink  # The supporting city.
-    alpha_seat: str
-    beta_seats: Sequence[str]
-
-    def heard(self, link: PbxLink) -> list[Fact]:
-        """Every fact of that link so far, in order."""
-        ...
-
-    async def wait(self, seconds: float) -> None:
-        """Let time pass."""
-        ...
-
-    async def citizen_calls(self, number: str) -> None:
-        """A citizen dials alpha's 12345 and waits with endless patience."""
-        ...
-
-    async def citizen_hangs_up(self, number: str) -> None:
-        """That citizen is gone."""
-        ...
-
-    async def agent(self, seat: str, answers_after_s: float | None) -> None:
-        """What the agent does with the next rings: answers so fast, or never (None)."""
-        ...
-
-    async def agent_hangs_up(self, seat: str) -> None:
-        """The agent ends the talk."""
-        ...
-
-    async def pause(self, seat: str) -> None:
-        """The agent takes no home calls (pressed the phone's key, as agents do)."""
-        ...
-
-    async def cut(self, link: PbxLink) -> None:
-        """The management link breaks; calls go on."""
-        ...
-
-    async def mend(self, link: PbxLink) -> None:
-        """The management link can come back."""
-        ...
-
-    async def break_trunk(self) -> None:
-        """No signalling passes between the cities."""
-        ...
+from callctl.pbx.port import OrderRefused, OrderUnanswered
+from tests.pbx.contract_callers import CallerContract
+from tests.pbx.contract_faults import FaultContract
+from tests.pbx.driver import SLOT, TOKEN, Driver, Suite, lend, ready, remote_talk, until
 
 
-Story = Callable[[Driver], Coroutine[Any, Any, None]]
-
-SLOT = SlotRef("beta", 1)
-TOKEN = 5
-SOON_S = 10.0
-
-
-async def until(
-    driver: Driver, link: PbxLink, kind: type[F], true: Callable[[F], bool] = lambda _: True, after: int = 0
-) -> F:
-    """The first such fact, from the `after`-th fact on."""
-    for _ in range(int(SOON_S / 0.1) * 3):
-        for fact in driver.heard(link)[after:]:
-            if isinstance(fact, kind) and true(fact):
-                return fact
-        await driver.wait(0.1)
-    raise AssertionError(f"no such {kind.__name__} from {link.city}: {driver.heard(link)[after:]}")
-
-
-async def ready(driver: Driver) -> None:
-    """Both PBXs are read, and believe that a controller lives."""
-    for link in (driver.alpha, driver.beta):
-        await until(driver, link, PbxObserved)
-        await link.do(RenewHeartbeat(link.city))
-
-
-async def lend(driver: Driver) -> str:
-    """Beta's first seat serves alpha, and one slot is open."""
-    seat = driver.beta_seats[0]
-    await driver.beta.do(Lend("beta", seat, "alpha", TOKEN))
-    await driver.alpha.do(OpenSlot("alpha", SLOT, TOKEN))
-    return seat
-
-
-async def remote_talk(driver: Driver, number: str = "13800000001") -> CallAnswered:
-    """A citizen talks to beta's lent seat."""
-    await driver.pause(driver.alpha_seat)
-    seat = await lend(driver)
-    await driver.agent(seat, 0.5)
-    await driver.citizen_calls(number)
-    return await until(driver, driver.alpha, CallAnswered)
-
-
-class PbxContract:
-    """Subclass it and give run()."""
-
-    def run(self, story: Story) -> None:
-        """Build two cities, tell the story, take everything down."""
-        raise NotImplementedError
+class OrderContract(Suite):
+    """Orders, and calls on which nothing goes wrong."""
 
     def test_the_first_thing_heard_is_a_full_reading_with_every_seat(self) -> None:
         async def story(driver: Driver) -> None:
@@ -378,27 +279,5 @@ class PbxContract:
         self.run(story)
 
 
-class LoopDriver:
-    """What every driver shares: it runs the two links and keeps what they tell."""
-
-    def __init__(self, alpha: PbxLink, beta: PbxLink) -> None:
-        self.alpha, self.beta = alpha, beta
-        self._heard: dict[str, list[Fact]] = {"alpha": [], "beta": []}
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self) -> None:
-        """Run the links."""
-        for link in (self.alpha, self.beta):
-            self._tasks.append(asyncio.create_task(link.run(self._heard[link.city].append)))
-
-    async def stop(self) -> None:
-        """Take the links down."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def heard(self, link: PbxLink) -> list[Fact]:
-        return self._heard[link.city]
-
-    async def wait(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+class PbxContract(OrderContract, CallerContract, FaultContract):
+    """The whole suite. Subclass it and give run()."""

@@ -2,19 +2,30 @@
 
 from types import MappingProxyType
 
-from callctl.core.model import Province
+from callctl.core.events import SeatState
+from callctl.core.model import Province, QueueRules
+from callctl.pbx.port import PbxLink
 from callctl.sim.link import SimLink
 from callctl.sim.network import build_network
+from callctl.sim.pbx import SimPbx
 from callctl.sim.virtual_time import loop_clock, run_virtual
-from tests.pbx.contract import LoopDriver, PbxContract, Story
+from tests.pbx.contract import PbxContract
+from tests.pbx.driver import LoopDriver, Story
 from tests.provinces import a_city
+
+QUEUE = QueueRules(wrapup_s=3.0)
 
 
 def two_cities() -> Province:
     """Alpha with one agent, beta with two; both know each other and nobody else."""
     both = ("alpha", "beta")
     return Province(
-        MappingProxyType({"alpha": a_city("alpha", 11, both, shared=1), "beta": a_city("beta", 12, both, shared=2)})
+        MappingProxyType(
+            {
+                "alpha": a_city("alpha", 11, both, shared=1, queue=QUEUE),
+                "beta": a_city("beta", 12, both, shared=2, queue=QUEUE),
+            }
+        )
     )
 
 
@@ -27,6 +38,7 @@ class SimDriver(LoopDriver):
         super().__init__(self.links["alpha"], self.links["beta"])
         self.alpha_seat = "11001"
         self.beta_seats = ("12001", "12002")
+        self.wrapup_s = 3.0
         self.numbers: dict[str, str] = {}
         for pbx in self.pbxs.values():
             for seat in pbx.seats.values():
@@ -47,19 +59,52 @@ class SimDriver(LoopDriver):
     async def pause(self, seat: str) -> None:
         self._pbx(seat).set_ready(seat, ready=False)
 
-    async def cut(self, link: object) -> None:
+    async def agent_leaves(self, seat: str) -> None:
+        self._pbx(seat).set_phone(seat, SeatState.OFFLINE)
+
+    async def agent_comes(self, seat: str) -> None:
+        self._pbx(seat).set_phone(seat, SeatState.FREE)
+
+    async def unpause(self, seat: str) -> None:
+        self._pbx(seat).set_ready(seat, ready=True)
+
+    async def citizen_presses(self, number: str, key: str) -> None:
+        self.pbxs["alpha"].citizen_presses(self.numbers[number], key)
+
+    async def let_heartbeat_age(self, link: PbxLink) -> None:
+        self.pbxs[link.city].heartbeat_at -= 1000
+
+    async def freeze(self, link: PbxLink) -> None:
+        self.pbxs[link.city].freeze()
+
+    async def thaw(self, link: PbxLink) -> None:
+        self.pbxs[link.city].thaw()
+
+    async def kill(self, link: PbxLink) -> None:
+        self.pbxs[link.city].die()
+
+    async def boot(self, link: PbxLink) -> None:
+        self.pbxs[link.city].boot()
+
+    async def cut(self, link: PbxLink) -> None:
         assert isinstance(link, SimLink)
         link.cut()
 
-    async def mend(self, link: object) -> None:
+    async def mend(self, link: PbxLink) -> None:
         assert isinstance(link, SimLink)
         link.mend()
 
     async def break_trunk(self) -> None:
-        for here, there in (("alpha", "beta"), ("beta", "alpha")):
-            self.pbxs[here].trunks[there] = False
+        self._set_trunks(up=False)
 
-    def _pbx(self, seat: str):  # type: ignore[no-untyped-def]
+    async def mend_trunk(self) -> None:
+        self._set_trunks(up=True)
+
+    def _set_trunks(self, up: bool) -> None:
+        for here, there in (("alpha", "beta"), ("beta", "alpha")):
+            self.pbxs[here].set_trunk(there, up=up)
+
+    def _pbx(self, seat: str) -> SimPbx:
         return self.pbxs["alpha" if seat == self.alpha_seat else "beta"]
 
 

@@ -4,6 +4,7 @@ The supervisor acts through the desk; everything else is seen from outside: the 
 """
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -89,6 +90,21 @@ class Stage:
         """What a controller wrote."""
         return self._folder / f"controller-{name}.log"
 
+    def wrote(self, name: str, words: str) -> int:
+        """How many lines of a controller's log hold these words."""
+        return sum(words in line for line in self.log(name).read_text("utf-8", "replace").splitlines())
+
+    async def until_wrote(self, name: str, words: str, times: int = 1, within_s: float = 15.0) -> None:
+        """Wait for them."""
+        async with asyncio.timeout(within_s):
+            while self.wrote(name, words) < times:  # noqa: ASYNC110 - Another process writes the log.
+                await asyncio.sleep(0.05)
+
+    def lease(self, name: str) -> int:
+        """The lease with which a controller leads, or led last."""
+        lines = self.log(name).read_text("utf-8", "replace").splitlines()
+        return int(next(json.loads(line)["lease"] for line in reversed(lines) if '"leading"' in line))
+
     def kill(self, name: str = "a") -> None:
         """SIGKILL: no good-bye."""
         self.controllers[name].kill()
@@ -129,12 +145,6 @@ class Stage:
                         if call.rung_by is not None:
                             return call
                 await asyncio.sleep(0.02)
-
-    def journal(self, kind: str, city: str) -> int:
-        """How many facts of a kind the history holds of a city."""
-        with closing(sqlite3.connect(self.history)) as database:
-            asked = "select count(*) from journal where kind = ? and city = ?"
-            return int(database.execute(asked, (kind, city)).fetchone()[0])
 
     async def until_recorded(self, kind: str, part: str, city: str = ASSISTED, within_s: float = 15.0) -> None:
         """Wait until the history holds a fact of this kind with this in its text."""
@@ -185,13 +195,14 @@ class Stage:
         """Whether the assisted city would ring nobody abroad."""
         return not await self.open_slots()
 
-    async def a_slot_is_rung(self) -> bool:
-        """Whether a slot's leg is on its way from the assisted city."""
-        return "@cc-seat" in await self.floor.pbx(ASSISTED).cli("core show channels concise")
+    async def slot_rung(self, supporting: str, number: int = 1) -> bool:
+        """Whether a slot's leg is on its way from the assisted city, or talks."""
+        part = f"{supporting}-support-{number:02d}@cc-seat"
+        return part in await self.floor.pbx(ASSISTED).cli("core show channels concise")
 
-    async def no_slot_is_rung(self) -> bool:
+    async def slot_not_rung(self, supporting: str, number: int = 1) -> bool:
         """The opposite."""
-        return not await self.a_slot_is_rung()
+        return not await self.slot_rung(supporting, number)
 
     async def no_call_at(self, code: str) -> bool:
         """Whether a city's PBX has no call at all: no ghost."""
@@ -207,10 +218,14 @@ class Stage:
         """The slots that may be rung, as the PBX sees them."""
         return {name for name, line in (await self.slots(assisted)).items() if "paused" not in line}
 
+    async def no_free_slot_open(self) -> bool:
+        """The same, for new calls only: a slot in use stays open."""
+        return not any("paused" not in line and "Not in use" in line for line in (await self.slots()).values())
+
     async def loans(self, supporting: str, assisted: str = ASSISTED) -> set[str]:
         """The names of the seats in a support queue, as the PBX sees them."""
         shown = await self.floor.pbx(supporting).cli(f"queue show support-{assisted}")
-        return {line.split()[0] for line in map(str.strip, shown.splitlines()) if "PJSIP/" in line}
+        return {line.split()[0] for line in map(str.strip, shown.splitlines()) if f"-{assisted}-t" in line}
 
 
 def _queues(pbx: LabPbx) -> str:

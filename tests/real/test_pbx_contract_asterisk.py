@@ -11,7 +11,8 @@ import pytest
 
 from callctl.lab.lab import Lab
 from callctl.lab.program import find_asterisk
-from tests.pbx.contract import PbxContract, Story
+from tests.pbx.contract import PbxContract
+from tests.pbx.driver import Story
 from tests.real.conftest import PROJECT
 from tests.real.two_cities import Trunk, tell, two_cities
 

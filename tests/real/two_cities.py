@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from callctl.pbx import asterisk_names as names
 from callctl.pbx.asterisk import AsteriskLink, Timing
 from callctl.pbx.port import PbxLink
 from callctl.render.asterisk import AsteriskTimes
-from tests.pbx.contract import LoopDriver
+from tests.pbx.driver import LoopDriver, Story
 from tests.real.floor import Floor
 
 PLACES = {"alpha": 60, "beta": 61}  # The third number of the address; far from the cities of Jiangsu.
@@ -80,7 +80,7 @@ class _End(asyncio.DatagramProtocol):
     def __init__(self, on_datagram: Callable[[bytes], None]) -> None:
         self._on_datagram = on_datagram
 
-    def datagram_received(self, datagram: bytes, _sender: tuple[str, int]) -> None:
+    def datagram_received(self, datagram: bytes, _: tuple[str, int]) -> None:
         self._on_datagram(datagram)
 
 
@@ -170,6 +170,7 @@ class AsteriskDriver(LoopDriver):
         self._calls: dict[str, PhoneCall] = {}
         [self.alpha_seat] = seats_of("alpha")
         self.beta_seats = seats_of("beta")
+        self.wrapup_s = lab.province.cities["alpha"].queue.wrapup_s
 
     async def open(self) -> None:
         """The cities as new, every phone registered, the links running."""
@@ -266,9 +267,6 @@ class AsteriskDriver(LoopDriver):
         await self._floor.pbx(link.city).start()
         for seat in seats_of(link.city):  # As phones do when their PBX is back.
             await self._floor.phone(link.city, seat).register()
-
-
-Story = Callable[[AsteriskDriver], Awaitable[None]]
 
 
 async def tell(lab: Lab, story: Story) -> None:

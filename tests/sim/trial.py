@@ -25,7 +25,7 @@ class Trial:
         self.history.known = wishes
         self.facts: list[Fact] = []
         for pbx in self.pbxs.values():
-            pbx.listeners = _Always(self.facts.append)  # type: ignore[assignment]
+            pbx.taps.append(self.facts.append)
         self.running: dict[str, tuple[Controller, dict[str, SimLink], asyncio.Task[None]]] = {}
 
     def start(self, holder: str = "a", pace: Pace | None = None) -> Controller:
@@ -86,16 +86,6 @@ class Trial:
 
     def open_slots(self, city: str) -> int:
         return sum(slot.open for slot in self.pbxs[city].slots.values())
-
-
-class _Always(list):  # type: ignore[type-arg]
-    """Listeners of which one is always there: the trial itself."""
-
-    def __init__(self, always: Callable[[Fact], None]) -> None:
-        super().__init__([always])
-
-    def clear(self) -> None:
-        del self[1:]
 
 
 @asynccontextmanager

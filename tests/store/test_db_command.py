@@ -99,8 +99,8 @@ def test_what_waits_in_the_spool_is_told(app: typer.Typer, tmp_path: Path) -> No
 
 
 async def test_two_that_upgrade_at_once_do_it_once(sql_url: str) -> None:
-    engines = [open_engine(sql_url) for _ in range(4)]
-    done = await asyncio.gather(*(upgrade(engine) for engine in engines))
+    engines = [open_engine(sql_url) for _ in range(8)]
+    done = await asyncio.gather(*(act(engine) for engine, act in zip(engines, [upgrade, prepare] * 4, strict=True)))
     assert {one.fit for one in done} == {Fit.CURRENT}
     for engine in engines:
         await engine.dispose()
@@ -134,3 +134,15 @@ async def test_the_migrations_make_exactly_the_tables_the_program_uses(sql_url: 
         )
     await engine.dispose()
     assert differences == []
+
+
+def test_only_the_owner_may_read_the_citizens_numbers(app: typer.Typer, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert run(app, state, "db", "upgrade").exit_code == 0
+    spool = Spool(state / "spool")
+    spool.append(["one"])
+    spool.put_aside("two", "too long")
+    spool.close()
+    made = [state, *state.rglob("*")]
+    assert {path.name for path in made} >= {"state", "history.db", "spool", "damaged.txt"}
+    assert [path for path in made if path.stat().st_mode & 0o077] == []

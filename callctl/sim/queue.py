@@ -1,0 +1,374 @@
+"""The home queue of a simulated PBX: citizens wait, phones and slots ring for them, they talk, score, are called back.
+
+What is modelled, from pbx-asterisk.md: first come first served with penalties, up to 1 s between a free phone and its
+ring, refusal at once (486) where no lent agent is free and a back-off of the slot, slots that pause themselves where
+the city cannot be used, the dead man's switch. tests/pbx/contract.py holds it and real PBXs to one behaviour.
+"""
+
+from collections.abc import Callable, Mapping
+
+from callctl.core.events import (
+    Answerer,
+    CallAnswered,
+    CallEnded,
+    CallLeftQueue,
+    CallRinging,
+    CallWaiting,
+    HomeSeat,
+    LentSeat,
+    Outcome,
+    RingEnd,
+    RingEnded,
+    SeatChanged,
+    SeatReadied,
+    SeatState,
+    SlotChanged,
+    SlotState,
+    SurveyAnswered,
+    WaitingCall,
+)
+from callctl.core.model import City, Lending, SlotRef
+from callctl.pbx.asterisk_names import HEARTBEAT_STALE_S
+from callctl.sim.machine import Machine
+from callctl.sim.parts import BY_HAND, SimCall, SimSeat, SimSlot, SimTiming
+
+
+class SimQueue(Machine):
+    """One city's queue, phones and slots."""
+
+    def __init__(self, home: City, network: Mapping[str, "SimQueue"], now: Callable[[], float], timing: SimTiming) -> None:
+        super().__init__(home.code, now, timing)
+        self.home = home
+        self.network = network
+        self.slots: dict[SlotRef, SimSlot] = {}
+        self.support: dict[str, dict[str, int]] = {other: {} for other in network if home.may_help(other)}
+        self.trunks = {trunk.to: True for trunk in home.trunks}
+        self.empty()
+
+    def empty(self) -> None:
+        """As just started: no call, nobody paused."""
+        self.seats = {seat.id: SimSeat(seat.id, seat.lend) for seat in self.home.seats}
+        self.calls: dict[str, SimCall] = {}
+        self.waiting: list[str] = []  # In queue order.
+        self.lent_talks: dict[str, tuple[LentSeat, float]] = {}  # Other cities' calls with our agents; since when.
+        self.heartbeat_at = -1e9
+        self._scoring: dict[str, float] = {}  # Calls whose citizen is asked for a score, and until when.
+        self._numbered = 0
+        self._look_set = False
+
+    # Citizens -------------------------------------------------------------------------------------------------------
+
+    def citizen_calls(self, number: str) -> str:
+        """A citizen dials 12345 and waits; the call's id."""
+        self._numbered += 1
+        call = f"{self.city}-{int(self.booted_at)}.{self._numbered}"
+        self._enter(WaitingCall(call, number, self.now()))
+        return call
+
+    def _enter(self, waiting: WaitingCall, place: int | None = None) -> None:
+        self.calls[waiting.call] = SimCall(waiting, self.now())
+        if place is None:
+            place = len(self.waiting)
+            if waiting.returned:  # QUEUE_PRIO: in front of everybody who was never answered.
+                place = sum(self.calls[call].waiting.returned for call in self.waiting)
+        self.waiting.insert(place, waiting.call)
+        self.tell(CallWaiting(self.city, self.now(), waiting))
+        self.look_soon()
+
+    def _left(self, call: str, *outcomes: Outcome) -> None:
+        self.waiting.remove(call)
+        for outcome in outcomes:
+            self.tell(CallLeftQueue(self.city, self.now(), call, outcome))
+
+    def citizen_hangs_up(self, call_id: str) -> None:
+        """The citizen is gone, wherever the call was."""
+        self._scoring.pop(call_id, None)
+        call = self.calls.get(call_id)
+        if call is None:
+            return
+        if call.answered_at:
+            self.end(call)
+            return
+        if call_id in self.waiting:
+            self._left(call_id, Outcome.ABANDONED)
+        del self.calls[call_id]
+        if call.by is not None:
+            self._stop_ring(call, RingEnd.UNKNOWN, told_home=False)
+        self.look_soon()
+
+    def citizen_presses(self, call_id: str, key: str) -> None:
+        """1 while waiting: call me back. 1 to 5 after the talk: the score."""
+        call = self.calls.get(call_id)
+        if call is None:
+            if self.now() < self._scoring.pop(call_id, 0.0) and key in "12345":
+                self.tell(SurveyAnswered(self.city, self.now(), call_id, int(key)))
+        elif key == "1" and call_id in self.waiting and call.by is None and self.home.queue.offer_callback:
+            place = self.waiting.index(call_id)
+            self._left(call_id, Outcome.LEFT, Outcome.CALL_BACK)
+            self._enter(call.waiting, place)
+
+    # The queue looks for agents -------------------------------------------------------------------------------------
+
+    def look_soon(self) -> None:
+        """The queue looks for a free agent within its polling time."""
+        if not self._look_set and not self.dead:
+            self._look_set = True
+            self.later(self.timing.queue_looks_s, self._look)
+
+    def _look(self) -> None:
+        self._look_set = False
+        for call_id in tuple(self.waiting):
+            call = self.calls[call_id]
+            if call.withdrawn_to and call.by is None:
+                self._move(call)
+        callers = [self.calls[call] for call in self.waiting if self.calls[call].by is None]
+        for call, by in zip(callers, self._free_agents(), strict=False):
+            self._ring(call, by)
+        if callers and any(seat.state is SeatState.FREE and seat.free_from > self.now() for seat in self.seats.values()):
+            self.look_soon()
+
+    def _free_agents(self) -> list[Answerer]:
+        now = self.now()
+        seats = [
+            seat
+            for seat in self.seats.values()
+            if seat.state is SeatState.FREE and seat.ready and seat.lend is not Lending.DEDICATED and seat.free_from <= now
+        ]
+        seats.sort(key=lambda seat: (seat.free_from, seat.id))  # Least recent first, as strategy=leastrecent.
+        slots = sorted(ref for ref, slot in self.slots.items() if slot.open and not slot.call)
+        return [*(HomeSeat(seat.id) for seat in seats), *slots]  # Penalty 0, then penalty 10.
+
+    def _ring(self, call: SimCall, by: Answerer) -> None:
+        call.by = by
+        if isinstance(by, SlotRef):
+            self.slots[by].call = call.waiting.call
+            self.tell(CallRinging(self.city, self.now(), call.waiting.call, by))
+            self._dial_support(call, by.supporting)
+            return
+        seat = self.seats[by.seat]
+        self.ring_seat(seat, call.waiting.call, by)
+        if seat.answers_after_s is not None and seat.answers_after_s < self.timing.home_ring_s:
+            call.timer = self.later(seat.answers_after_s, self._answer, call)
+        else:
+            call.timer = self.later(self.timing.home_ring_s, self._no_answer_home, call, seat)
+
+    def ring_seat(self, seat: SimSeat, call: str, by: Answerer) -> None:
+        """The phone starts to ring."""
+        seat.state, seat.call = SeatState.RINGING, call
+        self.tell(CallRinging(self.city, self.now(), call, by))
+        self.tell(SeatChanged(self.city, self.now(), seat.id, SeatState.RINGING))
+
+    def _no_answer_home(self, call: SimCall, seat: SimSeat) -> None:
+        self._stop_ring(call, RingEnd.NO_ANSWER)
+        if self.home.queue.pause_unanswered:
+            self.set_ready(seat.id, ready=False, reason="Auto-Pause")
+        self.look_soon()
+
+    def _move(self, call: SimCall) -> None:
+        """By hand: out of the queue, and to the other city."""
+        # app_queue tells a withdrawn caller as abandoned; the dialplan then says the truth.
+        self._left(call.waiting.call, Outcome.ABANDONED, Outcome.MOVED)
+        call.by = SlotRef(call.withdrawn_to, BY_HAND)
+        self._dial_support(call, call.withdrawn_to)
+
+    # The trunk and the support queue at its far end ------------------------------------------------------------------
+
+    def _dial_support(self, call: SimCall, supporting: str) -> None:
+        peer, timing = self.network[supporting], self.timing
+        if self.now() - self.heartbeat_at > HEARTBEAT_STALE_S and not _by_hand(call):
+            self._fail_soon(call, 0.0, RingEnd.REFUSED)
+        elif not self.trunks.get(supporting) or not peer.trunks.get(self.city):
+            self._fail_soon(call, 0.0, RingEnd.UNREACHABLE)
+        elif self._legs(supporting) + peer._legs(self.city) >= self._channels(supporting):
+            self._fail_soon(call, timing.backoff_s, RingEnd.TRUNK_FULL)
+        elif not peer.alive:
+            self._fail_soon(call, timing.invite_gives_up_s, RingEnd.UNREACHABLE)
+        else:
+            seat = peer.free_lent_seat(self.city)
+            if seat is None:
+                self._fail_soon(call, timing.backoff_s, RingEnd.BUSY)
+                return
+            call.peer_seat = seat.id
+            peer.ring_seat(seat, call.waiting.call, LentSeat(seat.id, self.city))
+            if seat.answers_after_s is not None and seat.answers_after_s < timing.support_ring_s:
+                call.timer = self.later(seat.answers_after_s, self._answer, call)
+            else:
+                call.timer = self.later(timing.support_ring_s, self._no_answer_there, call)
+
+    def _fail_soon(self, call: SimCall, delay_s: float, why: RingEnd) -> None:
+        call.timer = self.later(delay_s, self._slot_failed, call, why)
+
+    def _legs(self, supporting: str) -> int:
+        legs = (call for call in self.calls.values() if isinstance(call.by, SlotRef) and call.peer_seat)
+        return sum(isinstance(call.by, SlotRef) and call.by.supporting == supporting for call in legs)
+
+    def _channels(self, other: str) -> int:
+        trunk = self.home.trunk_to(other)
+        return trunk.channels if trunk is not None else 0
+
+    def free_lent_seat(self, assisted: str) -> SimSeat | None:
+        """The lent seat the support queue would ring; None: 486."""
+        now = self.now()
+        if now - self.heartbeat_at > HEARTBEAT_STALE_S:
+            return None
+        lent = (self.seats[seat] for seat in sorted(self.support.get(assisted, ())))
+        return next((seat for seat in lent if seat.state is SeatState.FREE and seat.free_from <= now), None)
+
+    def _no_answer_there(self, call: SimCall) -> None:
+        """The lent seat rang out: its phone stops, the slot backs off."""
+        self._end_ring_there(call, RingEnd.NO_ANSWER)
+        self._fail_soon(call, self.timing.backoff_s, RingEnd.NO_ANSWER)
+
+    def peer_silent(self, city: str) -> None:
+        """The PBX of `city` answers no more: what it rings for us rings out, what talks to it is lost in a while."""
+        for call in tuple(self.calls.values()):
+            if not isinstance(call.by, SlotRef) or call.by.supporting != city or not call.peer_seat:
+                continue
+            if call.answered_at:
+                self.later(self.timing.leg_lost_after_s, self._lost_if_silent, call)
+            elif call.timer is not None:
+                call.timer.cancel()
+                self._fail_soon(call, self.timing.slot_ring_s, RingEnd.NO_ANSWER)
+
+    def _lost_if_silent(self, call: SimCall) -> None:
+        assert isinstance(call.by, SlotRef)
+        peer = self.network[call.by.supporting]
+        if self.calls.get(call.waiting.call) is call and (not peer.alive or call.waiting.call not in peer.lent_talks):
+            self.end(call, lost=True)
+
+    def _slot_failed(self, call: SimCall, why: RingEnd) -> None:
+        slot = call.by
+        assert isinstance(slot, SlotRef)
+        # The slot's dialplan: nobody there now leaves it open, a city that cannot be used pauses it.
+        known = self.slots.get(slot)
+        if why in (RingEnd.UNREACHABLE, RingEnd.REFUSED) and known is not None:
+            self.set_slot(slot, known, is_open=False, reason="Auto-Pause")
+        self._stop_ring(call, why)
+        self.look_soon()
+
+    def _stop_ring(self, call: SimCall, why: RingEnd, told_home: bool = True) -> None:
+        by, call_id = call.by, call.waiting.call
+        assert by is not None
+        if call.timer is not None:
+            call.timer.cancel()
+        if not isinstance(by, SlotRef):
+            call.by = None
+            self.end_ring(by.seat, call_id, by, why)
+            return
+        self._end_ring_there(call, why)
+        call.by = None
+        if by in self.slots:
+            self.slots[by].call = ""
+        if by.number == BY_HAND:
+            if call_id in self.calls:
+                self._enter_again(call)
+        elif told_home:
+            self.tell(RingEnded(self.city, self.now(), call_id, by, why))
+
+    def _enter_again(self, call: SimCall) -> None:
+        waiting = call.waiting
+        self._enter(WaitingCall(waiting.call, waiting.number, waiting.waiting_since, returned=True))
+
+    def _end_ring_there(self, call: SimCall, why: RingEnd) -> None:
+        if call.peer_seat:
+            peer, seat = self.far_end(call)
+            call.peer_seat = ""
+            peer.later(0.0, peer.end_ring, seat.seat, call.waiting.call, seat, why)
+
+    def end_ring(self, seat_id: str, call: str, by: Answerer, why: RingEnd) -> None:
+        """The phone stops ringing."""
+        if self.seats[seat_id].call == call:
+            self.tell(RingEnded(self.city, self.now(), call, by, why))
+            self._phone(seat_id, SeatState.FREE)
+
+    # Talk -----------------------------------------------------------------------------------------------------------
+
+    def _answer(self, call: SimCall) -> None:
+        now, call_id, by = self.now(), call.waiting.call, call.by
+        assert by is not None
+        pbx, seat = (self, by) if isinstance(by, HomeSeat) else self.far_end(call)
+        if pbx.seats[seat.seat].call != call_id:  # We were frozen, and the far end has given up meanwhile.
+            call.peer_seat = ""
+            self._slot_failed(call, RingEnd.NO_ANSWER)
+            return
+        call.answered_at = now
+        pbx._phone(seat.seat, SeatState.BUSY, call_id)
+        if isinstance(seat, LentSeat):
+            pbx.lent_talks[call_id] = (seat, now)
+            pbx.tell(CallAnswered(pbx.city, now, call_id, seat, now - call.entered_at))
+        if not _by_hand(call):
+            self._left(call_id, Outcome.LEFT)
+            self.tell(CallAnswered(self.city, now, call_id, by, now - call.entered_at))
+        talks_s = pbx.seats[seat.seat].talks_s
+        call.timer = None if talks_s is None else self.later(talks_s, self.agent_is_done, call)
+
+    def far_end(self, call: SimCall) -> tuple["SimQueue", LentSeat]:
+        """Where a remote call rings or talks."""
+        assert isinstance(call.by, SlotRef)
+        return self.network[call.by.supporting], LentSeat(call.peer_seat, self.city)
+
+    def _phone(self, seat_id: str, state: SeatState, call: str = "") -> None:
+        seat = self.seats[seat_id]
+        if seat.state is SeatState.OFFLINE:
+            return
+        seat.state, seat.call = state, call
+        self.tell(SeatChanged(self.city, self.now(), seat_id, state))
+        if state is SeatState.FREE:
+            self.look_soon()
+
+    def agent_is_done(self, call: SimCall) -> None:
+        """The agent hangs up, and the citizen is asked for a score."""
+        if self.home.queue.survey:
+            self._scoring[call.waiting.call] = self.now() + self.timing.survey_s
+        self.end(call)
+
+    def end(self, call: SimCall, lost: bool = False) -> None:
+        """The conversation is over, or lost: then the caller comes back to the front."""
+        now, call_id, by = self.now(), call.waiting.call, call.by
+        assert by is not None
+        if call.timer is not None:
+            call.timer.cancel()
+        del self.calls[call_id]
+        talked_s = now - call.answered_at
+        if not _by_hand(call):
+            # app_queue tells the end of a lost leg like any other; the dialplan then says the truth.
+            for said_lost in (False, True)[: 1 + lost]:
+                self.tell(CallEnded(self.city, now, call_id, by, talked_s, said_lost))
+        if isinstance(by, SlotRef):
+            far, seat = self.far_end(call)
+            if by in self.slots:
+                self.slots[by].call = ""
+            far.later(0.0, far.end_talk, seat, call_id)
+        else:
+            assert isinstance(by, HomeSeat)
+            self.seats[by.seat].free_from = now + self.home.queue.wrapup_s
+            self._phone(by.seat, SeatState.FREE)
+        if lost:
+            self._enter_again(call)
+        self.look_soon()
+
+    def end_talk(self, seat: LentSeat, call: str) -> None:
+        """At the supporting city: the remote call is over, wrap-up begins."""
+        talk = self.lent_talks.pop(call, None)
+        if talk is not None:
+            self.tell(CallEnded(self.city, self.now(), call, seat, self.now() - talk[1]))
+            self.seats[seat.seat].free_from = self.now() + self.home.queue.wrapup_s
+            self._phone(seat.seat, SeatState.FREE)
+
+    # Phones and slots -----------------------------------------------------------------------------------------------
+
+    def set_ready(self, seat_id: str, ready: bool, reason: str = "") -> None:
+        """The agent goes ready or takes a break."""
+        self.seats[seat_id].ready = ready
+        self.tell(SeatReadied(self.city, self.now(), seat_id, ready, reason))
+        self.look_soon()
+
+    def set_slot(self, ref: SlotRef, slot: SimSlot, is_open: bool, reason: str = "") -> None:
+        """Pause or unpause; told also where nothing changes."""
+        slot.open, slot.reason = is_open, reason
+        state = SlotState.OPEN if is_open else SlotState.CLOSED
+        self.tell(SlotChanged(self.city, self.now(), ref, slot.token, state, reason))
+
+
+def _by_hand(call: SimCall) -> bool:
+    return isinstance(call.by, SlotRef) and call.by.number == BY_HAND

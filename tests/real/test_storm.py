@@ -1,0 +1,69 @@
+"""A minute of everything at once on three real cities: nobody is doubled, nobody is lost, history and PBXs agree."""
+
+import asyncio
+
+import pytest
+
+from callctl import clock
+from callctl.lab.agents import CityAgents, Habits
+from callctl.lab.crowd import Citizen, Crowd, CrowdPlan
+from callctl.lab.queue_log import Account, read_queue_log
+from tests.real.stage import Stage
+
+pytestmark = pytest.mark.real
+CITIES = ("nanjing", "yangzhou", "xuzhou")
+STORM_S = 60.0
+# Yangzhou is flooded, the others have calls of their own; 12 to 20 citizens are in the cities at once.
+RATE_PER_S = {"yangzhou": 0.5, "nanjing": 0.12, "xuzhou": 0.12}
+HABITS = Habits(answer_after_s=0.8, talk_s=5.0, reject_share=0.1, no_answer_share=0.05)
+
+
+async def test_a_storm_doubles_nobody_loses_nobody_and_is_told_right(stage: Stage) -> None:
+    floor, lab = stage.floor, stage.floor.lab
+    began = clock.now()
+    queue = {code: floor.city(code).queue.name for code in CITIES}
+    agents = {
+        code: CityAgents(floor.city(code), lab.settings, tone=floor.tone(code), habits=HABITS, seed=3) for code in CITIES
+    }
+    await asyncio.gather(*(staff.start() for staff in agents.values()))
+    try:
+        await stage.control()
+        for code in CITIES:
+            await stage.assist(code)
+        crowds = {
+            code: Crowd(floor.city(code), CrowdPlan(rate, STORM_S, patience_s=40.0, scores=False, seed=3))
+            for code, rate in RATE_PER_S.items()
+        }
+        await asyncio.gather(*(crowd.run() for crowd in crowds.values()))
+        for staff in agents.values():
+            assert [phone.account.user for phone in staff.phones.values() if phone.most_calls_at_once > 1] == []
+        for code, crowd in crowds.items():
+            await check_city(stage, crowd, read_queue_log(floor.pbx(code).queue_log, queue[code], began - 1.0))
+            await stage.until_true(lambda code=code: stage.no_call_at(code), 10.0)
+        helped = sum(by not in (None, "yangzhou") for _, by in stage.outcomes("yangzhou").values())
+        assert helped >= 3, "the storm was to be more than yangzhou could answer alone"
+    finally:
+        for staff in agents.values():
+            await staff.leave()
+            await staff.close()
+
+
+async def check_city(stage: Stage, crowd: Crowd, log: Account) -> None:
+    """Citizens, queue_log and history tell the same."""
+    tally, code = crowd.tally(), crowd.city.code
+    assert (tally.thrown_out, tally.waiting, tally.talking) == (0, 0, 0), told(crowd.citizens)
+    assert tally.asked == len(crowd.citizens) == len(log.calls)
+    assert sum(tally.answered.values()) + tally.gave_up == tally.asked
+    assert log.inversions() == 0
+    ends = {call: "answered" if kept.answers else "abandoned" for call, kept in log.calls.items()}
+    assert sum(end == "answered" for end in ends.values()) == sum(tally.answered.values())
+
+    async def history_agrees() -> bool:
+        return {call: outcome for call, (outcome, _) in stage.outcomes(code).items()} == ends
+
+    await stage.until_true(history_agrees, 10.0)
+
+
+def told(citizens: list[Citizen]) -> list[str]:
+    """The calls that went wrong, as their phones tell them."""
+    return [f"{one.number}: {one.ended}" for one in citizens if one.answered_at is None and not one.gave_up]
