@@ -32,7 +32,7 @@ STREAMS = {
     "filtered": "lost-leg-yangzhou.ami.gz",  # What crosses the wire with the rendered eventfilter.
     "unfiltered": "slot-success-all-yangzhou.ami.gz",  # read=all, as a site without our filter would send it.
 }
-ROUNDS = 5
+ROUNDS = 3
 EVENTS = 60_000  # A stream; a few seconds for all four readers.
 MANY = 1_000_000
 CHUNK = 1448  # Bytes a write: one Ethernet segment, so that names do get cut in two.

@@ -31,6 +31,11 @@ def load(path: Path) -> Any:
     return module
 
 
+def measurements() -> list[Path]:
+    """The files that measure; others here are run by hand."""
+    return [path for path in sorted(HERE.glob("*.py")) if "\ndef measure(" in "\n" + path.read_text("utf-8")]
+
+
 def machine() -> str:
     """What the figures were measured on, and how busy it is."""
     lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
@@ -40,12 +45,12 @@ def machine() -> str:
 
 def main(names: list[str]) -> int:
     """Run the named measurements, or all; exit code 1 where one of them failed, 2 where there is none of that name."""
-    unknown = [name for name in names if name == "run" or not (HERE / f"{name}.py").is_file()]
+    there = {path.stem for path in measurements()}
+    unknown = [name for name in names if name not in there]
     if unknown:
-        there = ", ".join(sorted(path.stem for path in HERE.glob("*.py") if path.stem != "run"))
-        print(f"no measurement {', '.join(unknown)} in {HERE}; there are: {there}")
+        print(f"no measurement {', '.join(unknown)} in {HERE}; there are: {', '.join(sorted(there))}")
         return 2
-    files = [path for path in sorted(HERE.glob("*.py")) if path.stem != "run" and (not names or path.stem in names)]
+    files = [path for path in measurements() if not names or path.stem in names]
     known = {row["name"]: row for row in json.loads(OUT.read_text("utf-8"))} if names and OUT.exists() else {}
     failed, all_started = 0, time.monotonic()
     print(machine(), flush=True)

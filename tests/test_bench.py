@@ -31,11 +31,14 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return program
 
 
-@pytest.mark.parametrize("path", sorted(BENCH.glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", load(BENCH / "run.py").measurements(), ids=lambda path: path.stem)
 def test_every_measurement_can_be_loaded_by_the_program(path: Path) -> None:
-    program = load(BENCH / "run.py")
-    if path.stem != "run":
-        assert callable(program.load(path).measure)
+    assert callable(load(BENCH / "run.py").load(path).measure)
+
+
+def test_what_does_not_measure_is_not_run(bench: ModuleType) -> None:
+    (bench.HERE / "tables.py").write_text("raise SystemExit('run by hand')\n", encoding="utf-8")
+    assert [path.stem for path in bench.measurements()] == ["good"]
 
 
 def test_rows_are_printed_and_written_with_their_four_keys(bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

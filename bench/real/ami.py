@@ -17,8 +17,10 @@ TALKS = Habit(answer_after_s=0.3, talk_s=1.5)
 
 def let_in(lab: Lab) -> None:
     """A second manager account that reads all, as a site without our filter would have."""
-    with (lab.pbxs[ASSISTED].folders.etc / "manager.conf").open("a", encoding="utf-8") as conf:
-        conf.write(f"\n[{EAGER}]\nsecret = {SECRET}\nread = all\nwrite = system\n")
+    conf = lab.pbxs[ASSISTED].folders.etc / "manager.conf"
+    # Its events are all made, too.
+    lines = [line for line in conf.read_text("utf-8").splitlines() if not line.startswith("disabledevents")]
+    conf.write_text("\n".join([*lines, f"[{EAGER}]", f"secret = {SECRET}", "read = all", "write = system", ""]), "utf-8")
 
 
 async def events_a_call(made: Stage) -> list[Row]:

@@ -10,14 +10,13 @@ from pathlib import Path
 
 from bench.real.ground import Row, lab, load, row, say
 from callctl import clock
-from callctl.lab import sipp
+from callctl.lab import sipp, tones
 from callctl.lab.lab import Lab
 from tests.real.floor import Floor
 from tests.real.stage import ASSISTED, Stage
 
 HELPER = "xuzhou"
 SEATS = 12
-TALK_S = 2.0
 TICKS_PER_S = 100  # USER_HZ, proc(5).
 PATIENCE_S = 3000.0  # Nobody gives up: SIPp's callers would do so in mid-talk, too.
 TAIL_S = 40.0  # The last callers' wait and talk.
@@ -25,17 +24,20 @@ TAIL_S = 40.0  # The last callers' wait and talk.
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How many call, how long, and how many turns of each kind."""
+    """How many call, how long they talk, and how many turns of each kind."""
 
     name: str
     rate_per_s: float
     for_s: float
     turns: int
+    talk_s: float = 2.0
+    voice: bool = False
 
 
-# Twelve agents take 5 calls/s. A busy minute of the machine hits both kinds of turns, as they alternate.
-AT_HOME = Load("calls answered at home", 3.0, 10.0, 4)
-TOO_MANY = Load("more calls than agents at home", 7.0, 15.0, 2)
+# A busy minute of the machine hits both kinds of turns, as they alternate. Twelve agents take 5 calls/s of 2 s.
+SHORT = Load("calls of 2 s without voice", 3.0, 8.0, 3)
+VOICE = Load("calls of 10 s with voice", 1.0, 12.0, 2, talk_s=10.0, voice=True)
+TOO_MANY = Load("more calls than agents at home", 7.0, 12.0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +49,22 @@ class Turn:
     failed: int
 
 
-async def measure() -> list[Row]:
-    """Rows for calls answered at home, and for a city that is helped."""
-    rows: list[Row] = []
+async def measure() -> AsyncIterator[Row]:
+    """Rows for calls answered at home, and for a city that is helped, as soon as they are there."""
     async with lab((HELPER, ASSISTED), SEATS) as cities:
-        floors = []
-        try:
-            for code in cities.pbxs:
-                floors.append(
-                    await sipp.agents(
-                        cities.plan.folder,
-                        cities.province.cities[code],
-                        cities.settings,
-                        answer_after_s=0.1,
-                        talk_s=TALK_S,
-                    )
-                )
-            for each in (AT_HOME, TOO_MANY):
-                rows += _rows(each, *await _by_turns(cities, each))
-        finally:
-            for floor in floors:
-                floor.stop()
-    return rows
+        for each in (SHORT, VOICE, TOO_MANY):
+            floors = [await _agents(cities, code, each.talk_s) for code in cities.pbxs]
+            try:
+                for one in _rows(each, *await _by_turns(cities, each)):
+                    yield one
+            finally:
+                for floor in floors:
+                    floor.stop()
+
+
+async def _agents(cities: Lab, code: str, talk_s: float) -> sipp.Sipp:
+    city = cities.province.cities[code]
+    return await sipp.agents(cities.plan.folder, city, cities.settings, answer_after_s=0.1, talk_s=talk_s)
 
 
 async def _by_turns(cities: Lab, each: Load) -> tuple[list[Turn], list[Turn]]:
@@ -103,7 +99,9 @@ async def _assistance(cities: Lab) -> AsyncIterator[None]:
 async def _turn(cities: Lab, each: Load, seed: int) -> Turn:
     pbx = cities.pbxs[ASSISTED]
     cpu_before, began = _cpu_s(pbx.pid), clock.now()
-    crowd = sipp.SippLoad(each.rate_per_s, each.for_s, PATIENCE_S, seed)
+    voice = cities.plan.folder / "sipp" / "voice.alaw"
+    tones.write_file(voice, "citizen", 2)
+    crowd = sipp.SippLoad(each.rate_per_s, each.for_s, PATIENCE_S, seed, voice.name if each.voice else "")
     citizens = sipp.citizens(cities.plan.folder, pbx.city, crowd)
     try:
         await asyncio.sleep(each.for_s)
@@ -124,18 +122,15 @@ def _cpu_s(pid: int) -> float:
 
 
 def _rows(each: Load, with_it: list[Turn], without: list[Turn]) -> Iterator[Row]:
-    told = f"{each.name}: {each.rate_per_s:g}/s for {each.for_s:g} s, {each.turns} turns each, {load()}"
+    told = f"{each.rate_per_s:g} calls/s for {each.for_s:g} s, {each.turns} turns each by turns, {load()}"
     here, there = (statistics.median(turn.cpu_ms_a_call for turn in turns) for turns in (with_it, without))
-    yield row(f"real: PBX CPU a call, with callctl, {each.name}", here, "ms", told)
-    yield row(f"real: PBX CPU a call, without, {each.name}", there, "ms", told)
     many, few = (statistics.mean(turn.completed_per_s for turn in turns) for turns in (with_it, without))
-    yield row(f"real: calls completed, with callctl, {each.name}", many, "calls/s", told)
-    yield row(f"real: calls completed, without, {each.name}", few, "calls/s", told)
-    failed = sum(turn.failed for turn in with_it), sum(turn.failed for turn in without)
-    yield row(
-        f"real: calls/s one city carries, with / without, {each.name}",
-        there / here if each is AT_HOME else many / few,
-        "",
-        ("calls a CPU second of its PBX, aim 0.95" if each is AT_HOME else "calls completed while they came")
-        + f"; failed calls with {failed[0]}, without {failed[1]}; same configuration, no manager connected",
-    )
+    failed = f"failed calls with {sum(turn.failed for turn in with_it)}, without {sum(turn.failed for turn in without)}"
+    yield row(f"real: {each.name}: PBX CPU a call, with callctl", here, "ms", told)
+    yield row(f"real: {each.name}: PBX CPU a call, without", there, "ms", told)
+    if each is TOO_MANY:
+        told = f"same city, nobody helps: {few:.2f} calls/s; {failed}; {told}"
+        yield row(f"real: {each.name}: completed, with callctl / without", many / few, "", told)
+    else:
+        told = f"aim 0.95; calls a CPU second of the PBX; same configuration, no manager connected; {failed}; {told}"
+        yield row(f"real: {each.name}: calls/s with callctl / without", there / here, "", told)
