@@ -1,6 +1,7 @@
 """How long one plan takes, and how many facts a second the picture swallows, in steady churn. Run it: figures only."""
 
 import gc
+import os
 import random
 import statistics
 import time
@@ -43,12 +44,38 @@ from callctl.core.world import World, unseen
 FACTS_A_PLAN = 5
 ASSISTED_EVERY = 5  # Every fifth city is in need and switched on: a province in trouble, not a quiet night.
 LEASE = 1
-QUOTA = 10  # Seats each of the others lends at most, and in this churn does lend.
-# Cities, waiting calls, plans measured, aim.
-SIZES = ((13, 1_000, 2000, "p99 < 5 ms"), (60, 4_000, 500, ""), (300, 20_000, 300, "p99 < 100 ms"))
+SMALL, LARGE = "aim p99 < 5 ms", "aim p99 < 100 ms"
 
 
-def a_province(cities: int, seats: int) -> Province:
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A province, and how many plans are measured."""
+
+    cities: int
+    waiting: int
+    plans: int
+    aim: str = ""
+    quota: int = 10  # Seats each of the others lends at most, and in this churn does lend.
+    own_gc: bool = False  # Python's own thresholds of the cycle collector instead of the controller's.
+
+    def __str__(self) -> str:
+        lent = "all seats lent" if self.quota >= SEATS else f"{self.quota} lent each"
+        return f"{self.cities} cities x {SEATS} seats x {self.waiting} waiting, {lent}{', own gc' * self.own_gc}"
+
+
+SEATS = 100
+GROWTH = (Size(13, 1_000, 1500, SMALL), Size(60, 4_000, 400), Size(300, 20_000, 200, LARGE))
+# The same with more on loan, and with Python's own cycle collection.
+HARDER = (
+    Size(13, 1_000, 1000, SMALL, 20),
+    Size(13, 1_000, 1000, SMALL, SEATS),
+    Size(300, 20_000, 150, LARGE, 20),
+    Size(300, 20_000, 150, LARGE, SEATS),
+    Size(300, 20_000, 150, LARGE, own_gc=True),
+)
+
+
+def a_province(cities: int, seats: int, quota: int = 10) -> Province:
     """Full mesh; every tenth seat dedicated."""
     codes = ["c" + "".join(chr(97 + int(digit)) for digit in f"{i:03d}") for i in range(cities)]
     made = {}
@@ -59,7 +86,7 @@ def a_province(cities: int, seats: int) -> Province:
             "0514",
             PbxAddress(PbxKind.ASTERISK, "127.0.0.1"),
             QueueRules(),
-            LendRules(reserve=1, quota=QUOTA, helps=("*",)),
+            LendRules(reserve=1, quota=quota, helps=("*",)),
             tuple(Trunk(other, "127.0.0.1", 60) for other in codes if other != code),
             tuple(
                 Seat(f"{i:03d}{n:03d}", "", "", Lending.DEDICATED if n % 10 == 0 else Lending.SHARED) for n in range(seats)
@@ -166,18 +193,18 @@ class Churn:
         raise AssertionError(order)
 
 
-def churn_times(cities: int, waiting: int, plans: int) -> tuple[list[float], list[float]]:
+def churn_times(size: Size) -> tuple[list[float], list[float]]:
     """Milliseconds of fold + plan + reconcile, once the first wave of loans is out: by the wall clock, and of our CPU.
 
     The two differ where the machine is shared: the wall clock then times the neighbours too.
     """
-    churn = Churn(a_province(cities, 100), waiting, random.Random(1))
+    churn = Churn(a_province(size.cities, SEATS, size.quota), size.waiting, random.Random(1))
     for _ in range(10):
         churn.obey(churn.decide())
     times: list[float] = []
     cpu_times: list[float] = []
     gc.collect()
-    for _ in range(plans):
+    for _ in range(size.plans):
         churn.now += 0.2
         for code in churn.codes:  # Somebody is heard everywhere, outside of the clock.
             view = churn.world.cities[code]
@@ -206,24 +233,27 @@ def fold_rate(batch: int) -> float:
 
 def measure() -> list[dict[str, Any]]:
     """The rows for build/bench.json."""
-    gc.set_threshold(*GC_THRESHOLDS)  # As the controller does.
     rows: list[dict[str, Any]] = []
 
     def row(name: str, value: float, unit: str, against: str) -> None:
         rows.append({"name": name, "value": round(value, 3), "unit": unit, "against": against})
 
-    medians: list[tuple[int, float]] = []
-    for cities, waiting, plans, aim in SIZES:
-        times, cpu_times = churn_times(cities, waiting, plans)
+    medians: dict[Size, float] = {}
+    own = gc.get_threshold()
+    for size in (*GROWTH, *HARDER):
+        gc.set_threshold(*(own if size.own_gc else GC_THRESHOLDS))  # As the controller does.
+        times, cpu_times = churn_times(size)
         cuts, cpu_cuts = statistics.quantiles(times, n=100), statistics.quantiles(cpu_times, n=100)
-        what = f"fold+plan+reconcile, {cities} cities x 100 seats x {waiting} waiting"
-        row(f"{what}, p50", cuts[49], "ms", "")
-        row(f"{what}, p99", cuts[98], "ms", aim)
-        row(f"{what}, p50 of CPU time", cpu_cuts[49], "ms", "")
-        row(f"{what}, p99 of CPU time", cpu_cuts[98], "ms", aim)
-        medians.append((cities, cpu_cuts[49]))
-    (small, fast), (large, slow) = medians[0], medians[-1]
-    row("plan time growth exponent over cities", log(slow / fast) / log(large / small), "", "1 is linear")
+        busy = f"{size.aim}; wall clock, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores".lstrip("; ")
+        row(f"plan, {size}, p50", cuts[49], "ms", busy)
+        row(f"plan, {size}, p99", cuts[98], "ms", busy)
+        row(f"plan, {size}, p50 of CPU time", cpu_cuts[49], "ms", size.aim)
+        row(f"plan, {size}, p99 of CPU time", cpu_cuts[98], "ms", size.aim)
+        medians[size] = cpu_cuts[49]
+    few, many = GROWTH[0], GROWTH[-1]
+    grown = log(medians[many] / medians[few]) / log(many.cities / few.cities)
+    row("plan time growth exponent over cities", grown, "", f"1 is linear; p50 of CPU time, {few.cities} to {many.cities}")
+    gc.set_threshold(*own)
     for batch in (1, 10, 100, 1000):
         row(f"fold, {batch} facts a batch", fold_rate(batch), "facts/s", "")
     return rows

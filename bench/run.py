@@ -7,12 +7,15 @@ shared and noisy: read ratios first. `python bench/run.py plan_time` runs one fi
 
 import importlib.util
 import json
+import os
+import platform
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+KEYS = {"name", "value", "unit", "against"}
 OUT = HERE.parent / "build" / "bench.json"
 sys.path.insert(0, str(HERE.parent))
 
@@ -28,16 +31,36 @@ def load(path: Path) -> Any:
     return module
 
 
+def measurements() -> list[Path]:
+    """The files that measure; others here are run by hand."""
+    return [path for path in sorted(HERE.glob("*.py")) if "\ndef measure(" in "\n" + path.read_text("utf-8")]
+
+
+def machine() -> str:
+    """What the figures were measured on, and how busy it is."""
+    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
+
+
 def main(names: list[str]) -> int:
-    """Run the named measurements, or all; exit code 1 where one of them failed."""
-    files = [path for path in sorted(HERE.glob("*.py")) if path.stem != "run" and (not names or path.stem in names)]
+    """Run the named measurements, or all; exit code 1 where one of them failed, 2 where there is none of that name."""
+    there = {path.stem for path in measurements()}
+    unknown = [name for name in names if name not in there]
+    if unknown:
+        print(f"no measurement {', '.join(unknown)} in {HERE}; there are: {', '.join(sorted(there))}")
+        return 2
+    files = [path for path in measurements() if not names or path.stem in names]
     known = {row["name"]: row for row in json.loads(OUT.read_text("utf-8"))} if names and OUT.exists() else {}
-    failed = 0
+    failed, all_started = 0, time.monotonic()
+    print(machine(), flush=True)
     for number, path in enumerate(files, 1):
         print(f"[{number}/{len(files)}] {path.stem} …", flush=True)
         started = time.monotonic()
         try:
             rows = load(path).measure()
+            wrong = next((row for row in rows if set(row) != KEYS), None)
+            assert wrong is None, f"a row must have {', '.join(sorted(KEYS))}: {wrong}"
         except Exception as error:  # One broken measurement must not hide the others.
             print(f"    failed: {type(error).__name__}: {error}", flush=True)
             failed += 1
@@ -48,7 +71,8 @@ def main(names: list[str]) -> int:
         print(f"    ({time.monotonic() - started:.0f} s)", flush=True)
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(list(known.values()), ensure_ascii=False, indent=2) + "\n", "utf-8")
-    print(f"written: {OUT.relative_to(HERE.parent)} ({len(known)} rows)")
+    print(f"in all {time.monotonic() - all_started:.0f} s, {machine()}")
+    print(f"written: {OUT} ({len(known)} rows)")
     return 1 if failed else 0
 
 

@@ -19,7 +19,7 @@ from callctl.controller import Controller
 from callctl.core.commands import Order
 from callctl.core.events import Fact, PbxLost, PbxObserved
 from callctl.core.model import City, PbxKind, Province
-from callctl.desk import Desk
+from callctl.desk import Desk, DeskClosed
 from callctl.pbx.asterisk import AsteriskLink
 from callctl.pbx.port import LOGIN_REFUSED, PbxLink
 from callctl.settings import Settings, SettingsError
@@ -27,7 +27,7 @@ from callctl.store.connect import open_history, open_registry
 from callctl.store.port import History, Registry
 from callctl.unsent import UnsentAudit
 
-SETTLE_EVERY_S = 10.0  # How late an emergency stop made without SQL may reach the audit once SQL is back.
+SETTLE_EVERY_S = 10.0  # How late an act made without SQL, or without Redis, may reach it once it is back.
 STOP_WITHIN_S = 10.0  # A clean stop takes one order's deadline; systemd's own patience is 90 s.
 
 STARTUP_S = 20.0  # A password refused in this time is a mistake of whoever starts us; later it is one city's trouble.
@@ -209,10 +209,17 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
 
 async def _settle(desk: Desk) -> None:
     while True:
-        count = await desk.settle()
-        if count:
-            log.info("kept audit entries written", count=count)
+        await catch_up(desk)
         await asyncio.sleep(SETTLE_EVERY_S)
+
+
+async def catch_up(desk: Desk) -> None:
+    """Give each store what only the other one, or this machine's disk, knows of the supervisors' acts."""
+    count = await desk.settle()
+    if count:
+        log.info("kept audit entries written", count=count)
+    with contextlib.suppress(DeskClosed):  # Both are lost: nothing to give.
+        await desk.wishes()
 
 
 async def _watchdog(environment: Mapping[str, str]) -> None:

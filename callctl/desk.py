@@ -4,7 +4,6 @@ The audit in SQL comes first and carries the new wishes with it; Redis, which th
 act that dies in between is finished by the next desk or by the controller, which gives Redis what SQL knows.
 """
 
-import contextlib
 import json
 import secrets
 from collections.abc import Callable, Mapping
@@ -51,6 +50,7 @@ class _Seen:
     wishes: Wishes
     registry_up: bool
     history_up: bool
+    why_down: str = ""  # Of the history.
 
 
 def shown_wish(wishes: Wishes, what: str, city: str) -> str:
@@ -207,30 +207,42 @@ class Desk:
         audited = await self._audit(act, entry, wished, seen)
         if audited is None:
             return None
+        kept = audited or self._kept(entry)
         try:
             written = await self._registry.put_wishes(seen.wishes.version, wished)
         except WishesChanged:
             return await self._after_lost_race(act, entry, wished, notes) if audited else None
         except StoreLost:
-            return Told(self._sentence(act), (*notes, _REDIS_LOST if audited else _BOTH_LOST), True, False, wished)
-        return Told(self._sentence(act), notes if audited else (*notes, _SQL_LOST), True, True, written)
+            if not kept:
+                raise DeskClosed(_BOTH_LOST.zh, _BOTH_LOST.en) from None
+            said = self._sentence(act)
+            later = Sentence(f"已记录，尚未生效：{said.zh}", f"recorded, not in effect yet: {said.en}")
+            return Told(later, (*notes, _REDIS_LOST if audited else _BOTH_LOST), True, False, wished)
+        lost = _SQL_LOST if kept else _UNAUDITED
+        return Told(self._sentence(act), notes if audited else (*notes, lost), True, True, written)
 
     async def _audit(self, act: Act, entry: AuditEntry, wished: Wishes, seen: _Seen) -> bool | None:
         """True: in the audit. False: a stop, kept on disk. None: somebody else's act came first."""
+        why_down = seen.why_down
         try:
             if seen.history_up:
                 await self._history.audit(entry, wished)
                 return True
         except WishesChanged:
             return None
-        except StoreLost:
-            pass
+        except StoreLost as lost:
+            why_down = str(lost)
         if not _is_stop(act):
-            raise _sql_lost()
-        # Stopping matters more than the record of it, and the controller logs the stop too.
-        with contextlib.suppress(OSError):
-            self._unsent.keep(entry)
+            raise _sql_lost(why_down)
         return False
+
+    def _kept(self, entry: AuditEntry) -> bool:
+        """Whether the entry of a stop is safe on disk. Stopping matters more than the record of it."""
+        try:
+            self._unsent.keep(entry)
+        except OSError:
+            return False
+        return True
 
     async def _after_lost_race(
         self, act: Act, entry: AuditEntry, wished: Wishes, notes: tuple[Sentence, ...]
@@ -265,19 +277,20 @@ class Desk:
         await self.settle()
         registered = remembered = None
         registry_up = history_up = True
+        why_down = ""
         try:
             registered = await self._registry.wishes()
         except StoreLost:
             registry_up = False
         try:
             remembered = await self._history.wishes()
-        except StoreLost:
-            history_up = False
+        except StoreLost as lost:
+            history_up, why_down = False, str(lost)
         wishes = registered or Wishes()
         if remembered and (registered is None or remembered.version > registered.version):
             wishes = remembered
             registry_up = registry_up and await self._restore(remembered)
-        return _Seen(wishes, registry_up, history_up)
+        return _Seen(wishes, registry_up, history_up, why_down)
 
     async def _restore(self, wishes: Wishes) -> bool:
         try:
@@ -343,8 +356,10 @@ _SQL_LOST = Sentence(
     "数据库联系不上：已执行，审计记录暂存本机，恢复后补写",
     "the database cannot be reached: done; the audit entry is kept on this machine and written later",
 )
-
-
+_UNAUDITED = Sentence(
+    "数据库联系不上，本机磁盘也写不进：没有留下审计记录，请人工登记",
+    "the database cannot be reached and this machine's disk takes nothing: this act is not audited, write it down by hand",
+)
 _BOTH_LOST = Sentence(
     "Redis 和数据库都联系不上，命令送不到；要立即停止支援：停掉 callctl run，两分钟内各市自动停接外市来电",
     "neither Redis nor the database can be reached, no order gets through; to stop assistance now, stop "
@@ -356,9 +371,9 @@ def _is_stop(act: Act) -> bool:
     return isinstance(act, Stop) and act.stopped
 
 
-def _sql_lost() -> DeskClosed:
+def _sql_lost(why: str) -> DeskClosed:
     return DeskClosed(
-        "数据库联系不上，不能留审计，因此不执行；只有 callctl stop --all 仍可用，支援按原样继续",
+        f"数据库联系不上，不能留审计，因此不执行；只有 callctl stop --all 仍可用，支援按原样继续。原因：{why}",
         "the database cannot be reached, so the act cannot be audited and is not done; only `callctl stop --all` "
-        "works; assistance goes on as it was",
+        f"works; assistance goes on as it was. Why: {why}",
     )

@@ -16,6 +16,8 @@ log = structlog.get_logger()
 
 LEASE_TTL_S = 4.0  # So that a standby or a restarted controller leads within 5 s of a SIGKILL (design.md §7).
 LOAN_TTL_S = 120.0  # As the dead man's switch on the PBXs.
+RECOLLECT_S = 10.0  # An act whose desk died between history and registry is found this late.
+RECOLLECT_LOST_S = 30.0  # A lost history answers late; the registry's wishes shall not wait for it often.
 
 
 class Ledger:
@@ -30,10 +32,11 @@ class Ledger:
         self._touched: set[SeatRef] = set()
         self.lease: int | None = None  # Fencing token while we lead.
         self.newest_seen = 0  # Slot tokens up to this one are not taken for a rival's: the registry was asked.
-        self._answers = False
+        self._answers: bool | None = None  # None: not asked yet; the first silence is told, too.
         self._renewed_at = 0.0
         self.taken: dict[SeatRef, Taken] = {}
         self.wishes: Wishes | None = None  # None: never heard; then nothing is planned.
+        self._recollect_at = 0.0  # When the history is asked although the registry answers.
 
     @property
     def up(self) -> bool:
@@ -41,7 +44,7 @@ class Ledger:
 
         The second half fences a controller that was frozen and wakes up: it asks before it lends or opens.
         """
-        return self._answers and self._now() - self._renewed_at <= LEASE_TTL_S
+        return bool(self._answers) and self._now() - self._renewed_at <= LEASE_TTL_S
 
     def step_down(self, why: str) -> None:
         """Order nothing more."""
@@ -168,25 +171,41 @@ class Ledger:
             del self.taken[ref]
 
     async def read_wishes(self) -> None:
-        """What the supervisors want now. The history gives it back to a registry that forgot."""
-        try:
-            wishes = await self._registry.wishes()
-            if wishes is None:
-                wishes = await self._history.wishes() or Wishes()
-                if wishes.version:
-                    await self._registry.restore_wishes(wishes)
-            self.wishes = wishes
-        except StoreLost as lost:
-            # One of the two is lost: the last wishes hold; a fresh start asks the history alone.
-            self.miss(lost)
-            if self.wishes is None:
-                await self._recollect()
+        """What the supervisors want now: the newest version that the registry, the history or we ourselves know.
 
-    async def _recollect(self) -> None:
+        A registry that forgot, or came back with an older copy, is told; else a stop would be undone by a snapshot.
+        """
+        registered, told = None, True
         try:
-            self.wishes = await self._history.wishes()
+            registered = await self._registry.wishes()
         except StoreLost as lost:
-            log.warning("wishes unknown: neither registry nor history answers", why=str(lost))
+            self.miss(lost)
+            told = False
+        newest = _newest(registered, self.wishes)
+        if newest is not None:
+            self.wishes = newest  # In effect at once, before a slow history is asked.
+        behind = registered is None or newest is None or registered.version < newest.version
+        if behind or self._now() >= self._recollect_at:
+            newest = await self._recollect(newest, told)
+        if told and newest is not None and newest.version and (registered is None or registered.version < newest.version):
+            try:
+                await self._registry.restore_wishes(newest)
+            except StoreLost as lost:
+                self.miss(lost)
+
+    async def _recollect(self, known: Wishes | None, told: bool) -> Wishes | None:
+        """Ask the history as well: an act made while the registry was away stands there alone."""
+        try:
+            remembered = await self._history.wishes()
+        except StoreLost as lost:
+            self._recollect_at = self._now() + RECOLLECT_LOST_S
+            if known is None:
+                log.warning("wishes unknown: neither registry nor history tells them", why=str(lost))
+            return known
+        self._recollect_at = self._now() + RECOLLECT_S
+        newest = _newest(known, remembered)
+        self.wishes = Wishes() if newest is None and told else newest
+        return self.wishes
 
     async def publish(self, status: Mapping[str, Any]) -> None:
         """Show the province's picture to status, console and wallboard."""
@@ -205,7 +224,7 @@ class Ledger:
 
     def miss(self, lost: StoreLost) -> None:
         """The registry cannot be reached: nothing new is lent until it can."""
-        if self._answers:
+        if self._answers is not False:
             log.warning("registry lost: nothing new is lent", why=str(lost))
         self._answers = False
 
@@ -213,6 +232,13 @@ class Ledger:
         if not self._answers:
             log.info("registry there")
         self._answers = True
+
+
+def _newest(first: Wishes | None, second: Wishes | None) -> Wishes | None:
+    """The one with the higher version; of equals the first."""
+    if first is None or second is None:
+        return first or second
+    return second if second.version > first.version else first
 
 
 def _as_loans(loans: Iterable[tuple[SeatRef, Any]], now: float) -> list[Loan]:

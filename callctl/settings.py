@@ -56,8 +56,12 @@ class Settings:
     def _secret(self, variable: str, file: str, what: str) -> str:
         value = self.environment.get(variable, "").strip()
         path = self.secrets_dir / file
-        if not value and path.is_file():
-            value = path.read_text(encoding="utf-8").strip()
+        try:
+            if not value and path.is_file():
+                value = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise SettingsError(f"{what} cannot be read: {path}: {why}; mend its rights, or set {variable}") from None
         if not value:
             raise SettingsError(f"{what} is not set: put it into {path} or into {variable}")
         if not value.isprintable() or len(value) < 8:

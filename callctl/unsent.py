@@ -35,7 +35,7 @@ class UnsentAudit:
             if not self._sending.exists():
                 self._file.rename(self._sending)
             lines = self._sending.read_text(encoding="utf-8").splitlines()
-        except OSError:  # Nothing kept, just sent by another, or not ours to read: the service will send it.
+        except OSError:  # Nothing kept, or just sent by another; or not readable by this user: the service will send it.
             return []
         return [AuditEntry(**json.loads(line)) for line in lines if line.endswith("}")]
 

@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.pbx", "tests.store.registry_contract")
+pytest.register_assert_rewrite("tests.pbx", "tests.store")

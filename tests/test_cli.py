@@ -25,7 +25,7 @@ from callctl.cli.words import ACTS, WORDS, english
 from callctl.core.acts import ActRefused
 from callctl.core.model import PbxKind, Province
 from callctl.rights import RIGHTS
-from callctl.settings import read_settings
+from callctl.settings import SettingsError, read_settings
 from callctl.store import embedded
 from callctl.store.registry import RedisRegistry
 from tests.small_province import small_province
@@ -144,7 +144,7 @@ def test_a_day_of_assistance_from_start_to_end(shell: Shell) -> None:
 
 def test_an_order_while_the_controller_is_dead_is_recorded_and_says_so(shell: Shell) -> None:
     assert shell("event", "start", "yangzhou") == exits.LATER
-    assert "控制器未运行" in shell.err
+    assert f"状态目录 {shell.state} 中没有控制器在运行" in shell.err or "CALLCTL_REDIS_URL 上没有控制器在运行" in shell.err
     assert shell("event", "list", "--json") == 0
     assert json.loads(shell.out)[0]["assisted"] == "yangzhou"
 
@@ -453,3 +453,14 @@ def test_a_service_keeps_going_without_the_city_that_refuses_and_stops_when_told
     assert started.returncode == 0
     assert b"controller stopped" in err
     assert b"Traceback" not in err
+
+
+def test_a_secret_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    # As root every file may be read: a name longer than a path may be fails in the same place.
+    settings = read_settings({"CALLCTL_SECRETS": str(tmp_path / ("x" * 300)), "CALLCTL_STATE": str(tmp_path)})
+    with pytest.raises(SettingsError, match=r"cannot be read.*CALLCTL_AMI_SECRET_YANGZHOU"):
+        settings.ami_secret("yangzhou")
+    (tmp_path / "ami-yangzhou").write_bytes(b"\xff\xfe" * 8)
+    settings = read_settings({"CALLCTL_SECRETS": str(tmp_path), "CALLCTL_STATE": str(tmp_path)})
+    with pytest.raises(SettingsError, match=r"not text.*CALLCTL_AMI_SECRET_YANGZHOU"):
+        settings.ami_secret("yangzhou")

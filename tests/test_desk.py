@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from callctl.app import Room, open_room
+from callctl.app import Room, catch_up, open_room
 from callctl.core.acts import ActRefused, EndEvent, SetQuota, StartEvent, Stop, Switch
 from callctl.core.wishes import Wishes
 from callctl.desk import DeskClosed, NotAllowed, Overtaken, shown_wish
@@ -54,6 +54,11 @@ class Valkey:
 
     def start(self) -> None:
         self._running = embedded.start(self._folder)
+
+    def persisted(self) -> None:
+        """Everything it knows is on its disk."""
+        with Redis.from_url(self.url) as link:
+            link.waitaof(1, 0, 5000)
 
     def forget(self) -> None:
         with Redis.from_url(self.url) as link:
@@ -371,6 +376,18 @@ async def test_without_sql_only_the_emergency_stop_works_and_its_audit_follows(h
         assert await one.desk.settle() == 0
 
 
+async def test_a_stop_whose_audit_entry_cannot_be_kept_either_says_so(here: Settings) -> None:
+    async with room(here) as one:
+        await one.desk.start_event(LI, "yangzhou", "台风")
+    for file in ("audit-unsent.jsonl", "audit-sending.jsonl"):
+        (here.state_dir / file).mkdir()  # As good as a full disk.
+    with lost_history(here):
+        async with room(here) as one:
+            told = await one.desk.stop_all(WANG)
+            assert told.in_effect
+            assert "not audited" in told.notes[-1].en
+
+
 async def test_two_who_send_a_kept_stop_at_once_write_it_once_and_neither_fails(here: Settings, valkey: Valkey) -> None:
     async with room(here) as one:
         await one.desk.start_event(LI, "yangzhou", "台风")
@@ -392,6 +409,7 @@ async def test_without_either_store_a_stop_is_kept_and_done_when_one_is_back(her
         async with room(here) as one:
             told = await one.desk.stop_all(WANG)
             assert not told.in_effect
+            assert told.sentence.zh.startswith("已记录，尚未生效")
             assert "callctl run" in told.notes[-1].zh
             with pytest.raises(DeskClosed):
                 await one.desk.resume(LI)
@@ -412,6 +430,22 @@ async def test_redis_that_forgot_everything_gets_the_wishes_back_from_sql(here: 
         wishes = await one.registry.wishes()
         assert wishes is not None
         assert wishes.assisted() == {"yangzhou"}
+
+
+async def test_an_act_made_without_redis_is_in_effect_when_redis_is_back_as_it_was(here: Settings, valkey: Valkey) -> None:
+    async with room(here) as one:
+        await one.desk.start_event(LI, "yangzhou", "台风")
+        await asyncio.to_thread(valkey.persisted)
+        valkey.kill()
+        assert not (await one.desk.stop_all(WANG)).in_effect
+        valkey.start()
+        before = await one.registry.wishes()
+        assert before is not None
+        assert not before.stopped, "Redis kept the old wishes on its disk"
+        await catch_up(one.desk)
+        after = await one.registry.wishes()
+        assert after is not None
+        assert after.stopped
 
 
 async def test_an_act_whose_desk_died_before_redis_is_finished_by_the_next(here: Settings, valkey: Valkey) -> None:

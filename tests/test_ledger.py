@@ -1,10 +1,17 @@
 """The ledger and a registry that knows more than it told us: answers were lost, or came in another order."""
 
+from dataclasses import replace
+
+import pytest
+from structlog.testing import CapturingLogger
+
 from callctl.core.model import SeatRef
+from callctl.core.wishes import Wishes
 from callctl.core.world import unseen
 from callctl.ledger import Ledger
 from callctl.sim.registry import MemoryHistory, MemoryRegistry
 from callctl.sim.virtual_time import loop_clock, run_virtual
+from callctl.store.port import AuditEntry, StoreLost
 from tests.provinces import a_province
 
 PROVINCE = a_province(3)
@@ -25,3 +32,35 @@ def test_a_loan_whose_answer_was_lost_is_ours_and_not_refused_for_ever() -> None
         assert await ledger.take(SEAT, "xuzhou") is None, "a seat is lent to one city"
 
     run_virtual(story())
+
+
+def test_a_stop_that_only_the_history_heard_reaches_a_controller_without_the_registry() -> None:
+    async def story() -> None:
+        registry, history = MemoryRegistry(loop_clock), MemoryHistory()
+        ledger = Ledger(registry, history, "a", loop_clock)
+        running = await registry.put_wishes(0, Wishes(quotas={"wuxi": 1}))
+        await ledger.read_wishes()
+        registry.lost = True
+        await ledger.read_wishes()
+        assert ledger.wishes == running, "a history that knows nothing newer changes nothing"
+        stopped = replace(running, version=2, stopped=True)
+        await history.audit(AuditEntry(0.0, "王值班长", "扬州", "stop all", "", "running", "stopped"), stopped)
+        await ledger.read_wishes()
+        assert ledger.wishes == stopped
+        history.lost = True
+        await ledger.read_wishes()
+        assert ledger.wishes == stopped, "with both lost the last wishes hold"
+        registry.lost = False
+        await ledger.read_wishes()
+        assert ledger.wishes == stopped == await registry.wishes(), "a registry that comes back behind us learns it"
+
+    run_virtual(story())
+
+
+def test_a_registry_that_never_answered_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger(MemoryRegistry(loop_clock), MemoryHistory(), "a", loop_clock)
+    said = CapturingLogger()  # Whatever another test's log.set_up() left behind.
+    monkeypatch.setattr("callctl.ledger.log", said)
+    ledger.miss(StoreLost("nobody at 127.0.0.1:1"))
+    ledger.miss(StoreLost("nobody at 127.0.0.1:1"))
+    assert [line.kwargs["why"] for line in said.calls] == ["nobody at 127.0.0.1:1"]

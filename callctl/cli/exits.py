@@ -1,5 +1,6 @@
 """How a command ends: the exit codes, and one line on standard error for everything that goes wrong."""
 
+import errno
 import os
 import sys
 import tempfile
@@ -26,6 +27,7 @@ UNAVAILABLE = 69  # A store is lost without which the command can do nothing. 69
 INTERNAL = 70
 NOT_ALLOWED = 77
 CONFIGURATION = 78
+_THE_MACHINES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE})  # No bug of ours.
 CRASH_FILE = "crash.txt"  # One file, written over: a service that restarts for ever must not fill the disk.
 
 
@@ -45,6 +47,9 @@ def ended_by(fault: BaseException) -> int:
         return UNAVAILABLE
     if isinstance(fault, Refusal | OrderFailed):
         _complain(str(fault))
+        return REFUSED
+    if isinstance(fault, OSError) and fault.errno in _THE_MACHINES:
+        _complain(f"{fault.filename or say('输出写不进去', 'the output cannot be written')}: {fault.strerror}")
         return REFUSED
     return _crashed(fault)
 

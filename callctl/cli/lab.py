@@ -68,6 +68,8 @@ def lab_faults_told() -> Iterator[None]:
         raise _refused(str(error)) from None
     except (ProvinceError, settings.SettingsError) as error:
         raise _refused(str(error)) from None
+    except BrokenPipeError:  # `| head` has seen enough.
+        raise typer.Exit(0) from None
     except OSError as error:
         raise _refused(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": ")) from None
 
@@ -112,14 +114,18 @@ def up(
     with lab_faults_told():
         program = find_asterisk(os.environ, PROJECT)
         source = settings.read_settings(province=province).province_dir
-    plan = LabPlan(folder=at, source=source, cities=tuple(cities.split(",")), seats=seats)
+    chosen = tuple(dict.fromkeys(filter(None, map(str.strip, cities.replace("\uff0c", ",").split(",")))))
+    if not chosen:
+        raise _refused(say("--cities 没有写城市", "--cities names no city"))
+    plan = LabPlan(folder=at, source=source, cities=chosen, seats=seats)
     if stay:
         _run(keep(plan, program, habits, _say))
         return
     if running(at):
         raise _refused(f"a lab is running in {at}; `callctl lab down --folder {at}` ends it")
-    _say(say(f"启动 {cities}，目录 {at}", f"starting {cities} in {at}"))
-    command = ["lab", "up", "--stay", "--folder", str(at), "--province", str(source), "--cities", cities]
+    named = ",".join(chosen)
+    _say(say(f"启动 {named}，目录 {at}", f"starting {named} in {at}"))
+    command = ["lab", "up", "--stay", "--folder", str(at), "--province", str(source), "--cities", named]
     command += ["--seats", str(seats), "--answer", str(answer), "--talk", str(talk), "--reject", str(reject)]
     command += ["--no-answer", str(no_answer), "--agents" if with_agents else "--no-agents"]
     _run(keep_in_background(at, command, lambda line: _say(f"  {line}")))

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from callctl.atlas import find_city
+from callctl.cli.words import told
+from callctl.core.acts import ActRefused
 from callctl.core.model import PbxKind, Province
 from callctl.province import ProvinceError, read_province
 from callctl.render.asterisk import render_city
@@ -12,7 +15,7 @@ from callctl.render.folder import write_city
 from callctl.render.values import RenderError
 from callctl.settings import Settings, SettingsError, read_settings
 
-CityOption = Annotated[str | None, typer.Option("--city", metavar="CITY", help="One city's code.")]
+CityOption = Annotated[str | None, typer.Option("--city", metavar="CITY", help="Code, Chinese name or area code.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Every city with an Asterisk, one sub-folder each.")]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Absent, empty, or written by callctl before.")]
 ProvinceOption = Annotated[
@@ -31,6 +34,9 @@ def render(out: OutOption, city: CityOption = None, every: AllOption = False, pr
         settings = read_settings(province=province)
         found = read_province(settings.province_dir)
         folders = _render_all(found, settings, out) if every else _render_one(found, settings, out, city)
+    except ActRefused as error:
+        typer.echo(told(error.sentence), err=True)
+        raise typer.Exit(1) from None
     except (ProvinceError, RenderError, SettingsError) as error:
         for line in str(error).splitlines():
             typer.echo(line, err=True)
@@ -42,7 +48,7 @@ def render(out: OutOption, city: CityOption = None, every: AllOption = False, pr
 def _render_one(province: Province, settings: Settings, out: Path, city: str | None) -> dict[Path, int]:
     if city is None:
         raise RenderError("which city? use --city CITY or --all")
-    files = render_city(province, city, settings)
+    files = render_city(province, find_city(province, city).code, settings)
     write_city(files, out)
     return {out: len(files)}
 

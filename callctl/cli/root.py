@@ -2,12 +2,13 @@
 
 import io
 import logging
+import os
 import sys
 
 import typer
 
 from callctl import clock, log
-from callctl.cli import check, db, demo, lab, look, operate, render, run
+from callctl.cli import check, db, demo, lab, look, operate, render, run, simulate
 from callctl.cli.exits import ended_by
 from callctl.cli.words import say
 
@@ -24,18 +25,25 @@ def make_app() -> typer.Typer:
         rich_markup_mode=None,  # Plain usage errors: the boxes are cut off in narrow terminals and garbled in pipes.
         pretty_exceptions_enable=False,
     )
-    for module in (run, look, operate, check, render, lab, demo, db):
+    for module in (run, look, operate, check, render, lab, demo, simulate, db):
         module.register(app)
     return app
 
 
 def run_command_line() -> int:
     """Run one command; its exit code."""
+    # A program started with a closed stream (`>&-`) has none: what it says then is lost, not a fault.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=None if _knows_chinese(stream.encoding) else "utf-8", errors="replace")
     # What a library has to say is for the service's log; a person at a terminal gets the one line of cli/exits.py.
     log.set_up("console", clock.now, level=logging.CRITICAL)
+    return _all_said(_run_one())
+
+
+def _run_one() -> int:
     try:
         make_app()(prog_name="callctl")
     except SystemExit as ending:
@@ -45,6 +53,19 @@ def run_command_line() -> int:
     except Exception as fault:
         return ended_by(fault)
     return 0
+
+
+def _all_said(code: int) -> int:
+    """Bring out what is still in the buffer: at the very end Python would complain in its own words, and say 120."""
+    try:
+        sys.stdout.flush()
+    except OSError as fault:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(fault, BrokenPipeError) or code:  # `| head` has seen enough; or what went wrong has been told.
+            return code
+        print(f"callctl: {say('输出写不进去', 'the output cannot be written')}: {fault.strerror}", file=sys.stderr)
+        return 1
+    return code
 
 
 def _knows_chinese(encoding: str) -> bool:

@@ -21,7 +21,7 @@ from callctl.cli.words import say, told
 from callctl.desk import Told
 from callctl.province import read_province
 from callctl.rights import EVERYWHERE, Actor, Role
-from callctl.settings import read_settings
+from callctl.settings import Settings, read_settings
 from callctl.store.port import StoreLost
 
 PIPE_WIDTH = 300  # Columns of a table that goes into a pipe: nothing is cut for a screen that is not there.
@@ -63,15 +63,24 @@ def act(province_dir: Path | None, order: Callable[[Room, Actor], Awaitable[Told
     for note in done.notes:
         print(told(note), file=sys.stderr)
     if not alive:
+        place = _place(read_settings())
         print(
             say(
-                "控制器未运行：命令已记录，callctl run 启动后生效",
-                "the controller is not running: the order waits for `callctl run`",
+                f"{place}没有控制器在运行：命令已记录，在此启动 callctl run 后生效；控制器若在别处运行，它听不到这条命令",
+                f"no controller is running {place}: the order waits for a `callctl run` there; "
+                "a controller with other stores does not hear of it",
             ),
             file=sys.stderr,
         )
     if not (done.in_effect and alive):
         raise typer.Exit(LATER)
+
+
+def _place(settings: Settings) -> str:
+    """Which registry was asked: the embedded one is another one for every user and state folder."""
+    if settings.redis_url:
+        return say("CALLCTL_REDIS_URL 上", "at CALLCTL_REDIS_URL")
+    return say(f"状态目录 {settings.state_dir} 中", f"in the state folder {settings.state_dir}")
 
 
 def person() -> Actor:

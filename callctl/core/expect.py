@@ -51,6 +51,14 @@ def confirmed(expected: Expectations, order: Order, now: float) -> Expectations:
     return {**expected, key: Expectation(order, now, confirmed=True)}
 
 
+def overtaken(expected: Expectations, order: Order) -> bool:
+    """Whether a lending or opening order not yet sent was taken back meanwhile: of the two only the latter is needed."""
+    key = thing(order)
+    if key is None or key not in expected:
+        return False
+    return isinstance(order, Lend | OpenSlot) and isinstance(expected[key].order, Recall | CloseSlot | DropSlot)
+
+
 def renamed(expected: Expectations, order: Order, sent: Order) -> Expectations:
     """The order got its token just before it was sent."""
     return {key: replace(each, order=sent) if each.order is order else each for key, each in expected.items()}

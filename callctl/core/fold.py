@@ -1,6 +1,6 @@
 """How facts change the picture: every fact has one small function here, and a full reading replaces everything."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -165,7 +165,7 @@ class _Draft:
 
 
 def _observed(draft: _Draft, fact: PbxObserved) -> None:
-    slots_before = dict(draft.slots)
+    slots_before, rings_before = dict(draft.slots), dict(draft.rings)
     draft.forget()
     draft.up, draft.booted_at, draft.lost_reason = True, fact.booted_at, ""
     draft.waiting.update((call.call, call) for call in sorted(fact.waiting, key=_place))
@@ -182,6 +182,25 @@ def _observed(draft: _Draft, fact: PbxObserved) -> None:
         draft.occupy(talk.by, talk.call, SeatState.BUSY)
     for trunk in fact.trunks:
         draft.trunks[trunk.to] = trunk.up
+    _ring_on(draft, rings_before)
+
+
+def _ring_on(draft: _Draft, rings: Mapping[str, tuple[Answerer, ...]]) -> None:
+    """A reading shows what rings, but not for whom: those that rang before it and still ring, ring for the same call."""
+    for call, some in rings.items():
+        still = tuple(by for by in some if _rings(draft, by) and (isinstance(by, LentSeat) or call in draft.waiting))
+        for by in still:
+            draft.occupy(by, call, SeatState.RINGING)
+        if still:
+            draft.rings[call] = still
+
+
+def _rings(draft: _Draft, by: Answerer) -> bool:
+    if isinstance(by, SlotRef):
+        slot = draft.slots.get(by)
+        return slot is not None and slot.in_use and not slot.call
+    seat = draft.seats.get(by.seat)
+    return seat is not None and seat.state is SeatState.RINGING and not seat.call
 
 
 def _serving(city: str, call: str) -> str:

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from callctl.core.events import SeatState
 from callctl.core.model import Lending, Pair, Province, SeatRef
 from callctl.core.reasons import Why
 from callctl.core.wishes import AssistanceEvent, Wishes
-from callctl.core.world import CityView, Missed, PairHealth, SeatView, World
+from callctl.core.world import CityView, Kept, Missed, PairHealth, World
 
 FRESH_S = 45.0  # Every city is read anew each 30 s; one reading may be missed by half.
 BREAKER_FAILURES = 3  # In a row; a single failed set-up is daily life.
@@ -138,9 +137,10 @@ class Room:
 
     def caps(self, assisted: str) -> int:
         """Seats the event still lets this city lend."""
-        if assisted not in self.cap_left:
-            self.cap_left[assisted] = self.event_cap(assisted)
-        return self.cap_left[assisted]
+        left = self.cap_left.get(assisted)
+        if left is None:
+            left = self.cap_left[assisted] = self.event_cap(assisted)
+        return left
 
     def channels_left(self, assisted: str) -> int:
         """Trunk channels that no call uses, seen from both ends and in both directions, less those promised here."""
@@ -185,14 +185,17 @@ class Room:
         self.quota_left -= 1
         self.cap_left[assisted] = self.caps(assisted) - 1
 
-    def keep(self, seat_id: str, seat: SeatView, assisted: str) -> None:
+    def keep(self, seat: Kept) -> None:
         """Count a loan that goes on, and whether its seat could be rung now."""
+        assisted = seat.assisted
         self.book(assisted)
-        kept = self.kept.setdefault(assisted, [0, 0, 0])
-        if seat.state is SeatState.FREE and seat.free_from <= self.at.now:
-            kept[0 if self.view.fixed.lending[seat_id] is Lending.DEDICATED else 1] += 1
+        if assisted not in self.kept:
+            self.kept[assisted] = [0, 0, 0]
+        if seat.free_from <= self.at.now:
+            count = self.kept[assisted]
+            count[0 if seat.dedicated else 1] += 1
             if self.at.world.pending:
-                kept[2] += SeatRef(self.code, seat_id) in self.at.world.pending
+                count[2] += seat.ref in self.at.world.pending
 
 
 def cooling_down(missed: Missed | None, now: float) -> bool:

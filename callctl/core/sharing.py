@@ -118,21 +118,19 @@ class _Round:
     # Loans that exist ----------------------------------------------------------------------------------------------
 
     def _keep_loans(self, room: Room) -> None:
-        lent = room.view.tally.lent
+        lent = room.view.tally.kept
         if not lent or room.code in self.at.active:
             return
-        now, view, short = self.at.now, room.view, self._short(room.code)
-        pairs = {loan.assisted: self._pair_stays(room, loan.assisted) for loan in lent.values()}
-        for seat_id, loan in lent.items():
-            if not pairs[loan.assisted] or room.quota_left <= 0 or room.caps(loan.assisted) <= 0:
+        now, missed, short = self.at.now, room.view.missed, self._short(room.code)
+        stays = {assisted: self._pair_stays(room, assisted) for assisted in {kept.assisted for kept in lent}}
+        for kept in lent:
+            assisted = kept.assisted
+            if not stays[assisted] or room.quota_left <= 0 or room.caps(assisted) <= 0 or (short and not kept.dedicated):
                 continue
-            lending, seat = view.fixed.lending.get(seat_id, Lending.NO), view.seats[seat_id]
-            if lending is Lending.NO or (short and lending is Lending.SHARED):
+            if missed and cooling_down(missed.get(kept.ref.seat), now):
                 continue
-            if not seat.ready or seat.state is SeatState.OFFLINE or cooling_down(view.missed.get(seat_id), now):
-                continue
-            self.loans[SeatRef(room.code, seat_id)] = loan.assisted
-            room.keep(seat_id, seat, loan.assisted)
+            self.loans[kept.ref] = assisted
+            room.keep(kept)
 
     def _pair_stays(self, room: Room, assisted: str) -> bool:
         """Whether loans between the two go on. Free slots are closed earlier and separately (_open)."""

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from callctl.core.events import Answerer, SeatState, SlotState, WaitingCall
 from callctl.core.model import City, Lending, Province, SeatRef, SlotRef
 
+NEVER = float("inf")
+
 
 class SeatLoan(NamedTuple):
     """One membership of a seat in the support queue of `assisted`, as the PBX shows it."""
@@ -64,12 +66,22 @@ class Missed(NamedTuple):
     call: str = ""
 
 
+class Kept(NamedTuple):
+    """A lent seat that goes on being lent as far as it is up to the seat: its phone is there and its agent ready."""
+
+    ref: SeatRef
+    assisted: str
+    dedicated: bool
+    free_from: float  # When it can be rung; NEVER while it rings or talks.
+
+
 class Tally(NamedTuple):
     """What the policy asks of the seats, counted once for every picture of a city."""
 
     idle_from: tuple[float, ...]  # Sorted end of wrap-up of each phone that is free for the home queue.
     lendable: tuple[str, ...]  # Free, ready, not lent: dedicated seats first, then the most recently idle.
     lent: Mapping[str, SeatLoan]  # Seats on loan, with the latest token; dedicated first, then the oldest loan.
+    kept: tuple[Kept, ...]  # Those of them that may stay so; a plan looks at every one of them.
     serving: Mapping[str, int]  # Calls of each assisted city that ring or talk here.
     on_duty: int  # Seats that may be lent and whose phone is there and ready.
     ringing_home: int  # Phones that ring for a home call.
@@ -242,10 +254,19 @@ def _tally(view: CityView) -> Tally:
         tuple(idle_from),
         (*(name for _, name in dedicated), *(name for _, name in shared)),
         {name: loan for _, _, name, loan in lent},
+        tuple(kept for _, _, name, loan in lent if (kept := _kept(view, name, loan))),
         serving,
         on_duty,
         ringing_home,
     )
+
+
+def _kept(view: CityView, name: str, loan: SeatLoan) -> Kept | None:
+    seat, lending = view.seats[name], view.fixed.lending.get(name, Lending.NO)
+    if lending is Lending.NO or not seat.ready or seat.state is SeatState.OFFLINE:
+        return None
+    free_from = seat.free_from if seat.state is SeatState.FREE else NEVER
+    return Kept(SeatRef(view.city.code, name), loan.assisted, lending is Lending.DEDICATED, free_from)
 
 
 def all_loans(world: World) -> Iterable[tuple[SeatRef, SeatLoan]]:

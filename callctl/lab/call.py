@@ -75,6 +75,11 @@ class PhoneCall:
         return self.audio.heard[-1].sound if self.audio.heard else ""
 
     @property
+    def caller(self) -> str:
+        """The number we showed when we called."""
+        return sip.user_of(self._ends.local)
+
+    @property
     def number(self) -> str:
         """The caller's number, as the INVITE that rang us shows it."""
         return sip.user_of(self.rung_by.header("from")) if self.rung_by else ""

@@ -17,6 +17,7 @@ _LOG = "lab.log"
 _COMPLAINT = "callctl: "  # As callctl.cli begins every line that says what went wrong.
 _LOOKED_EVERY_S = 0.1
 _READY_WITHIN_S = 60.0
+_ENDS_WITHIN_S = 5.0
 
 
 async def keep(plan: LabPlan, program: AsteriskProgram, habits: Habits | None, tell: Callable[[str], None]) -> None:
@@ -30,9 +31,15 @@ async def keep(plan: LabPlan, program: AsteriskProgram, habits: Habits | None, t
     lab.prepare()
     floors: list[CityAgents] = []
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    loop, work = asyncio.get_running_loop(), asyncio.current_task()
+
+    def end() -> None:
+        if not stop.is_set() and work is not None:
+            stop.set()
+            work.cancel()  # Also in the middle of the start.
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end)
     try:
         await lab.start(lambda code: tell(f"{lab.province.cities[code].name_zh} {code}: Asterisk runs"))
         await lab.until_trunks_up()
@@ -46,7 +53,10 @@ async def keep(plan: LabPlan, program: AsteriskProgram, habits: Habits | None, t
             tell(f"{sum(len(floor.phones) for floor in floors)} agents registered")
         ready.touch()
         tell(_READY)
-        await stop.wait()
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
     finally:
         ready.unlink(missing_ok=True)
         for floor in floors:
@@ -76,9 +86,21 @@ async def keep_in_background(folder: Path, command: Sequence[str], tell: Callabl
                 if lines and lines[-1] == _READY:
                     return
                 await asyncio.sleep(_LOOKED_EVERY_S)
-    except TimeoutError:
-        keeper.terminate()
+    except BaseException as ending:
+        # Ctrl-C, too: nobody wants a lab that comes up behind his back.
+        _end(keeper)
+        if not isinstance(ending, TimeoutError):
+            raise
         raise PbxFailed(f"the lab was not ready within {_READY_WITHIN_S:g} s; see {log}") from None
+
+
+def _end(keeper: "subprocess.Popen[bytes]") -> None:
+    keeper.terminate()
+    try:
+        keeper.wait(_ENDS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        keeper.kill()  # Its PBXs go with it.
+        keeper.wait()
 
 
 def _spawn(folder: Path, command: Sequence[str]) -> tuple["subprocess.Popen[bytes]", Path]:

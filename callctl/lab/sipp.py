@@ -49,6 +49,7 @@ class SippLoad:
     for_s: float
     patience_s: float = 60.0  # Mean; a citizen gives up then, waiting or (SIPp cannot tell) talking.
     seed: int = 0
+    voice: str = ""  # An a-law file in the load's folder, said over and over; "" keeps silent.
 
 
 class Sipp:
@@ -175,7 +176,7 @@ def citizens(folder: Path, city: City, load: SippLoad) -> Sipp:
         *("-l", str(calls)),  # Else SIPp holds callers back when many wait.
     ]
     numbers = (f"13{city.area_code[-3:]:0>3}{load.seed % 10:01d}{number % 100_000:05d};" for number in range(calls))
-    sipp.start(scenario("citizen", patiences_ms=patiences_ms(load.patience_s)), arguments, numbers)
+    sipp.start(scenario("citizen", patiences_ms=patiences_ms(load.patience_s), voice=load.voice), arguments, numbers)
     return sipp
 
 

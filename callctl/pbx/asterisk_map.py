@@ -7,6 +7,7 @@ header. The little that is remembered is bounded; a full reading (asterisk_readi
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from typing import TypeVar
 
 from callctl.core.events import (
@@ -40,11 +41,12 @@ Facts = tuple[Fact, ...]
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
+MOST_ENTRIES = 4096  # Of queues, whose names are parsed once; a city with 300 seats has not half as many.
 MOST_REMEMBERED = 20_000  # Of each kind; the largest hotline queue in the province has a tenth of that.
 OLDEST_STAMP_S = 60.0  # A message older than this is not late but wrong about the time.
 LONGEST_WAIT_S = 86_400.0  # A first arrival before this is not a first arrival.
 
-_CALL_ID = re.compile(r"[a-z]+-\d{1,12}\.\d{1,12}")
+_CALL_ID = re.compile(r"-\d{1,12}\.\d{1,12}")  # Behind the city's code.
 _UNIQUE_ID = re.compile(r"\d{1,12}\.\d{1,12}")
 _DIALLABLE = re.compile(r"[^0-9+*#]")
 _DIGITS = re.compile(r"\d{1,15}")
@@ -54,7 +56,7 @@ class AsteriskMap:
     """The map of one city's Asterisk."""
 
     def __init__(self, city: City, cities: Collection[str]) -> None:
-        """`cities`: every city code of the province; slots and loans of others are foreign."""
+        """`cities`: every city code of the province; calls and loans of others are foreign."""
         self.city = city
         self.cities = frozenset(cities)
         self.seats = {seat.id: seat for seat in city.seats}
@@ -68,7 +70,10 @@ class AsteriskMap:
         self._lent_rings: OrderedDict[str, LentSeat] = OrderedDict()  # Another city's call, and who rings for it here.
         self._ring_ends: OrderedDict[SlotRef, tuple[str, RingEnd]] = OrderedDict()
         self._ended: OrderedDict[str, tuple[Answerer, float]] = OrderedDict()
-        self._answerers: dict[tuple[str, str], Answerer | None] = {}
+        # What stands behind an entry of a queue never changes; there are as many as seats, slots and tokens in use.
+        self.answerer = lru_cache(MOST_ENTRIES)(self._find_answerer)
+        self.slot = lru_cache(MOST_ENTRIES)(self._find_slot)
+        self.loan = lru_cache(MOST_ENTRIES)(self._find_loan)
         self._readers: dict[str, Callable[[Fields, float], Facts]] = {
             "QueueCallerJoin": self._joined,
             "QueueCallerLeave": self._left,
@@ -111,17 +116,18 @@ class AsteriskMap:
         A peer city chooses the id it sends; only the ids of its own calls are believed.
         """
         raw = fields.get("ChanVariable", ())
-        for line in (raw,) if isinstance(raw, str) else raw:
+        for line in (raw,) if type(raw) is str else raw:
             if line.startswith("CC_CALLID="):
                 call: str = line[10:]
-                if call.startswith(home + "-") and _CALL_ID.fullmatch(call):
+                if call.startswith(home) and _CALL_ID.fullmatch(call, len(home)):
                     return call
         return self._own_call(fields.get("Uniqueid", ""))
 
     def _own_call(self, text: str) -> str:
-        if text.startswith(self.city.code + "-") and _CALL_ID.fullmatch(text):
+        code = self.city.code
+        if text.startswith(code) and _CALL_ID.fullmatch(text, len(code)):
             return text
-        return f"{self.city.code}-{text}" if _UNIQUE_ID.fullmatch(text) else ""
+        return f"{code}-{text}" if _UNIQUE_ID.fullmatch(text) else ""
 
     def waiting_call(self, fields: Fields, call: str, since: float, returned: bool) -> WaitingCall:
         """The citizen of a message; `since` (our clock) counts where the first arrival is not known."""
@@ -137,16 +143,8 @@ class AsteriskMap:
         first = int(text) + self.ahead_s
         return first if otherwise - LONGEST_WAIT_S < first <= otherwise else otherwise
 
-    def answerer(self, queue: str, name: str) -> Answerer | None:
-        """Who stands behind a queue's entry; None for whoever is not ours."""
-        key = (queue, name)
-        if key not in self._answerers:
-            if len(self._answerers) > MOST_REMEMBERED:
-                self._answerers.clear()
-            self._answerers[key] = self._find_answerer(queue, name)
-        return self._answerers[key]
-
     def _find_answerer(self, queue: str, name: str) -> Answerer | None:
+        """Who stands behind a queue's entry; None for whoever is not ours."""
         if queue == self.home:
             slot = names.parse_slot(name)
             if slot is not None:
@@ -262,22 +260,24 @@ class AsteriskMap:
         return self._slot_changed(fields, at, SlotState.CLOSED if paused else SlotState.OPEN)
 
     def _slot_changed(self, fields: Fields, at: float, state: SlotState) -> Facts:
-        found = self.slot(fields, fields.get("MemberName", ""), fields.get("Interface", ""))
+        found = self.slot(fields.get("Queue", ""), fields.get("MemberName", ""), fields.get("Interface", ""))
         if found is None:
             return ()
         return (SlotChanged(self.city.code, at, *found, state, fields.get("PausedReason", "")),)
 
-    def slot(self, fields: Fields, name: str, interface: str) -> tuple[SlotRef, int] | None:
-        """A slot of the home queue and its token; name and interface must agree, we address it by the interface."""
-        found = names.parse_slot(name) if fields.get("Queue") == self.home else None
-        if found is None or found[0].supporting not in self.cities or names.slot_interface(found[0]) != interface:
-            return None
-        return found
+    def _find_slot(self, queue: str, name: str, interface: str) -> tuple[SlotRef, int] | None:
+        """A slot of the home queue and its token; name and interface must agree, we address it by the interface.
 
-    def loan(self, fields: Fields, name: str, interface: str) -> tuple[str, str, int] | None:
+        Also one to a city that the data folders (or --cities) no longer name: left open, it would be rung for ever, and
+        each time its caller waits out the back-off of a city that answers 486.
+        """
+        found = names.parse_slot(name) if queue == self.home else None
+        return found if found is not None and names.slot_interface(found[0]) == interface else None
+
+    def _find_loan(self, queue: str, name: str, interface: str) -> tuple[str, str, int] | None:
         """Seat, assisted city and token of a support queue's entry; None for whatever is not a loan of ours."""
         found = names.parse_loan(name)
-        if found is None or self.supports.get(fields.get("Queue", "")) != found[1]:
+        if found is None or self.supports.get(queue) != found[1]:
             return None
         return found if found[0] in self.seats and names.phone_interface(found[0]) == interface else None
 
@@ -290,7 +290,7 @@ class AsteriskMap:
         return self._loan_changed(fields, at, False) or self._slot_changed(fields, at, SlotState.ABSENT)
 
     def _loan_changed(self, fields: Fields, at: float, lent: bool) -> Facts:
-        found = self.loan(fields, fields.get("MemberName", ""), fields.get("Interface", ""))
+        found = self.loan(fields.get("Queue", ""), fields.get("MemberName", ""), fields.get("Interface", ""))
         return (LoanChanged(self.city.code, at, *found, lent),) if found else ()
 
     def _contact(self, fields: Fields, at: float) -> Facts:

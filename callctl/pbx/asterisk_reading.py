@@ -180,12 +180,12 @@ def _seconds(duration: str) -> float:
 
 
 def _loan(chart: AsteriskMap, fields: Fields) -> tuple[str, str, int] | None:
-    return chart.loan(fields, str(fields.get("Name", "")), str(fields.get("Location", "")))
+    return chart.loan(str(fields.get("Queue", "")), str(fields.get("Name", "")), str(fields.get("Location", "")))
 
 
 def _slots(chart: AsteriskMap, members: Iterable[Fields]) -> Iterable[SlotSeen]:
     for fields in members:
-        found = chart.slot(fields, str(fields.get("Name", "")), str(fields.get("Location", "")))
+        found = chart.slot(str(fields.get("Queue", "")), str(fields.get("Name", "")), str(fields.get("Location", "")))
         if found is None:
             continue
         closed = fields.get("Paused") == "1"

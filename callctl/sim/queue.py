@@ -286,8 +286,12 @@ class SimQueue(Machine):
     def _answer(self, call: SimCall) -> None:
         now, call_id, by = self.now(), call.waiting.call, call.by
         assert by is not None
-        call.answered_at = now
         pbx, seat = (self, by) if isinstance(by, HomeSeat) else self.far_end(call)
+        if pbx.seats[seat.seat].call != call_id:  # We were frozen, and the far end has given up meanwhile.
+            call.peer_seat = ""
+            self._slot_failed(call, RingEnd.NO_ANSWER)
+            return
+        call.answered_at = now
         pbx._phone(seat.seat, SeatState.BUSY, call_id)
         if isinstance(seat, LentSeat):
             pbx.lent_talks[call_id] = (seat, now)

@@ -1,13 +1,14 @@
 """The agent registry in this process's memory, for virtual time. The contract suite holds it and the real one to one."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from callctl.core.events import Fact
 from callctl.core.model import SeatRef
 from callctl.core.wishes import Wishes
-from callctl.store.port import AuditEntry, Loan, Refusal, StoreLost, WishesChanged
+from callctl.store.port import AlreadyDone, AuditEntry, Loan, Refusal, StoreLost, WishesChanged
+from callctl.store.registry import TOKEN_MOST
 
 LOAN_TTL_S = 120.0  # Of a loan nobody has renewed yet.
 
@@ -71,6 +72,8 @@ class MemoryRegistry:
         held = self._alive().get(seat)
         answered = self._answers.get(request)
         if answered is not None:
+            if (answered.seat, answered.assisted) != (seat, assisted):
+                raise Refusal(f"request {request} was used before, for seat {answered.seat.seat} and {answered.assisted}")
             if held != answered:
                 raise Refusal(f"the loan of seat {seat.seat} of {seat.city} has ended meanwhile")
             return answered
@@ -103,7 +106,7 @@ class MemoryRegistry:
         """See store.port.Registry."""
         self._leads(lease)
         for loan in loans:
-            if loan.token <= 0:
+            if not 0 < loan.token < TOKEN_MOST:
                 continue
             held = self._alive().get(loan.seat)
             if held is None or held.token < loan.token:
@@ -119,10 +122,13 @@ class MemoryRegistry:
         """See store.port.Registry."""
         self._reach()
         current = self._wishes.version if self._wishes is not None else 0
+        new = replace(wishes, version=seen_version + 1)
+        if self._wishes == new:  # The same write again: its answer was lost.
+            return new
         if current != seen_version:
             raise WishesChanged("somebody else changed the switches in the meantime")
-        self._wishes = replace(wishes, version=current + 1)
-        return self._wishes
+        self._wishes = new
+        return new
 
     async def restore_wishes(self, wishes: Wishes) -> None:
         """See store.port.Registry."""
@@ -142,12 +148,14 @@ class MemoryRegistry:
 
 
 class MemoryHistory:
-    """Implements store.port.History: keeps every fact in a list, for checkers to read."""
+    """Implements store.port.History: keeps every fact in a list, for checkers to read. `lost` as the registry's."""
 
     def __init__(self) -> None:
+        self.lost = False
         self.facts: list[Fact] = []
         self.entries: list[AuditEntry] = []
-        self.known: Wishes | None = None
+        self.known: Wishes | None = None  # A test may set what was wished before.
+        self._versions: set[int] = set()
 
     def record(self, fact: Fact) -> None:
         """See store.port.History."""
@@ -155,9 +163,24 @@ class MemoryHistory:
 
     async def audit(self, entry: AuditEntry, wishes: Wishes | None) -> None:
         """See store.port.History."""
-        self.entries.append(entry)
-        self.known = wishes or self.known
+        done = bool(entry.request) and any(known.request == entry.request for known in self.entries)
+        if done and wishes is not None:
+            raise AlreadyDone(f"request {entry.request} was carried out before")
+        if wishes is not None:
+            if wishes.version in self._versions:
+                raise WishesChanged(f"version {wishes.version} of the wishes is somebody else's")
+            self._versions.add(wishes.version)
+            if self.known is None or self.known.version < wishes.version:
+                self.known = wishes
+        if not done:
+            self.entries.append(entry)
 
     async def wishes(self) -> Wishes | None:
         """See store.port.History."""
+        if self.lost:
+            raise StoreLost("the history cannot be read")
         return self.known
+
+    async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:
+        """See store.port.History."""
+        return [entry for entry in reversed(self.entries) if not city or entry.city == city][:last]

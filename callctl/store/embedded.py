@@ -91,7 +91,7 @@ def start(folder: Path) -> Embedded:
     Raises EmbeddedFailed.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = _socket_path(folder.resolve())
         with (folder / "valkey.lock").open("w") as lock:
             for _ in range(int(START_S / _POLL_S)):

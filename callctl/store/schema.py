@@ -1,5 +1,6 @@
 """Whether a history database fits this callctl, and how it is brought up to date."""
 
+import contextlib
 import enum
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,10 @@ def _sqlite(url: URL) -> AsyncEngine:
     if url.get_backend_name() != "sqlite":
         raise ArgumentError("neither SQLite nor PostgreSQL")
     if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        file = Path(url.database)
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with contextlib.suppress(OSError):  # Citizens' numbers are in it. Why it cannot be opened, SQLite will tell.
+            file.touch(mode=0o600)
     engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"))
 
     @event.listens_for(engine.sync_engine, "connect")

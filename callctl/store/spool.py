@@ -84,7 +84,7 @@ class Spool:
 
     def put_aside(self, line: str, why: str) -> None:
         """Keep a line that no database will ever take where a person can look at it."""
-        with (self._folder_made() / "damaged.txt").open("a", encoding="utf-8") as file:
+        with open(self._folder_made() / "damaged.txt", "a", encoding="utf-8", opener=_private) as file:
             file.write(f"{why}\t{line}\n")
 
     def size_bytes(self) -> int:
@@ -104,7 +104,7 @@ class Spool:
             self._writing = self._reading = None
 
     def _folder_made(self) -> Path:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return self._folder
 
     def _segments(self) -> list[Path]:
@@ -117,7 +117,7 @@ class Spool:
         if self._writing is None:
             last = [int(match[1]) for path in self._segments() if (match := _NAME.fullmatch(path.name))]
             path = self._folder_made() / f"facts-{max(last, default=0) + 1:08d}-{self._mine}.jsonl"
-            self._writing = path.open("ab", buffering=0)
+            self._writing = open(path, "ab", buffering=0, opener=_private)  # noqa: SIM115
             fcntl.flock(self._writing, fcntl.LOCK_EX)  # Other processes leave it alone as long as we live.
             _sync_folder(self._folder)
         return self._writing
@@ -149,6 +149,11 @@ class Spool:
         _sync_folder(self._folder)
         self._reading.close()
         self._reading = None
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens a file that only its owner may read: citizens' numbers are in it."""
+    return os.open(path, flags, 0o600)
 
 
 def _size(path: Path) -> int:

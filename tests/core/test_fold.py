@@ -24,6 +24,7 @@ from callctl.core.events import (
     SeatSeen,
     SeatState,
     SlotChanged,
+    SlotSeen,
     SlotState,
     TrunkChanged,
     TrunkSeen,
@@ -215,3 +216,28 @@ def test_a_lost_pbx_is_unknown_until_it_is_read_again() -> None:
 def test_cities_nobody_named_are_ignored() -> None:
     world = unseen(PROVINCE)
     assert fold(world, [PbxLost("atlantis", 1.0, "")]) is world
+
+
+def test_a_reading_in_the_middle_of_a_ring_does_not_forget_for_whom_it_rings() -> None:
+    waits = call(1)
+    slot = SlotSeen(SLOT, SlotState.OPEN, 5, in_use=True)
+    seats = (SeatSeen(SEATS[0], SeatState.RINGING), SeatSeen(SEATS[1], SeatState.FREE))
+    again = PbxObserved("nanjing", 103.0, (waits,), seats, (), (slot,), (), ())
+    lent = LentSeat(SEATS[0], "wuxi")
+    view = after(
+        SlotChanged("nanjing", 100.5, SLOT, 5, SlotState.OPEN),
+        CallWaiting("nanjing", 101.0, waits),
+        CallRinging("nanjing", 102.0, waits.call, SLOT),
+        CallRinging("nanjing", 102.0, "wuxi-1.7", lent),
+        again,
+    )
+    assert view.tally.serving == {"wuxi": 1}
+    assert view.tally.ringing_home == 0, "another city's call is no call of our own"
+    view = after(
+        SlotChanged("nanjing", 100.5, SLOT, 5, SlotState.OPEN),
+        CallWaiting("nanjing", 101.0, waits),
+        CallRinging("nanjing", 102.0, waits.call, SLOT),
+        again,
+        CallLeftQueue("nanjing", 104.0, waits.call, Outcome.ABANDONED),
+    )
+    assert view.slots_in_use == {}, "the slot rang for a citizen who is gone"

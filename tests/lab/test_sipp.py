@@ -36,7 +36,12 @@ def test_nobody_is_so_impatient_that_sipp_takes_it_for_no_timeout() -> None:
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("citizen", {"patiences_ms": [100, 200, 300]}), ("agent", {"answer_ms": 1, "talk_ms": 2}), ("register", {})],
+    [
+        ("citizen", {"patiences_ms": [100, 200, 300], "voice": ""}),
+        ("citizen", {"patiences_ms": [100, 200], "voice": "a.alaw"}),
+        ("agent", {"answer_ms": 1, "talk_ms": 2}),
+        ("register", {}),
+    ],
 )
 def test_every_scenario_is_whole_xml_whose_jumps_lead_somewhere(name: str, values: dict[str, object]) -> None:
     scenario = ElementTree.fromstring(sipp.scenario(name, **values))

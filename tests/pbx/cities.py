@@ -1,4 +1,4 @@
-"""Two small cities as the recordings know them: yangzhou is helped, xuzhou helps."""
+"""Small cities as the recordings know them: yangzhou is helped, xuzhou helps; alpha is helped, beta helps."""
 
 from callctl.core.model import City, Lending, LendRules, PbxAddress, PbxKind, Province, QueueRules, Seat, Trunk
 
@@ -19,3 +19,7 @@ def _city(code: str, name_zh: str, number: int, seats: dict[str, Lending], other
 YANGZHOU = _city("yangzhou", "扬州", 9, {"2001": Lending.SHARED, "2002": Lending.SHARED}, {"xuzhou": 2})
 XUZHOU = _city("xuzhou", "徐州", 2, {"1301": Lending.SHARED, "1302": Lending.DEDICATED}, {"yangzhou": 9})
 PROVINCE = Province({"yangzhou": YANGZHOU, "xuzhou": XUZHOU})
+
+# The two cities of the contract suite (tests/real/two_cities.py), as its recordings know them.
+ALPHA = _city("alpha", "甲", 60, {"60001": Lending.SHARED}, {"beta": 61})
+BETA = _city("beta", "乙", 61, {"61001": Lending.SHARED, "61002": Lending.SHARED}, {"alpha": 60})

@@ -65,7 +65,8 @@ def messages(content: bytes, cuts: list[int] | None = None) -> list[AmiMessage]:
 
 def facts(city: City, heard: list[AmiMessage]) -> list[Fact]:
     """The facts, as the link would tell them; our clock is the PBX's, an instant later."""
-    chart, told = AsteriskMap(city, PROVINCE.cities.keys()), []
+    cities = {*PROVINCE.cities, city.code, *(trunk.to for trunk in city.trunks)}
+    chart, told = AsteriskMap(city, cities), []
     now = 0.0
     for message in heard:
         now = max(now, float(message.fields.get("Timestamp", 0)) + 0.001)

@@ -16,6 +16,7 @@ from callctl.core.events import (
     RingEnded,
     SeatChanged,
     SeatState,
+    SlotState,
 )
 from callctl.core.model import SlotRef
 from callctl.pbx.asterisk_map import MOST_REMEMBERED, AsteriskMap
@@ -411,3 +412,15 @@ def test_what_is_remembered_is_bounded():
         ours.facts(joined(Uniqueid=f"yangzhou-1.{number}"), 1.0)
     assert len(ours.channels) == MOST_REMEMBERED
     assert "yangzhou-1.0" not in ours.channels
+
+
+def test_a_slot_to_a_city_the_data_folders_no_longer_name_is_still_ours_to_close():
+    opened = {
+        "Event": "QueueMemberPause",
+        "Queue": "q12345",
+        "MemberName": "atlantis-01-t7",
+        "Interface": "Local/atlantis-support-01@cc-seat/n",
+        "Paused": "0",
+    }
+    [fact] = chart().facts(opened, 1.0)
+    assert (fact.slot, fact.state) == (SlotRef("atlantis", 1), SlotState.OPEN)

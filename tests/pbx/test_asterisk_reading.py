@@ -118,7 +118,7 @@ def test_slots_and_loans_are_recognised_and_strangers_are_not():
             in_queue("q12345", "xuzhou-01-t5", "Local/xuzhou-support-01@cc-seat/n", Status="2"),
             in_queue("q12345", "xuzhou-02-t6", "Local/xuzhou-support-02@cc-seat/n", Paused="1", PausedReason="Auto-Pause"),
             in_queue("q12345", "xuzhou-03-t6", "Local/elsewhere@cc-seat/n"),
-            in_queue("q12345", "paris-01-t6", "Local/paris-support-01@cc-seat/n"),
+            in_queue("q12345", "paris-01-t6", "Local/paris-support-02@cc-seat/n"),
             in_queue("support-xuzhou", "2001-xuzhou-t7", "PJSIP/2001"),
             in_queue("support-xuzhou", "2002-nanjing-t8", "PJSIP/2002"),
             in_queue("support-xuzhou", "9999-xuzhou-t8", "PJSIP/9999"),

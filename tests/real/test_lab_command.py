@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +78,29 @@ def test_a_lab_whose_keeper_is_killed_leaves_nothing(terminal: Terminal) -> None
     os.kill(int((terminal.folder / "owner").read_text().split()[0]), 9)
     terminal.run("down")
     assert not any(mark.alive for mark in started.values())
+
+
+@pytest.mark.parametrize("stay", [(), ("--stay",)], ids=["behind the scenes", "in the foreground"])
+def test_ctrl_c_while_the_cities_boot_leaves_nothing_running(terminal: Terminal, stay: tuple[str, ...]) -> None:
+    line = [sys.executable, "-m", "callctl", "lab", *ONE, *stay, "--folder", str(terminal.folder)]
+    env = {**os.environ, "CALLCTL_LANG": "en", "PYTHONPATH": str(PROJECT)}
+    with subprocess.Popen(line, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
+        assert up.stderr is not None
+        while not marks(terminal.folder):  # An Asterisk has been started, and boots.
+            assert up.poll() is None
+            time.sleep(0.01)
+        up.send_signal(signal.SIGINT)
+        assert "Traceback" not in up.stderr.read()
+    started = marks(terminal.folder)
+    assert started
+    assert not any(mark.alive for mark in started.values())
+    assert terminal.run("down").stdout.strip() == "no lab was running"
+
+
+def test_a_city_named_twice_is_one_city(terminal: Terminal) -> None:
+    up = terminal.run("up", "--cities", "suzhou, suzhou", "--seats", "2", "--no-agents")
+    assert up.returncode == 0, up.stderr
+    assert list(marks(terminal.folder)) == ["suzhou"]
 
 
 def test_without_a_lab_status_and_calls_say_how_to_start_one(terminal: Terminal) -> None:

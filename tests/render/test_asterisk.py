@@ -105,7 +105,7 @@ def test_a_city_gets_a_support_queue_for_those_it_may_help_only() -> None:
 def test_the_place_in_the_queue_is_the_argument_this_version_expects(version: int, commas: int) -> None:
     files = render_city(yangzhou_with("pbx", version=version), "yangzhou", SETTINGS)
     # Queue(name,options,URL,announce,timeout,AGI[,macro],gosub,rule,position): macro went in 21.
-    assert f"Queue(${{CC_QUEUE}},cCb(cc-out^s^1){',' * commas}${{CC_POS}})" in files["cc-hotline.conf"]
+    assert f"Queue(${{CC_QUEUE}},cCib(cc-out^s^1){',' * commas}${{CC_POS}})" in files["cc-hotline.conf"]
 
 
 @pytest.mark.parametrize(("version", "form"), [(18, "eventfilter = Event: "), (22, "eventfilter(action(include)")])

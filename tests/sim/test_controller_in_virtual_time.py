@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
-from callctl.core.events import CallRinging, PbxLost, SeatState
+from callctl.core.commands import OpenSlot
+from callctl.core.events import CallRinging, PbxLost, SeatReadied, SeatState
 from callctl.core.model import SlotRef
 from callctl.core.wishes import Wishes
 from callctl.sim.link import SimLink
@@ -121,7 +123,7 @@ def test_a_killed_controller_is_replaced_and_its_loans_are_adopted() -> None:
         trial.registry.resign = _nothing  # type: ignore[method-assign]  # SIGKILL resigns nothing.
         task.cancel()
         del trial.running["a"], controller, links
-        await trial.until(lambda: trial.running["b"][0].leading, 7)
+        await trial.until(lambda: trial.running["b"][0].leading, 5.1)
         await asyncio.sleep(3)
         after = trial.loans()
         assert all(after.get(seat) == queues for seat, queues in before.items())
@@ -332,5 +334,74 @@ def test_a_frozen_link_gets_its_orders_again_when_it_is_back() -> None:
         await asyncio.sleep(10)
         trial.pbxs["wuxi"].thaw()
         await trial.until(lambda: link.connected and bool(trial.pbxs["wuxi"].support["nanjing"]), 15)
+
+    tell(story)
+
+
+def test_a_stop_recorded_while_the_registry_was_away_takes_effect_at_once_and_stays() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=30)
+        trial.registry.lost = True
+        wishes = trial.history.known
+        assert wishes is not None
+        trial.history.known = replace(wishes, version=wishes.version + 1, stopped=True)  # The desk: SQL took it.
+        await trial.until(lambda: trial.open_slots("nanjing") == 0 and not trial.loans(), 2)
+        trial.registry.lost = False
+        await asyncio.sleep(10)
+        told = await trial.registry.wishes()
+        assert told is not None
+        assert told.stopped
+        assert trial.open_slots("nanjing") == 0
+
+    tell(story, wishes=replace(wish("nanjing"), version=1))
+
+
+def test_a_registry_that_comes_back_with_an_older_copy_does_not_undo_a_stop() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=30)
+        older = await trial.registry.wishes()
+        assert older is not None
+        await trial.wish(wish("nanjing", stopped=True))
+        await trial.until(lambda: trial.open_slots("nanjing") == 0 and not trial.loans(), 2)
+        trial.registry._wishes = older  # Redis restarted from its last snapshot.
+        call_in(trial, 5)
+        await asyncio.sleep(25)
+        assert not trial.loans()
+        told = await trial.registry.wishes()
+        assert told is not None
+        assert told.stopped
+
+    tell(story, wishes=replace(wish("nanjing"), version=1))
+
+
+def test_the_emergency_stop_does_not_wait_behind_what_a_slow_pbx_has_not_opened_yet() -> None:
+    async def story(trial: Trial) -> None:
+        await asyncio.sleep(5)
+        nanjing = trial.pbxs["nanjing"]
+        nanjing.timing = replace(nanjing.timing, order_s=0.7)
+        call_in(trial, 40)
+        await trial.until(lambda: trial.open_slots("nanjing") > 0, 30)
+        await trial.wish(replace(wish("nanjing", stopped=True)))
+        await asyncio.sleep(2.5)
+        obeyed = len(nanjing.orders)
+        await asyncio.sleep(30)
+        assert not [order for order in nanjing.orders[obeyed:] if isinstance(order, OpenSlot)]
+        assert trial.open_slots("nanjing") == 0
+
+    tell(story, province=a_province(4, {"nanjing": {"shared": 1, "helps": ()}}))
+
+
+def test_a_pbx_gone_mad_costs_the_other_cities_nothing() -> None:
+    async def story(trial: Trial) -> None:
+        await asyncio.sleep(5)
+        controller = trial.running["a"][0]
+        for _ in range(100_000):
+            controller._hear(SeatReadied("xuzhou", 0.0, "1301", True))
+        controller._hear(SeatReadied("wuxi", 0.0, "1201", True))
+        await asyncio.sleep(0.3)
+        cities = controller.picture()["cities"]
+        assert (cities["wuxi"]["up"], cities["xuzhou"]["up"]) == (True, False)
+        await asyncio.sleep(3)
+        assert controller.picture()["cities"]["xuzhou"]["up"]
 
     tell(story)

@@ -19,7 +19,7 @@ async def trouble(trial: Trial, rng: random.Random) -> None:  # noqa: PLR0912
     city, other = rng.sample(CITIES, 2)
     pbx = trial.pbxs[city]
     holder = rng.choice(["a", "b"])
-    match rng.choice(["cut", "die", "trunk", "kill", "registry", "forget", "hang up", "miss", "break", "wish"]):
+    match rng.choice(["cut", "die", "trunk", "kill", "registry", "forget", "hang up", "miss", "break", "wish", "freeze"]):
         case "cut":
             for each in trial.running:
                 trial.links(each)[city].cut()
@@ -29,6 +29,9 @@ async def trouble(trial: Trial, rng: random.Random) -> None:  # noqa: PLR0912
         case "die" if pbx.alive and city != "nanjing":
             pbx.die()
             asyncio.get_running_loop().call_later(rng.uniform(5, 20), pbx.boot)
+        case "freeze" if pbx.alive:
+            pbx.freeze()
+            asyncio.get_running_loop().call_later(rng.uniform(1, 30), pbx.thaw)
         case "trunk" if other in pbx.trunks:
             pbx.set_trunk(other, up=not pbx.trunks[other])
         case "kill":

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from callctl.core.model import SeatRef
-from callctl.core.wishes import Wishes
+from callctl.core.wishes import AssistanceEvent, Wishes
 from callctl.store.port import Loan, Refusal, Registry, WishesChanged
 
 Story = Callable[[Registry], Coroutine[Any, Any, None]]
@@ -176,5 +176,76 @@ class RegistryContract:
             assert await registry.status() is None
             await registry.put_status({"at": 1.0, "cities": {"扬州": None}})
             assert await registry.status() == {"at": 1.0, "cities": {"扬州": None}}
+
+        self.run(story)
+
+    def test_a_request_used_for_one_seat_is_refused_for_another(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            loan = await registry.lend("r1", lease, SEAT, "nanjing")
+            for seat, assisted in ((OTHER, "nanjing"), (SEAT, "xuzhou")):
+                with pytest.raises(Refusal):
+                    await registry.lend("r1", lease, seat, assisted)
+            assert await registry.loans() == {SEAT: loan}
+
+        self.run(story)
+
+    def test_the_same_wishes_written_again_are_answered_as_the_first_time(self) -> None:
+        async def story(registry: Registry) -> None:
+            first = await registry.put_wishes(0, Wishes(stopped=True))
+            assert await registry.put_wishes(0, Wishes(stopped=True)) == first
+            with pytest.raises(WishesChanged):
+                await registry.put_wishes(0, Wishes(stopped=False))
+
+        self.run(story)
+
+    def test_restored_wishes_of_the_same_version_change_nothing(self) -> None:
+        async def story(registry: Registry) -> None:
+            await registry.restore_wishes(Wishes(7, stopped=True))
+            await registry.restore_wishes(Wishes(7, quotas={"wuxi": 1}))
+            assert await registry.wishes() == Wishes(7, stopped=True)
+            assert (await registry.put_wishes(7, Wishes())).version == 8
+
+        self.run(story)
+
+    def test_tokens_that_cannot_be_ours_are_not_adopted(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            await registry.adopt(lease, [Loan(SEAT, "nanjing", 10**30, 1.0), Loan(OTHER, "nanjing", 0, 1.0)])
+            assert await registry.loans() == {}
+            assert lease < (await registry.lend("r1", lease, SEAT, "nanjing")).token < 2**53
+
+        self.run(story)
+
+    def test_one_s_own_lease_given_back_is_no_lease_any_more(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            await registry.resign("a")
+            with pytest.raises(Refusal):
+                await registry.lend("r1", lease, SEAT, "nanjing")
+            assert await lease_of(registry) > lease
+
+        self.run(story)
+
+    def test_an_adopted_loan_that_is_there_already_keeps_when_it_was_lent(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            loan = await registry.lend("r1", lease, SEAT, "nanjing")
+            await registry.adopt(lease, [Loan(SEAT, "nanjing", loan.token, 1.0)])
+            assert await registry.loans() == {SEAT: loan}
+            await registry.recall("r2", lease, SEAT, loan.token)
+            await registry.recall("r2", lease, SEAT, loan.token)
+            assert await registry.loans() == {}
+
+        self.run(story)
+
+    def test_a_picture_replaces_the_one_before_and_wishes_keep_their_events(self) -> None:
+        async def story(registry: Registry) -> None:
+            await registry.put_status({"at": 1.0})
+            await registry.put_status({"at": 2.5, "cities": {}})
+            assert await registry.status() == {"at": 2.5, "cities": {}}
+            event = AssistanceEvent("e1", "nanjing", "南京暴雨", 1.5, 2.0, True, {"wuxi": 3})
+            written = await registry.put_wishes(0, Wishes(events={"nanjing": event}, quotas={"wuxi": 2}))
+            assert await registry.wishes() == written == Wishes(1, {"nanjing": event}, {"wuxi": 2})
 
         self.run(story)

@@ -134,3 +134,15 @@ async def test_the_migrations_make_exactly_the_tables_the_program_uses(sql_url: 
         )
     await engine.dispose()
     assert differences == []
+
+
+def test_only_the_owner_may_read_the_citizens_numbers(app: typer.Typer, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert run(app, state, "db", "upgrade").exit_code == 0
+    spool = Spool(state / "spool")
+    spool.append(["one"])
+    spool.put_aside("two", "too long")
+    spool.close()
+    made = [state, *state.rglob("*")]
+    assert {path.name for path in made} >= {"state", "history.db", "spool", "damaged.txt"}
+    assert [path for path in made if path.stat().st_mode & 0o077] == []

@@ -213,8 +213,12 @@ async def test_two_hundred_races_for_one_seat_have_one_winner(valkey: Valkey) ->
     won = await asyncio.gather(
         *(two[number % 2].lend(f"r{number}", lease, LIN, f"city{number}") for number in range(200)), return_exceptions=True
     )
-    assert sum(isinstance(one, Loan) for one in won) == 1
-    assert all(isinstance(one, Loan | Refusal) for one in won)
+    # On a machine that is slow enough an answer may come too late (StoreLost); the winner may be among those.
+    assert all(isinstance(one, Loan | Refusal | StoreLost) for one in won)
+    heard = [one for one in won if isinstance(one, Loan)]
+    booked = await two[0].loans()
+    assert set(booked) == {LIN}
+    assert heard == [booked[LIN]] or (not heard and any(isinstance(one, StoreLost) for one in won))
     for registry in two:
         await registry.close()
 

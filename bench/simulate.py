@@ -1,0 +1,113 @@
+"""How fast the fast depth is: the two Nanjing days with the real policy, and one M/M/75+M beside simpy and ciw.
+
+python bench/simulate.py            simpy and ciw are compared where they can be imported (extra `bench`)
+"""
+
+import importlib
+import importlib.util
+import time
+from pathlib import Path
+from typing import Any
+
+from callctl.sim.engine import Engine
+from callctl.sim.outcome import engine_for
+from callctl.sim.policies import NoHelp
+from callctl.sim.scenario import read_scenario, scenario_from
+
+NANJING = Path(__file__).parent.parent / "scenarios" / "B_nanjing.json"
+AGENTS, PER_S, MEAN_S, PATIENCE_S, HORIZON_S = 75, 1.3 * 75 / 240, 240.0, 180.0, 250_000.0
+
+
+def measure() -> list[dict[str, Any]]:
+    """Rows {name, value, unit, against}."""
+    rows = []
+    scenario = read_scenario(NANJING)
+    for policy, against in (("policy", 15.0), ("none", 5.1)):
+        engine = engine_for(scenario, policy, scenario.seed)
+        start = time.process_time()
+        engine.run()
+        seconds = time.process_time() - start
+        attempts = sum(city.counts.attempts for city in engine.cities)
+        rows.append(
+            {"name": f"two Nanjing days, {policy}", "value": round(seconds, 2), "unit": "s CPU", "against": against}
+        )
+        rows.append({"name": f"two Nanjing days, {policy}", "value": attempts, "unit": "attempts", "against": None})
+    ours = _calls_per_s(_ours)
+    rows.append({"name": "M/M/75+M, callctl", "value": ours, "unit": "calls/s", "against": 260_000})
+    for name, run in (("simpy", _simpy), ("ciw", _ciw)):
+        if importlib.util.find_spec(name) is None:
+            rows.append({"name": f"M/M/75+M, {name}", "value": None, "unit": "calls/s (not installed)", "against": None})
+            continue
+        theirs = _calls_per_s(run)
+        rows.append({"name": f"M/M/75+M, {name}", "value": theirs, "unit": "calls/s", "against": ours})
+    return rows
+
+
+def _calls_per_s(run: Any) -> int:
+    start = time.process_time()
+    calls: int = run()
+    return round(calls / (time.process_time() - start))
+
+
+def _ours() -> int:
+    spec = {
+        "horizon_s": HORIZON_S,
+        "cities": [
+            {
+                "name": "a",
+                "lines": 10**6,
+                "staff": [[0, AGENTS]],
+                "arrivals": {"bin_s": HORIZON_S, "per_h": [PER_S * 3600]},
+                "talk": {"dist": "exp", "mean": MEAN_S},
+                "wrap": {"dist": "det", "mean": 0},
+                "patience": {"dist": "exp", "mean": PATIENCE_S},
+            }
+        ],
+    }
+    engine = Engine(scenario_from(spec, "mmn.json"), 1, NoHelp())
+    engine.run()
+    return engine.cities[0].counts.attempts
+
+
+def _simpy() -> int:
+    simpy: Any = importlib.import_module("simpy")
+    chance: Any = importlib.import_module("random").Random(1)
+    env = simpy.Environment()
+    agents = simpy.Resource(env, AGENTS)
+    calls = 0
+
+    def caller() -> Any:
+        with agents.request() as request:
+            got = yield request | env.timeout(chance.expovariate(1 / PATIENCE_S))
+            if request in got:
+                yield env.timeout(chance.expovariate(1 / MEAN_S))
+
+    def arrivals() -> Any:
+        nonlocal calls
+        while True:
+            yield env.timeout(chance.expovariate(PER_S))
+            calls += 1
+            env.process(caller())
+
+    env.process(arrivals())
+    env.run(until=HORIZON_S / 5)
+    return calls
+
+
+def _ciw() -> int:
+    ciw: Any = importlib.import_module("ciw")
+    network = ciw.create_network(
+        arrival_distributions=[ciw.dists.Exponential(rate=PER_S)],
+        service_distributions=[ciw.dists.Exponential(rate=1 / MEAN_S)],
+        number_of_servers=[AGENTS],
+        reneging_time_distributions=[ciw.dists.Exponential(rate=1 / PATIENCE_S)],
+    )
+    ciw.seed(1)
+    simulation = ciw.Simulation(network)
+    simulation.simulate_until_max_time(HORIZON_S / 10)
+    return len(simulation.get_all_records())
+
+
+if __name__ == "__main__":
+    for line in measure():
+        print(f"{line['name']:32} {line['value']!s:>12} {line['unit']:24} against {line['against']}")

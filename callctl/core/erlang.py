@@ -1,0 +1,315 @@
+"""How long citizens wait, and how many agents a room needs: the classical formulas of queueing, as plain functions.
+
+Rates are per hour, times in seconds, loads in erlang (calls in progress on average). Published values: tests/core/values.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a citizen meets in a room in steady state. `sl` is the share *served* within the service time limit."""
+
+    p_wait: float
+    p_abandon: float
+    wait_s: float  # Mean over all callers, those answered at once included.
+    queue: float
+    occupancy: float
+    sl: float
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRoom:
+    """A supporting city's own callers while endless outside work fills its idle seats."""
+
+    sl: float  # Share whose turn comes within the service time limit (a patient caller's wait).
+    p_wait: float
+    lent: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReservedRoom:
+    """Own callers and outside calls in a room that keeps agents back for its own."""
+
+    p_wait: float
+    p_abandon: float
+    wait_s: float
+    occupancy: float
+    foreign_per_s: float
+
+
+def erlang_b(n: int, load: float) -> float:
+    """Share of calls that find all n lines busy when nobody waits."""
+    blocked = 1.0
+    for k in range(1, n + 1):
+        blocked = load * blocked / (k + load * blocked)
+    return blocked
+
+
+def erlang_c(n: int, calls_per_h: float, aht_s: float, tau_s: float) -> Waiting:
+    """M/M/n: everybody waits for ever. ValueError when the load is not below n."""
+    load = calls_per_h / HOUR * aht_s
+    if load >= n:
+        raise ValueError(f"load {load:.2f} is not below {n} agents: the queue has no limit")
+    b = erlang_b(n, load)
+    p_wait = n * b / (n - load * (1.0 - b))
+    drain = (n - load) / aht_s
+    wait_s = p_wait / drain
+    return Waiting(p_wait, 0.0, wait_s, calls_per_h / HOUR * wait_s, load / n, 1.0 - p_wait * math.exp(-drain * tau_s))
+
+
+def erlang_a(n: int, calls_per_h: float, aht_s: float, patience_s: float, tau_s: float) -> Waiting:
+    """M/M/n+M (Palm; Garnett, Mandelbaum & Reiman 2002): exponential patience."""
+    lam, mu, theta = calls_per_h / HOUR, 1.0 / aht_s, 1.0 / patience_s
+    if lam <= 0.0:
+        return Waiting(0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+    # log of the weight of "n + i in the system" against "n in the system".
+    logs = [0.0]
+    peak = 0.0
+    while logs[-1] > peak - 50.0:
+        logs.append(logs[-1] + math.log(lam / (n * mu + len(logs) * theta)))
+        peak = max(peak, logs[-1])
+    scaled = [math.exp(x - peak) for x in logs]
+    full = math.exp(-peak)  # The weight of "n in the system" on this scale.
+    above = sum(scaled)
+    total = full / erlang_b(n, lam / mu) - full + above
+    queue = sum(i * w for i, w in enumerate(scaled)) / total
+    p_abandon = theta * queue / lam
+    served_late_s = _served_within(n, lam, mu, theta, tau_s, peak) / total
+    p_wait = above / total
+    occupancy = lam * (1.0 - p_abandon) / (n * mu)
+    return Waiting(p_wait, p_abandon, queue / lam, queue, occupancy, 1.0 - p_wait + served_late_s)
+
+
+def _served_within(n: int, lam: float, mu: float, theta: float, tau_s: float, peak: float) -> float:
+    """Weight of those who wait and are served within tau: the sum over places in the queue has a closed form in time."""
+
+    def density(t: float) -> float:
+        return n * mu * math.exp(-(n * mu + theta) * t - lam / theta * math.expm1(-theta * t) - peak)
+
+    steps = 2 * max(100, math.ceil(tau_s * (n * mu + lam + theta)) * 10)
+    h = tau_s / steps
+    inner = sum((4 if i % 2 else 2) * density(i * h) for i in range(1, steps))
+    return (density(0.0) + inner + density(tau_s)) * h / 3.0
+
+
+def staff_for(enough: Callable[[int], bool], at_least: int = 1) -> int:
+    """The smallest number of agents for which `enough` holds (it must be monotone)."""
+    n = max(1, at_least)
+    while not enough(n):
+        n += 1
+    return n
+
+
+def staff_erlang_c(calls_per_h: float, aht_s: float, target: float, tau_s: float) -> int:
+    """Agents so that `target` of the callers are answered within tau, if nobody ever hung up."""
+    least = math.floor(calls_per_h / HOUR * aht_s) + 1
+    return staff_for(lambda n: erlang_c(n, calls_per_h, aht_s, tau_s).sl >= target, least)
+
+
+def staff_erlang_a(calls_per_h: float, aht_s: float, patience_s: float, target: float, tau_s: float) -> int:
+    """Agents so that `target` of the callers are answered within tau, hang-ups counted as not answered."""
+    return staff_for(lambda n: erlang_a(n, calls_per_h, aht_s, patience_s, tau_s).sl >= target)
+
+
+def staff_for_abandonment(calls_per_h: float, aht_s: float, patience_s: float, most: float) -> int:
+    """Agents so that at most the share `most` of the callers hang up."""
+    return staff_for(lambda n: erlang_a(n, calls_per_h, aht_s, patience_s, 0.0).p_abandon <= most)
+
+
+def staff_square_root(load: float, beta: float) -> int:
+    """The quick rule R + beta sqrt(R), rounded up."""
+    return math.ceil(load + beta * math.sqrt(load) - 1e-9)
+
+
+def garnett_p_wait(beta: float, theta_over_mu: float) -> float:
+    """Share that waits in a large room with R + beta sqrt(R) agents (Garnett, Mandelbaum & Reiman 2002)."""
+    root = math.sqrt(theta_over_mu)
+    return 1.0 / (1.0 + root * _hazard(beta / root) / _hazard(-beta))
+
+
+def _hazard(x: float) -> float:
+    """Hazard rate of the standard normal distribution."""
+    return math.sqrt(2.0 / math.pi) * math.exp(-x * x / 2.0) / math.erfc(x / math.sqrt(2.0))
+
+
+def reserve_chain(n: int, load: float, aht_s: float, patience_s: float, r: int) -> ReservedRoom:
+    """Endless outside work takes every idle seat beyond r; equal handling times (Gans & Zhou 2003)."""
+    lam, mu, theta = load / aht_s, 1.0 / aht_s, 1.0 / patience_s
+    floor = n - r
+    weights = _birth_death(floor, lambda k: lam, n, mu, theta)
+    room = _reserved(weights, floor, n, lam, mu, theta)
+    return ReservedRoom(room.p_wait, room.p_abandon, room.wait_s, room.occupancy, weights[0] * floor * mu)
+
+
+def trunk_reservation(n: int, load: float, foreign_load: float, aht_s: float, patience_s: float, r: int) -> ReservedRoom:
+    """Outside calls of a finite load, lost unless more than r agents are idle; equal handling times."""
+    lam, mu, theta = load / aht_s, 1.0 / aht_s, 1.0 / patience_s
+    foreign = foreign_load / aht_s
+    weights = _birth_death(0, lambda k: lam + foreign if k < n - r else lam, n, mu, theta)
+    room = _reserved(weights, 0, n, lam, mu, theta)
+    return ReservedRoom(room.p_wait, room.p_abandon, room.wait_s, room.occupancy, foreign * sum(weights[: n - r]))
+
+
+def _birth_death(floor: int, birth: Callable[[int], float], n: int, mu: float, theta: float) -> list[float]:
+    """Shares of time with floor, floor + 1, … calls in a room of n agents with impatient callers."""
+    weights = [1.0]
+    k = floor
+    while k <= n or weights[-1] > 1e-16 * max(weights):
+        k += 1
+        weights.append(weights[-1] * birth(k - 1) / (min(k, n) * mu + max(0, k - n) * theta))
+    total = sum(weights)
+    return [w / total for w in weights]
+
+
+def _reserved(weights: Sequence[float], floor: int, n: int, lam: float, mu: float, theta: float) -> ReservedRoom:
+    queue = sum((floor + i - n) * w for i, w in enumerate(weights) if floor + i > n)
+    busy = sum(min(floor + i, n) * w for i, w in enumerate(weights))
+    return ReservedRoom(sum(weights[n - floor :]), theta * queue / lam, queue / lam, busy / n, 0.0)
+
+
+def room_chain(
+    n: int, load: float, quota: int, r: int, aht_s: float, foreign_aht_s: float, patience_s: float, tau_s: float
+) -> SharedRoom:
+    """Endless outside work, at most `quota` seats lent, r agents kept idle: the room in two dimensions (calls, lent)."""
+    if n <= 0:
+        return SharedRoom(0.0, 1.0, 0.0)
+    lam = max(load, 1e-9) / aht_s
+    own, lent, theta = 1.0 / aht_s, 1.0 / foreign_aht_s, 1.0 / patience_s
+    floor = max(0, n - r)
+    most = max(0, min(quota, floor))
+    levels = _room_levels(n, floor, most, lam, own, lent, theta)
+    below = 0.0  # Fewer than `floor` calls: only with the whole quota lent; a birth-and-death chain of its own.
+    weight = levels[0][most]
+    for k in range(floor, most, -1):
+        weight *= (k - most) * own / lam
+        below += weight
+    total = below + sum(map(sum, levels))
+    served = _served_in_room(n, most, own, lent, tau_s)
+    answered = below
+    waiting = 0.0
+    for i, level in enumerate(levels):
+        ahead = floor + i - n
+        if ahead < 0:
+            answered += sum(level)
+            continue
+        waiting += sum(level)
+        if ahead < len(served):
+            answered += sum(w * f for w, f in zip(level, served[ahead], strict=True))
+    mean_lent = (most * below + sum(m * w for level in levels for m, w in enumerate(level))) / total
+    return SharedRoom(answered / total, waiting / total, mean_lent)
+
+
+def _room_levels(n: int, floor: int, most: int, lam: float, own: float, lent: float, theta: float) -> list[list[float]]:
+    """Unnormalised weights [calls - floor][lent]; matrix-analytic, and all matrices are triangular: cheap."""
+    top, tail = n + 1, 1.0
+    while tail > 1e-9 and top < n + 400:
+        tail *= lam / (n * min(own, lent) + (top - n) * theta)
+        top += 1
+    size = most + 1
+
+    # ups[i] carries level i to level i + 1: level above = level times matrix (lower triangular, row by row).
+    ups: list[list[list[float]]] = []
+    folded = [[0.0] * size for _ in range(size)]
+    foreign = [m * lent for m in range(size)] + [0.0]
+    for calls in range(top, floor, -1):
+        served, queue = min(calls, n), max(0, calls - n)
+        same = [max(0, served - m) * own + queue * theta for m in range(size)]
+        arriving = lam if calls < top else 0.0
+        for m in range(size):
+            folded[m] = [-x for x in folded[m]]
+            folded[m][m] += arriving + same[m] + foreign[m]
+        up = _scaled_inverse_lower(folded, lam)
+        ups.append(up)
+        folded = []
+        for m, row in enumerate(up):
+            line = [row[b] * same[b] + row[b + 1] * foreign[b + 1] for b in range(m)]
+            line.append(row[m] * same[m])
+            folded.append(line + [0.0] * (most - m))
+    ups.reverse()
+    # The lowest level: an own call ends, more than r are idle, one more seat is lent at once (m grows only here).
+    base_level = [0.0] * size
+    base_level[most] = 1.0
+    for m in range(most, 0, -1):
+        inflow = sum(base_level[a] * folded[a][m] for a in range(m, size))
+        out = lam + ((floor - m) * own if m < most else 0.0)
+        base_level[m - 1] = max(0.0, base_level[m] * out - inflow) / ((floor - m + 1) * own)
+    levels = [base_level]
+    for up in ups:
+        last = levels[-1]
+        levels.append([sum(last[a] * up[a][b] for a in range(b, size)) for b in range(size)])
+    return levels
+
+
+def _scaled_inverse_lower(block: list[list[float]], factor: float) -> list[list[float]]:
+    """`factor` times the inverse of a lower triangular matrix."""
+    size = len(block)
+    inverse = [[0.0] * size for _ in range(size)]
+    for row in range(size):
+        line, into, pivot = block[row], inverse[row], block[row][row]
+        for k in range(row):
+            weight = line[k] / pivot
+            if weight:
+                above = inverse[k]
+                for col in range(k + 1):
+                    into[col] -= weight * above[col]
+        into[row] = factor / pivot
+    return inverse
+
+
+def _served_in_room(n: int, most: int, own: float, lent: float, tau_s: float) -> list[list[float]]:
+    """[ahead][lent] -> chance of more than `ahead` departures within tau, at the pace of the mix the caller finds.
+
+    Those in front are taken to be patient: the truth is better by up to 0.7 points, so the reserve errs for the room.
+    """
+    places = 20 + math.ceil(4.0 * n * max(own, lent) * tau_s)  # Further back nobody is served in time.
+    columns = []
+    for m in range(most + 1):
+        mean = ((n - m) * own + m * lent) * tau_s
+        term = math.exp(-mean)
+        more, column = 1.0 - term, []
+        for ahead in range(places):
+            column.append(max(0.0, more))
+            term *= mean / (ahead + 1)
+            more -= term
+        columns.append(column)
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def reserve_for(
+    n: int, load: float, quota: int, target: float, aht_s: float, foreign_aht_s: float, patience_s: float, tau_s: float
+) -> int:
+    """The fewest agents to keep idle so that own callers keep their service level although all the rest is lent."""
+    low, high = 0, 1
+    while high < n and room_chain(n, load, quota, high, aht_s, foreign_aht_s, patience_s, tau_s).sl < target:
+        low, high = high + 1, 2 * high
+    high = min(high, n)
+    while low < high:
+        middle = (low + high) // 2
+        if room_chain(n, load, quota, middle, aht_s, foreign_aht_s, patience_s, tau_s).sl >= target:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def load_after_steps(calls_per_h: Iterable[float], bin_s: float, aht_s: float, start: float = 0.0) -> list[float]:
+    """Modified offered load at the end of each bin of a stepwise arrival rate, exponential handling time."""
+    keep = math.exp(-bin_s / aht_s)
+    loads, load = [], start
+    for rate in calls_per_h:
+        load = load * keep + rate / HOUR * aht_s * (1.0 - keep)
+        loads.append(load)
+    return loads
+
+
+def load_of_sinus(mean_per_h: float, amplitude_per_h: float, period_s: float, aht_s: float, at_s: float) -> float:
+    """Modified offered load under mean + amplitude sin(2 pi t / period): the rate's curve, lower and one AHT later."""
+    turn = 2.0 * math.pi / period_s
+    lag_s = math.atan(turn * aht_s) / turn
+    factor = 1.0 / math.hypot(1.0, turn * aht_s)
+    return (mean_per_h + amplitude_per_h * factor * math.sin(turn * (at_s - lag_s))) / HOUR * aht_s

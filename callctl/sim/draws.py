@@ -1,0 +1,108 @@
+"""Chance that depends on who calls and on nothing else: every policy meets the same citizens.
+
+A caller's key and the number of the attempt give 64 bits; groups of these bits choose patience, talk, wrap-up and redial.
+Distributions are tables of quantiles, so that a draw costs one look-up.
+"""
+
+import math
+import random
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from statistics import NormalDist
+from typing import Any
+
+BITS = 14
+SIZE = 1 << BITS
+MASK = SIZE - 1
+WORD = (1 << 64) - 1
+_STEP, _MULTIPLIER = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93  # SplitMix64's step; Feldman's 64-bit mixer.
+
+
+def mixed(key: int, number: int) -> int:
+    """64 well-mixed bits from a key of 64 bits and a small number."""
+    x = (key + number * _STEP) & WORD
+    x = ((x ^ x >> 32) * _MULTIPLIER) & WORD
+    x = ((x ^ x >> 32) * _MULTIPLIER) & WORD
+    return x ^ x >> 32
+
+
+def stream(*key: object) -> random.Random:
+    """A generator of its own for one purpose, from words and numbers; the same on every machine and Python."""
+    return random.Random("/".join(map(str, key)))
+
+
+def _exp(spec: Mapping[str, Any]) -> Callable[[float], float]:
+    mean = float(spec["mean"])
+    return lambda u: -mean * math.log1p(-u)
+
+
+def _lognorm(spec: Mapping[str, Any]) -> Callable[[float], float]:
+    variance = math.log1p(float(spec["cv"]) ** 2)
+    normal = NormalDist(math.log(float(spec["mean"])) - variance / 2.0, math.sqrt(variance) or 1e-12)
+    return lambda u: math.exp(normal.inv_cdf(u))
+
+
+def _weibull(spec: Mapping[str, Any]) -> Callable[[float], float]:
+    shape = float(spec["shape"])
+    scale = float(spec["mean"]) / math.gamma(1.0 + 1.0 / shape)
+    return lambda u: scale * (-math.log1p(-u)) ** (1.0 / shape)
+
+
+def _by_bisection(cdf: Callable[[float], float], mean: float) -> Callable[[float], float]:
+    def quantile(u: float) -> float:
+        low, high = 0.0, mean
+        while cdf(high) < u:
+            low, high = high, high * 2.0
+        for _ in range(40):
+            middle = (low + high) / 2.0
+            low, high = (middle, high) if cdf(middle) < u else (low, middle)
+        return (low + high) / 2.0
+
+    return quantile
+
+
+def _erlang(spec: Mapping[str, Any]) -> Callable[[float], float]:
+    mean, k = float(spec["mean"]), int(spec["k"])
+
+    def cdf(x: float) -> float:
+        rate, term, total = k * x / mean, 1.0, 1.0
+        for i in range(1, k):
+            term *= rate / i
+            total += term
+        return 1.0 - math.exp(-rate) * total
+
+    return _by_bisection(cdf, mean)
+
+
+def _hyper(spec: Mapping[str, Any]) -> Callable[[float], float]:
+    mean, p, m1 = float(spec["mean"]), float(spec["p"]), float(spec["m1"])
+    m2 = (mean - p * m1) / (1.0 - p)
+    return _by_bisection(lambda x: 1.0 - p * math.exp(-x / m1) - (1.0 - p) * math.exp(-x / m2), mean)
+
+
+# Words of a distribution besides `dist`, and its quantiles.
+FAMILIES: dict[str, tuple[frozenset[str], Callable[[Mapping[str, Any]], Callable[[float], float]] | None]] = {
+    "exp": (frozenset({"mean"}), _exp),
+    "det": (frozenset({"mean"}), None),
+    "lognorm": (frozenset({"mean", "cv"}), _lognorm),
+    "erlang": (frozenset({"mean", "k"}), _erlang),
+    "weibull": (frozenset({"mean", "shape"}), _weibull),
+    "hyper": (frozenset({"mean", "p", "m1"}), _hyper),
+}
+
+
+@lru_cache(maxsize=64)
+def _table(words: tuple[tuple[str, Any], ...]) -> tuple[float, ...]:
+    spec = dict(words)
+    mean, build = float(spec["mean"]), FAMILIES[spec["dist"]][1]
+    if build is None or mean <= 0.0:
+        return (mean,) * SIZE
+    quantile = build(spec)
+    values = [quantile((i + 0.5) / SIZE) for i in range(SIZE)]
+    scale = mean * SIZE / sum(values)  # The far tail lies beyond the last quantile: keep the mean exact.
+    return tuple(value * scale for value in values)
+
+
+def table(spec: Mapping[str, Any]) -> tuple[float, ...]:
+    """SIZE equally likely values of a distribution, smallest first."""
+    return _table(tuple(sorted(spec.items())))

@@ -1,0 +1,107 @@
+"""Scenario files: every mistake is named at once, and the words of the format are understood."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callctl.sim.draws import SIZE, table
+from callctl.sim.scenario import ScenarioError, read_scenario, scenario_from
+
+
+def city(**changes: Any) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "name": "扬州",
+        "lines": 20,
+        "staff": [[0, 5]],
+        "arrivals": {"bin_s": 900, "per_h": [60] * 4},
+        "talk": {"dist": "exp", "mean": 150},
+        "wrap": {"dist": "det", "mean": 30},
+        "patience": {"dist": "exp", "mean": 180},
+    }
+    return spec | changes
+
+
+def mistakes(spec: Any) -> tuple[str, ...]:
+    with pytest.raises(ScenarioError) as caught:
+        scenario_from(spec, "x.json")
+    return caught.value.mistakes
+
+
+def test_a_small_scenario_is_read_with_its_defaults() -> None:
+    scenario = scenario_from({"horizon_s": 3600, "assist": [[0, "扬州", True]], "cities": [city()]}, "x.json")
+    assert scenario.cities[0].name == "扬州"
+    assert (scenario.remote.setup_s, scenario.cities[0].threshold_s, scenario.cities[0].quota) == (3.0, 20.0, ((0.0, 0),))
+    assert scenario.name == "x"
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    found = mistakes(
+        {
+            "horizon_s": -1,
+            "colour": "red",
+            "assist": [[0, "nowhere", True], "now"],
+            "faults": [{"t": 0, "kind": "flood", "city": "扬州", "dur": 1}],
+            "remote": {"setup": 3},
+            "cities": [city(), city(staff=[[0, 1.5]], talk={"dist": "normal", "mean": 3}), city(name="b", lines="many"), 7],
+        }
+    )
+    assert len(found) == 11
+    for words in (
+        "colour: unknown key",
+        "horizon_s: is -1",
+        "no city is named 'nowhere'",
+        "'now' must be [seconds, city, true or false]",
+        "faults[0].kind: is 'flood'; known: trunk_down, pbx_down",
+        "remote.setup: unknown key",
+        "扬州: is there twice",
+        "扬州.staff: [0, 1.5] must be",
+        "扬州.talk.dist: is 'normal'; known: exp, det, lognorm, erlang, weibull, hyper",
+        "b.lines: is 'many'; must be a number",
+        "cities[3]: must be an object",
+    ):
+        assert any(words in mistake for mistake in found), (words, found)
+
+
+def test_missing_and_foreign_words_of_a_distribution_are_named() -> None:
+    found = mistakes({"horizon_s": 9, "cities": [city(talk={"dist": "lognorm", "mean": 3, "shape": 2})]})
+    assert found == (
+        "扬州.talk.cv: is missing; lognorm needs cv, mean",
+        "扬州.talk.shape: unknown key; known: dist, cv, mean",
+    )
+
+
+def test_unreadable_files_are_one_clear_line(tmp_path: Path) -> None:
+    for content, words in ((b"{", "line 1: not JSON"), (b"\xff\xfe", "is not UTF-8"), (b"[1]", "one object")):
+        file = tmp_path / "s.json"
+        file.write_bytes(content)
+        with pytest.raises(ScenarioError, match=words):
+            read_scenario(file)
+    with pytest.raises(ScenarioError, match="cannot be read"):
+        read_scenario(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("spec", "mean", "cv"),
+    [
+        ({"dist": "exp", "mean": 180}, 180, 1.0),
+        ({"dist": "det", "mean": 5}, 5, 0.0),
+        ({"dist": "lognorm", "mean": 150, "cv": 1.1}, 150, 1.1),
+        ({"dist": "erlang", "mean": 200, "k": 4}, 200, 0.5),
+        ({"dist": "weibull", "mean": 100, "shape": 2}, 100, 0.5227),
+        ({"dist": "hyper", "mean": 100, "p": 0.9, "m1": 50}, 100, 2.345),
+    ],
+    ids=lambda value: value["dist"] if isinstance(value, dict) else "",
+)
+def test_distributions_have_their_mean_and_spread(spec: dict[str, Any], mean: float, cv: float) -> None:
+    values = table(spec)
+    assert len(values) == SIZE
+    assert sum(values) / SIZE == pytest.approx(mean, rel=1e-6)
+    spread = (sum((value - mean) ** 2 for value in values) / SIZE) ** 0.5
+    assert spread / mean == pytest.approx(cv, rel=0.02, abs=1e-9)
+
+
+def test_the_format_survives_json() -> None:
+    spec = {"horizon_s": 60, "cities": [city()]}
+    assert scenario_from(json.loads(json.dumps(spec)), "x.json") == scenario_from(spec, "x.json")
