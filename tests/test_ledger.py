@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from structlog.testing import capture_logs
+import pytest
+from structlog.testing import CapturingLogger
 
 from callctl.core.model import SeatRef
 from callctl.core.wishes import Wishes
@@ -56,9 +57,10 @@ def test_a_stop_that_only_the_history_heard_reaches_a_controller_without_the_reg
     run_virtual(story())
 
 
-def test_a_registry_that_never_answered_is_told_once() -> None:
+def test_a_registry_that_never_answered_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = Ledger(MemoryRegistry(loop_clock), MemoryHistory(), "a", loop_clock)
-    with capture_logs() as said:
-        ledger.miss(StoreLost("nobody at 127.0.0.1:1"))
-        ledger.miss(StoreLost("nobody at 127.0.0.1:1"))
-    assert [line["why"] for line in said] == ["nobody at 127.0.0.1:1"]
+    said = CapturingLogger()  # Whatever another test's log.set_up() left behind.
+    monkeypatch.setattr("callctl.ledger.log", said)
+    ledger.miss(StoreLost("nobody at 127.0.0.1:1"))
+    ledger.miss(StoreLost("nobody at 127.0.0.1:1"))
+    assert [line.kwargs["why"] for line in said.calls] == ["nobody at 127.0.0.1:1"]

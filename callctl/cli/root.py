@@ -61,10 +61,10 @@ def _all_said(code: int) -> int:
         sys.stdout.flush()
     except OSError as fault:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(fault, BrokenPipeError):  # `| head` has seen enough.
+        if isinstance(fault, BrokenPipeError) or code:  # `| head` has seen enough; or what went wrong has been told.
             return code
         print(f"callctl: {say('输出写不进去', 'the output cannot be written')}: {fault.strerror}", file=sys.stderr)
-        return code or 1
+        return 1
     return code
 
 

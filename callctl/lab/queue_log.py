@@ -31,8 +31,11 @@ class LoggedCall:
     failed_rings: list[tuple[float, float]] = field(default_factory=list)  # Begin and end of rings nobody answered.
 
     def rung_about(self, at: float) -> bool:
-        """Whether it was being rung then, or nearly then, by somebody who did not answer."""
-        return any(begin <= at + CLOCK_STEP_S and at <= end for begin, end in self.failed_rings)
+        """Whether it was being rung then, or nearly then, by somebody who did not answer.
+
+        After such a ring app_queue rests for a second (retry=1) and looks again within the next.
+        """
+        return any(begin <= at + CLOCK_STEP_S and at <= end + CLOCK_STEP_S for begin, end in self.failed_rings)
 
 
 @dataclass(slots=True)

@@ -60,3 +60,18 @@ def test_lost_leg_keeps_the_first_place_and_counts_two_answers() -> None:
     )
     call = account(lines, "q").calls["a"]
     assert (call.order, call.answers, call.answered_by) == (0, 2, "xuzhou-01-t5")
+
+
+def test_a_caller_who_rests_a_second_after_a_ring_in_vain_is_not_overtaken_but_later_he_is() -> None:
+    def told(rung_at: int) -> int:
+        lines = log(
+            "100|a|q|NONE|ENTERQUEUE||1|1",
+            "101|b|q|NONE|ENTERQUEUE||1|2",
+            "108|a|q|xuzhou-01-t5|RINGNOANSWER|4000",
+            f"{rung_at + 1}|b|q|2002|CONNECT|9|x|1",
+            "130|a|q|2001|CONNECT|30|x|1",
+        )
+        return account(lines, "q").inversions()
+
+    assert told(rung_at=110) == 0
+    assert told(rung_at=111) == 1

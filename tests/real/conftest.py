@@ -16,7 +16,7 @@ from tests.real.stage import Stage
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 # Shorter than a city's: a test shall not wait for what it does not test.
-TIMES = AsteriskTimes(home_ring_s=12, slot_ring_s=10, support_ring_s=8, rtp_timeout_s=4, rtp_keepalive_s=1)
+TIMES = AsteriskTimes(home_ring_s=14, slot_ring_s=12, support_ring_s=8, rtp_timeout_s=4, rtp_keepalive_s=1)
 QUEUE = {"wait_threshold_s": 2, "release_after_s": 5, "wrapup_s": 1, "offer_callback": False, "survey": False}
 
 

@@ -11,12 +11,11 @@ from callctl.core.model import SeatRef
 from callctl.lab.call import CallState, PhoneCall
 from callctl.lab.phone import Habit
 from callctl.pbx import asterisk_names as names
-from tests.real.stage import ASSISTED, Stage, music_gap_s
+from tests.real.stage import ASSISTED, BREAK_S, Stage, music_gap_s
 
 pytestmark = pytest.mark.real
 TALKS = Habit(answer_after_s=0.3)
 SLOW = Habit(answer_after_s=3.0)
-BREAK_S = 0.3
 ADOPTED_S = 10.0  # 5 s on a machine that has nothing else to do; `make bench` measures it.
 
 
@@ -148,7 +147,9 @@ async def test_of_two_controllers_one_leads_and_the_other_takes_over_in_time(sta
     killed_at = clock.now()
     await until_led_anew(stage, killed_at)
     assert stage.wrote("b", '"leading"') == 1
-    assert await loans_and_slots(stage) == before
+    lent, slots = await loans_and_slots(stage)
+    assert lent <= before[0], "lent again, or twice (brought home meanwhile is right: the queue is calm)"
+    assert slots <= before[1]
 
 
 async def test_a_leader_frozen_beyond_its_lease_orders_nothing_when_it_wakes(stage: Stage) -> None:

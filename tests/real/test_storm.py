@@ -7,7 +7,7 @@ import pytest
 from callctl import clock
 from callctl.lab.agents import CityAgents, Habits
 from callctl.lab.crowd import Citizen, Crowd, CrowdPlan
-from callctl.lab.queue_log import Account, read_queue_log
+from callctl.lab.queue_log import Account, LoggedCall, read_queue_log
 from tests.real.stage import Stage
 
 pytestmark = pytest.mark.real
@@ -54,7 +54,7 @@ async def check_city(stage: Stage, crowd: Crowd, log: Account) -> None:
     assert (tally.thrown_out, tally.waiting, tally.talking) == (0, 0, 0), told(crowd.citizens)
     assert tally.asked == len(crowd.citizens) == len(log.calls)
     assert sum(tally.answered.values()) + tally.gave_up == tally.asked
-    assert log.inversions() == 0
+    assert log.inversions() == 0, [line_of(call) for call in log.calls.values()]
     ends = {call: "answered" if kept.answers else "abandoned" for call, kept in log.calls.items()}
     assert sum(end == "answered" for end in ends.values()) == sum(tally.answered.values())
 
@@ -67,3 +67,13 @@ async def check_city(stage: Stage, crowd: Crowd, log: Account) -> None:
 def told(citizens: list[Citizen]) -> list[str]:
     """The calls that went wrong, as their phones tell them."""
     return [f"{one.number}: {one.ended}" for one in citizens if one.answered_at is None and not one.gave_up]
+
+
+def line_of(call: LoggedCall) -> str:
+    """A call as queue_log tells it: seconds within the hour or so."""
+    rung, left = call.rung_at or 0, call.left_at or 0
+    failed = [(begin % 10_000, end % 10_000) for begin, end in call.failed_rings]
+    return (
+        f"in {call.entered_at % 10_000}, rung {rung % 10_000} by {call.answered_by or 'nobody'}, left {left % 10_000}, "
+        f"in vain {failed}"
+    )

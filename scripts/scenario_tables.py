@@ -1,6 +1,6 @@
 """The tables of docs/SIMULATION_TABLES.md: every scenario, every policy, many seeds, beside the first simulator's figures.
 
-    python bench/scenario_tables.py --seeds 10 > docs/SIMULATION_TABLES.md
+    python scripts/scenario_tables.py --seeds 10 > docs/SIMULATION_TABLES.md
 
 About 15 minutes of one core, most of it the busy tones of B_nanjing.
 """
@@ -31,7 +31,9 @@ def main() -> None:
     asked.add_argument("--processes", type=int, default=None)
     options = asked.parse_args()
     published = json.loads((ROOT / "bench" / "first_simulator.json").read_text("utf-8"))["figures"]
-    print(f"# Tables of the scenarios\n\nWritten by `python bench/scenario_tables.py --seeds {options.seeds}`. Means over")
+    print(
+        f"# Tables of the scenarios\n\nWritten by `python scripts/scenario_tables.py --seeds {options.seeds}`. Means over"
+    )
     print(f"{options.seeds} seeds; the words are explained in SIMULATION.md.\n")
     titles: tuple[str, ...] = ("scenario", "R limit", "worst seed", "R pooled", "helpers' SL15 in stress, policy - limit")
     titles += ("empty line", "lost by trunk", "R at set-up 1 s")
