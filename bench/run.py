@@ -59,8 +59,8 @@ def main(names: list[str]) -> int:
         started = time.monotonic()
         try:
             rows = load(path).measure()
-            wrong = next((row for row in rows if set(row) != KEYS), None)
-            assert wrong is None, f"a row must have {', '.join(sorted(KEYS))}: {wrong}"
+            wrong = next((row for row in rows if set(row) != KEYS or not isinstance(row["value"], int | float)), None)
+            assert wrong is None, f"a row must have {', '.join(sorted(KEYS))}, and a number for its value: {wrong}"
         except Exception as error:  # One broken measurement must not hide the others.
             print(f"    failed: {type(error).__name__}: {error}", flush=True)
             failed += 1

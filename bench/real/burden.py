@@ -13,12 +13,13 @@ from callctl import clock
 from callctl.lab import sipp, tones
 from callctl.lab.lab import Lab
 from tests.real.floor import Floor
-from tests.real.stage import ASSISTED, Stage
+from tests.real.stage import Stage
 
-HELPER = "xuzhou"
-SEATS = 12
+HELPED, HELPER = "nanjing", "xuzhou"  # Those of the lab's cities with the most seats.
+SEATS = 48
 TICKS_PER_S = 100  # USER_HZ, proc(5).
 PATIENCE_S = 3000.0  # Nobody gives up: SIPp's callers would do so in mid-talk, too.
+IDLE_S = 12.0  # One heartbeat is in it.
 TAIL_S = 40.0  # The last callers' wait and talk.
 
 
@@ -34,10 +35,10 @@ class Load:
     voice: bool = False
 
 
-# A busy minute of the machine hits both kinds of turns, as they alternate. Twelve agents take 5 calls/s of 2 s.
-SHORT = Load("calls of 2 s without voice", 3.0, 8.0, 3)
-VOICE = Load("calls of 10 s with voice", 1.0, 12.0, 2, talk_s=10.0, voice=True)
-TOO_MANY = Load("more calls than agents at home", 7.0, 12.0, 1)
+# A busy minute of the machine hits both kinds of turns, as they alternate. The 48 agents take 20 calls/s of 2 s, 7 of 6 s.
+SHORT = Load("calls of 2 s without voice", 12.0, 8.0, 3)
+VOICE = Load("calls of 10 s with voice", 3.0, 10.0, 3, talk_s=10.0, voice=True)
+TOO_MANY = Load("more calls than agents at home", 11.0, 18.0, 1, talk_s=6.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Turn:
 
 async def measure() -> AsyncIterator[Row]:
     """Rows for calls answered at home, and for a city that is helped, as soon as they are there."""
-    async with lab((HELPER, ASSISTED), SEATS) as cities:
+    async with lab((HELPER, HELPED), SEATS) as cities:
         for each in (SHORT, VOICE, TOO_MANY):
             floors = [await _agents(cities, code, each.talk_s) for code in cities.pbxs]
             try:
@@ -60,6 +61,17 @@ async def measure() -> AsyncIterator[Row]:
             finally:
                 for floor in floors:
                     floor.stop()
+        without = await _idle_ms_a_s(cities)
+        async with _assistance(cities):
+            here = await _idle_ms_a_s(cities)
+        yield row("real: PBX CPU while nobody calls, with callctl", here, "ms/s", f"without: {without:.1f}; {load()}")
+
+
+async def _idle_ms_a_s(cities: Lab) -> float:
+    pbx = cities.pbxs[HELPED]
+    cpu_before, began = _cpu_s(pbx.pid), clock.now()
+    await asyncio.sleep(IDLE_S)
+    return 1000 * (_cpu_s(pbx.pid) - cpu_before) / (clock.now() - began)
 
 
 async def _agents(cities: Lab, code: str, talk_s: float) -> sipp.Sipp:
@@ -77,7 +89,7 @@ async def _by_turns(cities: Lab, each: Load) -> tuple[list[Turn], list[Turn]]:
                 turn = await _turn(cities, each, number)
             (with_it if controlled else without).append(turn)
             kind = "with callctl" if controlled else "without"
-            say(f"{each.name}, {kind}: {turn.cpu_ms_a_call:.1f} ms of CPU a call, {turn.completed_per_s:.1f} calls/s")
+            say(f"{each.name}, {kind}: {turn.cpu_ms_a_call:.1f} ms of CPU a call")
     return with_it, without
 
 
@@ -89,7 +101,7 @@ async def _assistance(cities: Lab) -> AsyncIterator[None]:
         await made.open()
         try:
             await made.control()
-            await made.assist()
+            await made.assist(HELPED)
             yield
             await made.until(lambda status: not any(city["lent_out"] for city in status["cities"].values()), 20.0)
         finally:
@@ -97,7 +109,7 @@ async def _assistance(cities: Lab) -> AsyncIterator[None]:
 
 
 async def _turn(cities: Lab, each: Load, seed: int) -> Turn:
-    pbx = cities.pbxs[ASSISTED]
+    pbx = cities.pbxs[HELPED]
     cpu_before, began = _cpu_s(pbx.pid), clock.now()
     voice = cities.plan.folder / "sipp" / "voice.alaw"
     tones.write_file(voice, "citizen", 2)

@@ -35,7 +35,7 @@ async def free_and_audio(made: Stage) -> list[Row]:
     say(f"{WAITING} callers wait for {FOR_S:g} s …")
     citizens = await _full_queue(made)
     await switch(made, on=False)
-    for call in citizens:
+    for call in (await made.floor.carrier(ASSISTED)).now_on():  # Those who were just calling, too.
         call.hang_up()
     free = [
         rung - ended

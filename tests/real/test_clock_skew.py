@@ -11,12 +11,11 @@ import pytest
 from callctl import clock
 from callctl.lab.phone import Habit
 from callctl.pbx import asterisk_names as names
-from tests.real.stage import ASSISTED, Stage, music_gap_s
+from tests.real.stage import ASSISTED, BREAK_S, Stage, music_gap_s
 
 pytestmark = pytest.mark.real
 TALKS = Habit(answer_after_s=0.3)
 AHEAD_S = 5 * 3600
-BREAK_S = 0.3
 # Debian's libfaketime; another place can be named.
 FOLDERS = ("/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime", "/usr/lib/faketime")
 

@@ -11,12 +11,11 @@ from callctl.core.model import SeatRef
 from callctl.lab.call import CallState, PhoneCall
 from callctl.lab.phone import Habit
 from callctl.pbx import asterisk_names as names
-from tests.real.stage import ASSISTED, Stage, music_gap_s
+from tests.real.stage import ASSISTED, BREAK_S, Stage, music_gap_s
 
 pytestmark = pytest.mark.real
 TALKS = Habit(answer_after_s=0.3)
 SLOW = Habit(answer_after_s=3.0)
-BREAK_S = 0.3
 ADOPTED_S = 10.0  # 5 s on a machine that has nothing else to do; `make bench` measures it.
 
 

@@ -9,11 +9,10 @@ from callctl.lab.phone import Habit
 from callctl.store.report import gaps
 from callctl.store.schema import open_engine
 from tests.real.faults import ManagerWire
-from tests.real.stage import ASSISTED, Stage, music_gap_s
+from tests.real.stage import ASSISTED, BREAK_S, Stage, music_gap_s
 
 pytestmark = pytest.mark.real
 TALKS = Habit(answer_after_s=0.3)
-BREAK_S = 0.3
 PING_S = 10.0  # A silent PBX is lost after a ping and its deadline, 5 s each.
 REREAD_S = 30.0
 

@@ -8,11 +8,10 @@ import pytest
 
 from callctl import clock
 from callctl.lab.phone import Habit
-from tests.real.stage import ASSISTED, Stage, music_gap_s
+from tests.real.stage import ASSISTED, BREAK_S, Stage, music_gap_s
 
 pytestmark = pytest.mark.real
 TALKS = Habit(answer_after_s=0.3)
-BREAK_S = 0.3
 RIGHT_AGAIN_S = 10.0  # 5 s on a machine that has nothing else to do.
 
 

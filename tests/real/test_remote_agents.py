@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from callctl.lab.phone import BUSY, CRASHED, DECLINES, NEVER_ANSWERS, Habit
-from tests.real.stage import ASSISTED, Stage, music_gap_s
+from tests.real.stage import ASSISTED, BREAK_S, Stage, music_gap_s
 
 pytestmark = pytest.mark.real
 TALKS = Habit(answer_after_s=0.3, talk_s=None)
@@ -28,7 +28,7 @@ async def test_an_agent_who_does_not_take_the_call_costs_the_citizen_nothing(sta
     await citizen.until_hears(floor.tone("nanjing"), 30.0)
     answered = citizen.heard[-1].since
     assert answered > rung_at
-    assert music_gap_s(citizen, answered) < 0.3
+    assert music_gap_s(citizen, answered) < BREAK_S
     assert all(phone.most_calls_at_once <= 1 for phone in phones)
 
 
@@ -44,7 +44,7 @@ async def test_an_agent_who_lets_it_ring_is_left_alone_and_another_answers(stage
     assert citizen.hears == "music"
     await floor.log_in("nanjing", habit=TALKS)
     await citizen.until_hears(floor.tone("nanjing"), 40.0)
-    assert music_gap_s(citizen, citizen.heard[-1].since) < 0.3
+    assert music_gap_s(citizen, citizen.heard[-1].since) < BREAK_S
     assert len(rung.calls) == 1, "rung again before its cool-down"
 
 

@@ -7,11 +7,10 @@ from callctl.lab.call import CallState
 from callctl.lab.pbx import LabPbx
 from callctl.lab.phone import NEVER_ANSWERS, Habit
 from tests.real.faults import trunk_closed
-from tests.real.stage import ASSISTED, Stage, music_gap_s
+from tests.real.stage import ASSISTED, BREAK_S, Stage, music_gap_s
 
 pytestmark = pytest.mark.real
 TALKS = Habit(answer_after_s=0.3)
-BREAK_S = 0.3  # A longer silence in the music is one that a citizen hears.
 
 
 def dies(pbx: LabPbx) -> None:
