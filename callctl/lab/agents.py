@@ -38,8 +38,18 @@ class Habits:
 class CityAgents:
     """Every agent of one city, in one event loop."""
 
-    def __init__(self, city: City, settings: Settings, *, tone: str, habits: Habits | None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        city: City,
+        settings: Settings,
+        *,
+        tone: str,
+        habits: Habits | None,
+        seed: int = 0,
+        first_port: int = _FIRST_PORT,
+    ) -> None:
         self.city = city
+        self._first_port = first_port
         self.phones: dict[str, Phone] = {}
         chance = random.Random(f"{seed} {city.code}")
         for seat in city.seats:
@@ -60,7 +70,7 @@ class CityAgents:
             async with at_once:
                 phone = self.phones[seat]
                 if phone.wire.address[1] == 0:
-                    await phone.open(address, _FIRST_PORT + order.index(seat))
+                    await phone.open(address, self._first_port + order.index(seat))
                 await phone.register()
 
         try:

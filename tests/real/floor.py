@@ -1,6 +1,7 @@
 """The floor of a real test: three running cities, made as new before each test, with phones to act on."""
 
 import asyncio
+import itertools
 import re
 from collections.abc import Iterable
 
@@ -19,6 +20,8 @@ _MEMBER = re.compile(r"^\s+(?:\S+ \()?(?P<interface>(?:PJSIP|Local)/[^\s)]+)")
 _QUEUE = re.compile(r"^(?P<queue>[\w-]+) has \d+ calls")
 _CONTACT = re.compile(r"Contact:\s+(\d+)/")
 _QUIET_WITHIN_S = 10.0
+_FIRST_PORT, _PORTS, _FLOORS = 7000, 50, 400
+_floors = itertools.count()
 
 
 class Floor:
@@ -29,6 +32,8 @@ class Floor:
         self._agents: dict[str, CityAgents] = {}
         self._carriers: dict[str, Phone] = {}
         self._numbers = 0
+        # Ports of their own: a PBX repeats an INVITE to a phone that crashed for 32 s, also to the next test's phone.
+        self._first_port = _FIRST_PORT + _PORTS * (next(_floors) % _FLOORS)
 
     # ------------------------------------------------------------------------------------- who is there
     def city(self, code: str) -> City:
@@ -64,7 +69,9 @@ class Floor:
 
     def _city_agents(self, code: str) -> CityAgents:
         if code not in self._agents:
-            self._agents[code] = CityAgents(self.city(code), self.lab.settings, tone=self.tone(code), habits=None)
+            self._agents[code] = CityAgents(
+                self.city(code), self.lab.settings, tone=self.tone(code), habits=None, first_port=self._first_port
+            )
         return self._agents[code]
 
     # ------------------------------------------------------------------------------------- citizens

@@ -92,6 +92,16 @@ class Stage:
         """What a controller wrote."""
         return self._folder / f"controller-{name}.log"
 
+    def _facts(self) -> str:
+        """The newest facts of the history, without readings."""
+        asked = "select at, city, kind, body from journal where kind <> 'PbxObserved' order by id desc limit 60"
+        try:
+            with closing(sqlite3.connect(self.history)) as database:
+                rows = database.execute(asked).fetchall()
+        except sqlite3.Error as error:
+            return f"--- the history cannot be read: {error}"
+        return "\n".join(["--- history", *(" ".join(map(str, row)) for row in reversed(rows))])
+
     def wrote(self, name: str, words: str) -> int:
         """How many lines of a controller's log hold these words."""
         return sum(words in line for line in self.log(name).read_text("utf-8", "replace").splitlines())
@@ -185,7 +195,9 @@ class Stage:
     def story(self) -> str:
         """What the controllers wrote, and the cities' queues, for a test that failed."""
         logs = [f"--- {name}\n{self.log(name).read_text('utf-8', 'replace')[-6000:]}" for name in self.controllers]
-        return "\n".join([*logs, *(f"--- {code}\n{_queues(pbx)}" for code, pbx in self.floor.lab.pbxs.items())])
+        return "\n".join(
+            [*logs, self._facts(), *(f"--- {code}\n{_queues(pbx)}" for code, pbx in self.floor.lab.pbxs.items())]
+        )
 
     async def until_true(self, true: Callable[[], Awaitable[bool]], within_s: float) -> None:
         """Ask a PBX again and again. Raises TimeoutError."""

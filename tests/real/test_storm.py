@@ -22,6 +22,7 @@ async def test_a_storm_doubles_nobody_loses_nobody_and_is_told_right(stage: Stag
     floor, lab = stage.floor, stage.floor.lab
     began = clock.now()
     queue = {code: floor.city(code).queue.name for code in CITIES}
+    before = {code: set(read_queue_log(floor.pbx(code).queue_log, queue[code]).calls) for code in CITIES}
     agents = {
         code: CityAgents(floor.city(code), lab.settings, tone=floor.tone(code), habits=HABITS, seed=3) for code in CITIES
     }
@@ -38,7 +39,10 @@ async def test_a_storm_doubles_nobody_loses_nobody_and_is_told_right(stage: Stag
         for staff in agents.values():
             assert [phone.account.user for phone in staff.phones.values() if phone.most_calls_at_once > 1] == []
         for code, crowd in crowds.items():
-            await check_city(stage, crowd, read_queue_log(floor.pbx(code).queue_log, queue[code], began - 1.0))
+            log = read_queue_log(floor.pbx(code).queue_log, queue[code], began - 1.0)
+            for call in before[code]:  # Of a test whose clock was ahead.
+                log.calls.pop(call, None)
+            await check_city(stage, crowd, log)
             await stage.until_true(lambda code=code: stage.no_call_at(code), 10.0)
         helped = sum(by not in (None, "yangzhou") for _, by in stage.outcomes("yangzhou").values())
         assert helped >= 3, "the storm was to be more than yangzhou could answer alone"
