@@ -8,7 +8,7 @@ import structlog
 
 from callctl.settings import Settings
 from callctl.store.embedded import Embedded, EmbeddedFailed, start
-from callctl.store.history import LOST, SqlHistory
+from callctl.store.history import LOST, SqlHistory, first_line
 from callctl.store.registry import RedisRegistry
 from callctl.store.schema import SchemaUnfit, open_engine, prepare
 from callctl.store.spool import Spool
@@ -53,7 +53,7 @@ async def open_history(settings: Settings) -> AsyncIterator[SqlHistory]:
         await engine.dispose()
         raise
     except LOST as error:
-        _log.error("history lost at start, facts go to the spool", why=str(error).splitlines()[:1])
+        _log.error("history lost at start, facts go to the spool", why=first_line(error))
     history = SqlHistory(engine, Spool(settings.state_dir / "spool"))
     writing = asyncio.create_task(history.run(), name="history writer")
     try:
