@@ -49,14 +49,7 @@ class SimLink:
         connection = self._connection = Connection(self._take)
         self.pbx.connections.append(connection)
         self._take(observe(self.pbx))
-        deadline_s = self.pbx.timing.deadline_s
-        while not connection.closed.is_set():
-            try:
-                await asyncio.wait_for(connection.closed.wait(), deadline_s)
-            except TimeoutError:
-                frozen_at = self.pbx.frozen_at  # The ping has not been answered within its deadline.
-                if frozen_at is not None and self.pbx.now() - frozen_at >= deadline_s:
-                    break
+        await connection.closed.wait()
         self._disconnect()
 
     def _take(self, fact: Fact) -> None:

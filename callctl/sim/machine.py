@@ -57,9 +57,15 @@ class Machine:
         return handle
 
     def freeze(self) -> None:
-        """SIGSTOP: everything stands still, and every connection stays open."""
+        """SIGSTOP: everything stands still; every connection stays open, until the links' pings have gone unanswered."""
         if self.alive:
             self.frozen_at = self.now()
+            asyncio.get_running_loop().call_later(self.timing.deadline_s, self._pings_unanswered, self.frozen_at)
+
+    def _pings_unanswered(self, frozen_at: float) -> None:
+        if self.frozen_at == frozen_at:
+            for connection in self.connections:
+                connection.closed.set()
 
     def thaw(self) -> None:
         """SIGCONT: it goes on where it stood."""

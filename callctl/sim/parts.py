@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from callctl.core.events import Answerer, Fact, SeatState, WaitingCall
 from callctl.core.model import Lending
@@ -34,6 +35,22 @@ class SimSlot:
     reason: str = ""
 
 
+class OnTheLine(Protocol):
+    """The citizen at the other end of a call: what they notice."""
+
+    def answered(self, call: "SimCall") -> None:
+        """An agent speaks."""
+
+    def over(self, call: "SimCall") -> None:
+        """The agent has hung up."""
+
+    def back_in_queue(self, call: "SimCall") -> None:
+        """The agent is gone in mid-talk; music again."""
+
+    def cut_off(self, call: "SimCall") -> None:
+        """The home PBX has died."""
+
+
 @dataclass(slots=True)
 class SimCall:
     """A citizen's call at its home PBX."""
@@ -45,6 +62,7 @@ class SimCall:
     timer: asyncio.TimerHandle | None = None
     peer_seat: str = ""  # The lent seat at the other end that rings or talks.
     withdrawn_to: str = ""  # The city it shall be moved to, as soon as nobody is being rung for it.
+    citizen: OnTheLine | None = None
 
 
 @dataclass(slots=True)

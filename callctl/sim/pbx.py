@@ -7,7 +7,7 @@ from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlo
 from callctl.core.events import LentSeat, LoanChanged, RingEnd, SeatChanged, SeatState, SlotChanged, SlotState, TrunkChanged
 from callctl.core.model import City, SlotRef
 from callctl.pbx.port import OrderRefused
-from callctl.sim.parts import SimSlot, SimTiming
+from callctl.sim.parts import SimCall, SimSlot, SimTiming
 from callctl.sim.queue import SimQueue
 
 
@@ -23,13 +23,15 @@ class SimPbx(SimQueue):
     ) -> None:
         super().__init__(home, network, now, timing or SimTiming())
         self.network: Mapping[str, SimPbx] = network
-        self.orders: list[Order] = []  # Everything obeyed, for checkers.
+        self.order_taps: list[Callable[[Order], None]] = []  # Hear every order before it is obeyed: for checkers.
+        self.on_duty: Callable[[str], bool] = lambda _: True  # Whose phone comes back after a boot.
 
     # Orders ---------------------------------------------------------------------------------------------------------
 
     def obey(self, order: Order) -> None:
         """Carry the order out, as the management interface does. Raises OrderRefused."""
-        self.orders.append(order)
+        for tap in self.order_taps:
+            tap(order)
         match order:
             case Lend():
                 queue = self._support_queue(order.assisted)
@@ -104,6 +106,24 @@ class SimPbx(SimQueue):
         self.trunks[other] = up
         self.tell(TrunkChanged(self.city, self.now(), other, up))
 
+    def cut_wire(self, other: str) -> None:
+        """No packet passes between the two PBXs any more. Rings ring out, talks and trunks are found dead in a while."""
+        peer = self.network[other]
+        for here, there in ((self, peer), (peer, self)):
+            here.cut_wires.add(there.city)
+            here.peer_silent(there.city)
+            here.later(here.timing.trunk_noticed_s, _notice, here, there)
+            for call in here.calls.values():
+                if call.peer_seat and isinstance(call.by, SlotRef) and call.by.supporting == there.city:
+                    here.leave_far_end(call)
+
+    def mend_wire(self, other: str) -> None:
+        """Packets pass again."""
+        peer = self.network[other]
+        for here, there in ((self, peer), (peer, self)):
+            here.cut_wires.discard(there.city)
+            here.later(here.timing.trunk_back_s, _notice, here, there)
+
     def freeze(self) -> None:
         """SIGSTOP. The other cities find the trunk dead, and in a while the legs."""
         super().freeze()
@@ -122,9 +142,11 @@ class SimPbx(SimQueue):
 
     def die(self) -> None:
         """The PBX is killed, its calls with it. Legs at the other cities are found dead in a while."""
-        for call in self.calls.values():
+        for call in tuple(self.calls.values()):
             if call.timer is not None:
                 call.timer.cancel()
+            if call.citizen is not None:
+                call.citizen.cut_off(call)
         self._fall_silent()
         super().die()
         self.empty()
@@ -141,7 +163,7 @@ class SimPbx(SimQueue):
 
     def _phones_back(self) -> None:
         for seat in self.seats.values():
-            if seat.state is SeatState.OFFLINE:
+            if seat.state is SeatState.OFFLINE and self.on_duty(seat.id):
                 self.set_phone(seat.id, SeatState.FREE)
 
     def _fall_silent(self) -> None:
@@ -151,12 +173,16 @@ class SimPbx(SimQueue):
             other.peer_silent(self.city)
             other.later(self.timing.trunk_noticed_s, _notice, other, self)
         for call in self.calls.values():
-            if call.peer_seat:  # The far end hears no voice any more, or nobody takes its answer.
-                far, seat = self.far_end(call)
-                if call.answered_at:
-                    far.later(self.timing.leg_lost_after_s, _silent_talk, far, seat, call.waiting.call, self)
-                else:
-                    far.later(self.timing.support_ring_s, _silent_ring, far, seat, call.waiting.call, self)
+            if call.peer_seat:
+                self.leave_far_end(call)
+
+    def leave_far_end(self, call: SimCall) -> None:
+        """The far end hears no voice any more, or nobody takes its answer: it gives up in a while."""
+        far, seat = self.far_end(call)
+        if call.answered_at:
+            far.later(self.timing.leg_lost_after_s, _silent_talk, far, seat, call.waiting.call, self)
+        else:
+            far.later(self.timing.support_ring_s, _silent_ring, far, seat, call.waiting.call, self)
 
     def _speak_again(self) -> None:
         for code, other in self.network.items():
@@ -171,15 +197,22 @@ def _obey_whatever_comes(pbx: SimPbx, order: Order) -> None:
 
 def _notice(here: SimPbx, there: SimPbx) -> None:
     """The answers to OPTIONS have stopped, or are there again."""
-    if here.trunks.get(there.city) not in (None, there.alive):
-        here.set_trunk(there.city, up=there.alive)
+    up = here.reaches(there.city)
+    if here.trunks.get(there.city) not in (None, up):
+        here.set_trunk(there.city, up=up)
 
 
 def _silent_talk(here: SimQueue, seat: LentSeat, call: str, home: SimPbx) -> None:
-    if not home.alive or call not in home.calls:
+    if not here.reaches(home.city) or not _carries(home, call, seat):
         here.end_talk(seat, call)
 
 
 def _silent_ring(here: SimQueue, seat: LentSeat, call: str, home: SimPbx) -> None:
-    if not home.alive or call not in home.calls:
+    if not here.reaches(home.city) or not _carries(home, call, seat):
         here.end_ring(seat.seat, call, seat, RingEnd.NO_ANSWER)
+
+
+def _carries(home: SimQueue, call_id: str, seat: LentSeat) -> bool:
+    """Whether the home PBX still has this call on a leg to this seat."""
+    call = home.calls.get(call_id)
+    return call is not None and call.peer_seat == seat.seat

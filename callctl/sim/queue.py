@@ -6,6 +6,7 @@ the city cannot be used, the dead man's switch. tests/pbx/contract.py holds it a
 """
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 from callctl.core.events import (
     Answerer,
@@ -30,7 +31,7 @@ from callctl.core.events import (
 from callctl.core.model import City, Lending, SlotRef
 from callctl.pbx.asterisk_names import HEARTBEAT_STALE_S
 from callctl.sim.machine import Machine
-from callctl.sim.parts import BY_HAND, SimCall, SimSeat, SimSlot, SimTiming
+from callctl.sim.parts import BY_HAND, OnTheLine, SimCall, SimSeat, SimSlot, SimTiming
 
 
 class SimQueue(Machine):
@@ -43,6 +44,10 @@ class SimQueue(Machine):
         self.slots: dict[SlotRef, SimSlot] = {}
         self.support: dict[str, dict[str, int]] = {other: {} for other in network if home.may_help(other)}
         self.trunks = {trunk.to: True for trunk in home.trunks}
+        self.cut_wires: set[str] = set()  # Cities no packet reaches; what the trunks' OPTIONS say of it comes later.
+        # How agents behave, asked at every ring and at every answer; None: not at all, or until somebody hangs up.
+        self.answers_after_s: Callable[[SimSeat, SimCall], float | None] = lambda seat, _: seat.answers_after_s
+        self.talks_s: Callable[[SimSeat, SimCall], float | None] = lambda seat, _: seat.talks_s
         self.empty()
 
     def empty(self) -> None:
@@ -58,21 +63,24 @@ class SimQueue(Machine):
 
     # Citizens -------------------------------------------------------------------------------------------------------
 
-    def citizen_calls(self, number: str) -> str:
+    def citizen_calls(self, number: str, citizen: OnTheLine | None = None) -> str:
         """A citizen dials 12345 and waits; the call's id."""
         self._numbered += 1
         call = f"{self.city}-{int(self.booted_at)}.{self._numbered}"
-        self._enter(WaitingCall(call, number, self.now()))
+        self._enter(WaitingCall(call, number, self.now()), citizen)
         return call
 
-    def _enter(self, waiting: WaitingCall, place: int | None = None) -> None:
-        self.calls[waiting.call] = SimCall(waiting, self.now())
+    def _enter(self, waiting: WaitingCall, citizen: OnTheLine | None, place: int | None = None) -> None:
+        self.calls[waiting.call] = SimCall(waiting, self.now(), citizen=citizen)
         if place is None:
             place = len(self.waiting)
             if waiting.returned:  # QUEUE_PRIO: in front of everybody who was never answered.
                 place = sum(self.calls[call].waiting.returned for call in self.waiting)
         self.waiting.insert(place, waiting.call)
         self.tell(CallWaiting(self.city, self.now(), waiting))
+        ahead = islice(self.waiting, place)
+        if place + 1 == len(self.waiting) and all(self.calls[call].by is not None for call in ahead):
+            self._look_now()  # Nobody stands before the new caller: app_queue rings at once (recordings: 1 to 3 ms).
         self.look_soon()
 
     def _left(self, call: str, *outcomes: Outcome) -> None:
@@ -105,13 +113,13 @@ class SimQueue(Machine):
         elif key == "1" and call_id in self.waiting and call.by is None and self.home.queue.offer_callback:
             place = self.waiting.index(call_id)
             self._left(call_id, Outcome.LEFT, Outcome.CALL_BACK)
-            self._enter(call.waiting, place)
+            self._enter(call.waiting, call.citizen, place)
 
     # The queue looks for agents -------------------------------------------------------------------------------------
 
     def look_soon(self) -> None:
         """The queue looks for a free agent within its polling time."""
-        if not self._look_set and not self.dead:
+        if not self._look_set and self.waiting and not self.dead:
             self._look_set = True
             self.later(self.timing.queue_looks_s, self._look)
 
@@ -121,11 +129,16 @@ class SimQueue(Machine):
             call = self.calls[call_id]
             if call.withdrawn_to and call.by is None:
                 self._move(call)
-        callers = [self.calls[call] for call in self.waiting if self.calls[call].by is None]
-        for call, by in zip(callers, self._free_agents(), strict=False):
-            self._ring(call, by)
-        if callers and any(seat.state is SeatState.FREE and seat.free_from > self.now() for seat in self.seats.values()):
+        self._look_now()
+        if self.waiting and any(seat.state is SeatState.FREE and seat.free_from > self.now() for seat in self.seats.values()):
             self.look_soon()
+
+    def _look_now(self) -> None:
+        agents = self._free_agents()
+        if agents:
+            callers = [self.calls[call] for call in self.waiting if self.calls[call].by is None]
+            for call, by in zip(callers, agents, strict=False):
+                self._ring(call, by)
 
     def _free_agents(self) -> list[Answerer]:
         now = self.now()
@@ -147,8 +160,9 @@ class SimQueue(Machine):
             return
         seat = self.seats[by.seat]
         self.ring_seat(seat, call.waiting.call, by)
-        if seat.answers_after_s is not None and seat.answers_after_s < self.timing.home_ring_s:
-            call.timer = self.later(seat.answers_after_s, self._answer, call)
+        answers_after_s = self.answers_after_s(seat, call)
+        if answers_after_s is not None and answers_after_s < self.timing.home_ring_s:
+            call.timer = self.later(answers_after_s, self._answer, call)
         else:
             call.timer = self.later(self.timing.home_ring_s, self._no_answer_home, call, seat)
 
@@ -181,7 +195,7 @@ class SimQueue(Machine):
             self._fail_soon(call, 0.0, RingEnd.UNREACHABLE)
         elif self._legs(supporting) + peer._legs(self.city) >= self._channels(supporting):
             self._fail_soon(call, timing.backoff_s, RingEnd.TRUNK_FULL)
-        elif not peer.alive:
+        elif not self.reaches(supporting):
             self._fail_soon(call, timing.invite_gives_up_s, RingEnd.UNREACHABLE)
         else:
             seat = peer.free_lent_seat(self.city)
@@ -190,8 +204,9 @@ class SimQueue(Machine):
                 return
             call.peer_seat = seat.id
             peer.ring_seat(seat, call.waiting.call, LentSeat(seat.id, self.city))
-            if seat.answers_after_s is not None and seat.answers_after_s < timing.support_ring_s:
-                call.timer = self.later(seat.answers_after_s, self._answer, call)
+            answers_after_s = self.answers_after_s(seat, call)
+            if answers_after_s is not None and answers_after_s < timing.support_ring_s:
+                call.timer = self.later(answers_after_s, self._answer, call)
             else:
                 call.timer = self.later(timing.support_ring_s, self._no_answer_there, call)
 
@@ -219,6 +234,10 @@ class SimQueue(Machine):
         self._end_ring_there(call, RingEnd.NO_ANSWER)
         self._fail_soon(call, self.timing.backoff_s, RingEnd.NO_ANSWER)
 
+    def reaches(self, city: str) -> bool:
+        """Whether anything sent to the PBX of `city` is answered."""
+        return self.network[city].alive and city not in self.cut_wires
+
     def peer_silent(self, city: str) -> None:
         """The PBX of `city` answers no more: what it rings for us rings out, what talks to it is lost in a while."""
         for call in tuple(self.calls.values()):
@@ -233,7 +252,8 @@ class SimQueue(Machine):
     def _lost_if_silent(self, call: SimCall) -> None:
         assert isinstance(call.by, SlotRef)
         peer = self.network[call.by.supporting]
-        if self.calls.get(call.waiting.call) is call and (not peer.alive or call.waiting.call not in peer.lent_talks):
+        silent = not self.reaches(call.by.supporting) or call.waiting.call not in peer.lent_talks
+        if self.calls.get(call.waiting.call) is call and call.answered_at and silent:
             self.end(call, lost=True)
 
     def _slot_failed(self, call: SimCall, why: RingEnd) -> None:
@@ -267,7 +287,7 @@ class SimQueue(Machine):
 
     def _enter_again(self, call: SimCall) -> None:
         waiting = call.waiting
-        self._enter(WaitingCall(waiting.call, waiting.number, waiting.waiting_since, returned=True))
+        self._enter(WaitingCall(waiting.call, waiting.number, waiting.waiting_since, returned=True), call.citizen)
 
     def _end_ring_there(self, call: SimCall, why: RingEnd) -> None:
         if call.peer_seat:
@@ -299,7 +319,9 @@ class SimQueue(Machine):
         if not _by_hand(call):
             self._left(call_id, Outcome.LEFT)
             self.tell(CallAnswered(self.city, now, call_id, by, now - call.entered_at))
-        talks_s = pbx.seats[seat.seat].talks_s
+        if call.citizen is not None:
+            call.citizen.answered(call)
+        talks_s = self.talks_s(pbx.seats[seat.seat], call)
         call.timer = None if talks_s is None else self.later(talks_s, self.agent_is_done, call)
 
     def far_end(self, call: SimCall) -> tuple["SimQueue", LentSeat]:
@@ -320,6 +342,8 @@ class SimQueue(Machine):
         """The agent hangs up, and the citizen is asked for a score."""
         if self.home.queue.survey:
             self._scoring[call.waiting.call] = self.now() + self.timing.survey_s
+        if call.citizen is not None:
+            call.citizen.over(call)
         self.end(call)
 
     def end(self, call: SimCall, lost: bool = False) -> None:
@@ -338,12 +362,15 @@ class SimQueue(Machine):
             far, seat = self.far_end(call)
             if by in self.slots:
                 self.slots[by].call = ""
-            far.later(0.0, far.end_talk, seat, call_id)
+            # A BYE that does not get through leaves the far end to its own timer.
+            far.later(self.timing.leg_lost_after_s if far.city in self.cut_wires else 0.0, far.end_talk, seat, call_id)
         else:
             assert isinstance(by, HomeSeat)
             self.seats[by.seat].free_from = now + self.home.queue.wrapup_s
             self._phone(by.seat, SeatState.FREE)
         if lost:
+            if call.citizen is not None:
+                call.citizen.back_in_queue(call)
             self._enter_again(call)
         self.look_soon()
 

@@ -1,7 +1,7 @@
 """The agent registry in this process's memory, for virtual time. The contract suite holds it and the real one to one."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from callctl.core.events import Fact
@@ -13,64 +13,94 @@ from callctl.store.registry import TOKEN_MOST
 LOAN_TTL_S = 120.0  # Of a loan nobody has renewed yet.
 
 
-class MemoryRegistry:
-    """Implements store.port.Registry. `lost` is the test's switch for a registry that cannot be reached."""
+@dataclass(slots=True)
+class _Server:
+    """What all clients share."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    lost: bool = False
+    token: int = 0
+    holder: str = ""
+    lease: int = 0
+    lease_until: float = 0.0
+    loans: dict[SeatRef, tuple[Loan, float]] = field(default_factory=dict)
+    answers: dict[str, Loan] = field(default_factory=dict)
+    wishes: Wishes | None = None
+    status: Mapping[str, Any] | None = None
+
+    def forget(self) -> None:
+        self.holder, self.lease, self.lease_until = "", 0, 0.0
+        self.loans, self.answers, self.wishes, self.status = {}, {}, None, None
+
+
+class MemoryRegistry:
+    """Implements store.port.Registry: one client's connection to the server. `lost` is the test's switch for a server
+    that nobody reaches, `cut` for one that only this client does not.
+    """
+
+    def __init__(self, now: Callable[[], float], server: _Server | None = None) -> None:
         self._now = now
-        self.lost = False
-        self.forget()
+        self._server = server or _Server()
+        self.cut = False
+
+    def another(self) -> "MemoryRegistry":
+        """Another client of the same server."""
+        return MemoryRegistry(self._now, self._server)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the server is away."""
+        return self._server.lost
+
+    @lost.setter
+    def lost(self, lost: bool) -> None:
+        self._server.lost = lost
 
     def forget(self) -> None:
         """Lose everything but the rule that tokens rise, as a server does that comes back empty."""
-        self._token = getattr(self, "_token", 0)
-        self._holder, self._lease, self._lease_until = "", 0, 0.0
-        self._loans: dict[SeatRef, tuple[Loan, float]] = {}
-        self._answers: dict[str, Loan] = {}
-        self._wishes: Wishes | None = None
-        self._status: Mapping[str, Any] | None = None
+        self._server.forget()
 
-    def _reach(self) -> None:
-        if self.lost:
+    def _reach(self) -> _Server:
+        if self.cut or self._server.lost:
             raise StoreLost("the registry cannot be reached")
+        return self._server
 
     def _next_token(self) -> int:
-        self._token += 1
-        return self._token
+        self._server.token += 1
+        return self._server.token
 
     def _leads(self, lease: int) -> None:
         self._reach()
-        if lease != self._lease or self._now() >= self._lease_until:
+        if lease != self._server.lease or self._now() >= self._server.lease_until:
             raise Refusal("the controller's lease is outdated")
 
     def _alive(self) -> dict[SeatRef, Loan]:
         now = self._now()
-        return {ref: loan for ref, (loan, until) in self._loans.items() if until > now}
+        return {ref: loan for ref, (loan, until) in self._server.loans.items() if until > now}
 
     async def lead(self, holder: str, ttl_s: float) -> int | None:
         """See store.port.Registry."""
         self._reach()
         now = self._now()
-        if self._holder != holder:
-            if self._holder and now < self._lease_until:
+        if self._server.holder != holder:
+            if self._server.holder and now < self._server.lease_until:
                 return None
-            self._holder, self._lease = holder, self._next_token()
-        elif now >= self._lease_until:
-            self._lease = self._next_token()
-        self._lease_until = now + ttl_s
-        return self._lease
+            self._server.holder, self._server.lease = holder, self._next_token()
+        elif now >= self._server.lease_until:
+            self._server.lease = self._next_token()
+        self._server.lease_until = now + ttl_s
+        return self._server.lease
 
     async def resign(self, holder: str) -> None:
         """See store.port.Registry."""
         self._reach()
-        if self._holder == holder:
-            self._holder, self._lease_until = "", 0.0
+        if self._server.holder == holder:
+            self._server.holder, self._server.lease_until = "", 0.0
 
     async def lend(self, request: str, lease: int, seat: SeatRef, assisted: str) -> Loan:
         """See store.port.Registry."""
         self._leads(lease)
         held = self._alive().get(seat)
-        answered = self._answers.get(request)
+        answered = self._server.answers.get(request)
         if answered is not None:
             if (answered.seat, answered.assisted) != (seat, assisted):
                 raise Refusal(f"request {request} was used before, for seat {answered.seat.seat} and {answered.assisted}")
@@ -80,8 +110,8 @@ class MemoryRegistry:
         if held is not None:
             raise Refusal(f"seat {seat.seat} of {seat.city} is lent to {held.assisted} already")
         loan = Loan(seat, assisted, self._next_token(), self._now())
-        self._loans[seat] = (loan, self._now() + LOAN_TTL_S)
-        self._answers[request] = loan
+        self._server.loans[seat] = (loan, self._now() + LOAN_TTL_S)
+        self._server.answers[request] = loan
         return loan
 
     async def recall(self, request: str, lease: int, seat: SeatRef, token: int) -> None:
@@ -89,7 +119,7 @@ class MemoryRegistry:
         self._leads(lease)
         held = self._alive().get(seat)
         if held is not None and held.token == token:
-            del self._loans[seat]
+            del self._server.loans[seat]
 
     async def loans(self) -> Mapping[SeatRef, Loan]:
         """See store.port.Registry."""
@@ -99,8 +129,9 @@ class MemoryRegistry:
     async def renew(self, lease: int, ttl_s: float) -> None:
         """See store.port.Registry."""
         self._leads(lease)
-        until = self._now() + ttl_s
-        self._loans = {ref: (loan, until) for ref, loan in self._alive().items()}
+        if self._server.loans:
+            until = self._now() + ttl_s
+            self._server.loans = {ref: (loan, until) for ref, loan in self._alive().items()}
 
     async def adopt(self, lease: int, loans: Iterable[Loan]) -> None:
         """See store.port.Registry."""
@@ -110,48 +141,49 @@ class MemoryRegistry:
                 continue
             held = self._alive().get(loan.seat)
             if held is None or held.token < loan.token:
-                self._loans[loan.seat] = (loan, self._now() + LOAN_TTL_S)
-            self._token = max(self._token, loan.token)
+                self._server.loans[loan.seat] = (loan, self._now() + LOAN_TTL_S)
+            self._server.token = max(self._server.token, loan.token)
 
     async def wishes(self) -> Wishes | None:
         """See store.port.Registry."""
         self._reach()
-        return self._wishes
+        return self._server.wishes
 
     async def put_wishes(self, seen_version: int, wishes: Wishes) -> Wishes:
         """See store.port.Registry."""
         self._reach()
-        current = self._wishes.version if self._wishes is not None else 0
+        current = self._server.wishes.version if self._server.wishes is not None else 0
         new = replace(wishes, version=seen_version + 1)
-        if self._wishes == new:  # The same write again: its answer was lost.
+        if self._server.wishes == new:  # The same write again: its answer was lost.
             return new
         if current != seen_version:
             raise WishesChanged("somebody else changed the switches in the meantime")
-        self._wishes = new
+        self._server.wishes = new
         return new
 
     async def restore_wishes(self, wishes: Wishes) -> None:
         """See store.port.Registry."""
         self._reach()
-        if self._wishes is None or self._wishes.version < wishes.version:
-            self._wishes = wishes
+        if self._server.wishes is None or self._server.wishes.version < wishes.version:
+            self._server.wishes = wishes
 
     async def put_status(self, status: Mapping[str, Any]) -> None:
         """See store.port.Registry."""
         self._reach()
-        self._status = status
+        self._server.status = status
 
     async def status(self) -> Mapping[str, Any] | None:
         """See store.port.Registry."""
         self._reach()
-        return self._status
+        return self._server.status
 
 
 class MemoryHistory:
-    """Implements store.port.History: keeps every fact in a list, for checkers to read. `lost` as the registry's."""
+    """Implements store.port.History. `lost` as the registry's; a run of many days keeps no facts."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeps_facts: bool = True) -> None:
         self.lost = False
+        self._keeps_facts = keeps_facts
         self.facts: list[Fact] = []
         self.entries: list[AuditEntry] = []
         self.known: Wishes | None = None  # A test may set what was wished before.
@@ -159,7 +191,8 @@ class MemoryHistory:
 
     def record(self, fact: Fact) -> None:
         """See store.port.History."""
-        self.facts.append(fact)
+        if self._keeps_facts:
+            self.facts.append(fact)
 
     async def audit(self, entry: AuditEntry, wishes: Wishes | None) -> None:
         """See store.port.History."""

@@ -236,7 +236,7 @@ def test_a_city_whose_link_is_lost_gets_no_orders_and_its_callers_wait_on() -> N
         await trial.until(lambda: any(isinstance(fact, PbxLost) for fact in trial.history.facts), 3)
         call_in(trial, 6)
         await asyncio.sleep(30)
-        assert not trial.pbxs["wuxi"].orders or trial.pbxs["wuxi"].support["nanjing"] == {}
+        assert not trial.orders["wuxi"] or trial.pbxs["wuxi"].support["nanjing"] == {}
         picture = trial.running["a"][0].picture()
         assert picture["cities"]["wuxi"]["waiting"] is None
         trial.links()["wuxi"].mend()
@@ -383,9 +383,9 @@ def test_the_emergency_stop_does_not_wait_behind_what_a_slow_pbx_has_not_opened_
         await trial.until(lambda: trial.open_slots("nanjing") > 0, 30)
         await trial.wish(replace(wish("nanjing", stopped=True)))
         await asyncio.sleep(2.5)
-        obeyed = len(nanjing.orders)
+        obeyed = len(trial.orders["nanjing"])
         await asyncio.sleep(30)
-        assert not [order for order in nanjing.orders[obeyed:] if isinstance(order, OpenSlot)]
+        assert not [order for order in trial.orders["nanjing"][obeyed:] if isinstance(order, OpenSlot)]
         assert trial.open_slots("nanjing") == 0
 
     tell(story, province=a_province(4, {"nanjing": {"shared": 1, "helps": ()}}))

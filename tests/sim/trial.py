@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from callctl.controller import Controller, Pace
+from callctl.core.commands import Order
 from callctl.core.events import CallAnswered, CallLeftQueue, Fact, HomeSeat, LentSeat, Outcome
 from callctl.core.model import Province
 from callctl.core.wishes import Wishes
@@ -24,8 +25,10 @@ class Trial:
         self.history = MemoryHistory()
         self.history.known = wishes
         self.facts: list[Fact] = []
+        self.orders: dict[str, list[Order]] = {city: [] for city in self.pbxs}
         for pbx in self.pbxs.values():
             pbx.taps.append(self.facts.append)
+            pbx.order_taps.append(self.orders[pbx.city].append)
         self.running: dict[str, tuple[Controller, dict[str, SimLink], asyncio.Task[None]]] = {}
 
     def start(self, holder: str = "a", pace: Pace | None = None) -> Controller:
