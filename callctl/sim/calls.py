@@ -7,8 +7,8 @@ from itertools import count
 from typing import Any, Protocol
 
 from callctl.core.allocation import Help, HelpState, Room
-from callctl.sim.draws import MASK, WORD, mixed, stream, table
-from callctl.sim.people import AWAY, BIN_S, GONE, TALK, TALKING, WAITING, WRAP, Caller, City, arrival_times
+from callctl.sim.draws import MASK, WORD, mixed, table
+from callctl.sim.people import AWAY, BIN_S, GONE, TALK, TALKING, WAITING, WRAP, Caller, City
 from callctl.sim.scenario import Scenario
 
 
@@ -85,10 +85,7 @@ class Calls:
         room.waiting_since = lambda place: self.waiting_since(city, place)
         room.staff += spec.staff[0][1]
         room.idle += spec.staff[0][1]
-        chance = stream(self.scenario.name, self.seed, spec.name)
-        city.next_key = lambda: chance.getrandbits(64)
-        city.arrivals = arrival_times(self.scenario, self.seed, spec)
-        city.arrivals.reverse()
+        city.draw(self.scenario, self.seed)
 
     # The clock.
 

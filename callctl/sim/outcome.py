@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from callctl.sim.engine import Engine
-from callctl.sim.people import City, Counts
+from callctl.sim.people import Counts, Populace
 from callctl.sim.policies import NoHelp, Sharing, Static
 from callctl.sim.scenario import Scenario, SimCity
 
@@ -93,7 +93,7 @@ def staffed_seconds(spec: SimCity, horizon_s: float) -> float:
     return sum(n * max(0.0, min(end, horizon_s) - at) for (at, n), end in zip(spec.staff, ends, strict=True))
 
 
-def _bins(cities: Iterable[City], word: str) -> tuple[tuple[int, int], ...]:
+def _bins(cities: Iterable[Populace], word: str) -> tuple[tuple[int, int], ...]:
     columns = [zip(city.counts.bin_attempts, getattr(city.counts, word), strict=True) for city in cities]
     return tuple((sum(a for a, _ in row), sum(b for _, b in row)) for row in zip(*columns, strict=True))
 
@@ -121,7 +121,27 @@ def run_once(scenario: Scenario, policy: str, seed: int) -> Outcome:
     return outcome_of(engine, policy)
 
 
-def outcome_of(engine: Engine, policy: str) -> Outcome:
+class Lived(Protocol):
+    """A finished run, of either depth."""
+
+    @property
+    def cities(self) -> Sequence[Populace]:
+        """Every city's citizens, in the scenario's order."""
+
+    @property
+    def pooled(self) -> bool:
+        """Whether all agents were everybody's."""
+
+    scenario: Scenario
+    seed: int
+    set_ups: int
+    rings: int
+    wasted: int
+    cancelled: int
+    empty_answers: int
+
+
+def outcome_of(engine: Lived, policy: str) -> Outcome:
     """The figures of a finished run."""
     scenario = engine.scenario
     names = assisted_names(scenario)
@@ -131,7 +151,7 @@ def outcome_of(engine: Engine, policy: str) -> Outcome:
 
     together = group([(city.spec, city.counts) for city in engine.cities], scenario.horizon_s)
 
-    def of(cities: Iterable[City]) -> Group:
+    def of(cities: Iterable[Populace]) -> Group:
         one = group([(city.spec, city.counts) for city in cities], scenario.horizon_s)
         # Pooled agents belong to nobody: their occupancy is everybody's.
         return replace(one, occupancy=together.occupancy) if engine.pooled else one

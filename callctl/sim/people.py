@@ -46,22 +46,17 @@ class Counts:
         self.bin_attempts, self.bin_in_sl, self.bin_in_60 = [0] * bins, [0] * bins, [0] * bins
 
 
-class City:
-    """One city at run time: lines, queue, agents (counted in its Room), and what its citizens do."""
+class Populace:
+    """A city's citizens: when they dial, what each of them is like, and what became of them. The same at both depths."""
 
     __slots__ = (
-        *("spec", "room", "queue", "lines_free", "down", "trunk_down", "talks", "helps", "counts", "arrivals", "next_key"),
-        *("talk", "wrap", "patience", "delay_block", "delay_abandon", "p_block", "p_abandon", "most"),
+        *("spec", "lines_free", "counts", "arrivals", "next_key", "talk", "wrap", "patience"),
+        *("delay_block", "delay_abandon", "p_block", "p_abandon", "most"),
     )
 
-    def __init__(self, spec: SimCity, room: Room, bins: int) -> None:
-        self.spec, self.room = spec, room
-        self.queue: deque[tuple[float, Any]] = deque()  # (when queued, Caller or leg); those gone stay until the front.
+    def __init__(self, spec: SimCity, bins: int) -> None:
+        self.spec = spec
         self.lines_free = spec.lines
-        self.down = 0
-        self.trunk_down = 0
-        self.talks: dict[Caller, None] = {}
-        self.helps: dict[Help, None] = {}
         self.counts = Counts(bins)
         self.arrivals: list[float] = []
         self.next_key: Callable[[], int] = int
@@ -69,6 +64,28 @@ class City:
         self.delay_block, self.delay_abandon = table(spec.redial.delay_block), table(spec.redial.delay_abandon)
         self.p_block, self.p_abandon = spec.redial.p_block * CHANCE, spec.redial.p_abandon * CHANCE
         self.most = spec.redial.most
+
+    def draw(self, scenario: Scenario, seed: int) -> None:
+        """Who will dial when, with this seed."""
+        chance = stream(scenario.name, seed, self.spec.name)
+        self.next_key = lambda: chance.getrandbits(64)
+        self.arrivals = arrival_times(scenario, seed, self.spec)
+        self.arrivals.reverse()
+
+
+class City(Populace):
+    """One city at run time in the fast depth: its citizens, its queue, its agents (counted in its Room)."""
+
+    __slots__ = ("down", "helps", "queue", "room", "talks", "trunk_down")
+
+    def __init__(self, spec: SimCity, room: Room, bins: int) -> None:
+        super().__init__(spec, bins)
+        self.room = room
+        self.queue: deque[tuple[float, Any]] = deque()  # (when queued, Caller or leg); those gone stay until the front.
+        self.down = 0
+        self.trunk_down = 0
+        self.talks: dict[Caller, None] = {}
+        self.helps: dict[Help, None] = {}
 
 
 def arrival_times(scenario: Scenario, seed: int, spec: SimCity) -> list[float]:

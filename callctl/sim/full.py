@@ -1,0 +1,195 @@
+"""The full depth: a scenario lived through by the production controller on simulated PBXs, in virtual time.
+
+The same citizens as in the fast depth call the same cities; who decides is callctl.controller with its real policy, over
+the same doors (pbx.port, store.port) as in service. What differs between the depths is told in docs/SIMULATION.md.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from types import MappingProxyType
+
+from callctl.controller import Pace
+from callctl.core.events import CallRinging, Fact, LentSeat, RingEnd, RingEnded
+from callctl.core.model import Province, SlotRef
+from callctl.core.wishes import Wishes
+from callctl.sim.citizens import Town
+from callctl.sim.draws import MASK, mixed, table
+from callctl.sim.founding import codes_of, first_wishes, found, timing_of
+from callctl.sim.network import build_network
+from callctl.sim.outcome import Outcome, outcome_of
+from callctl.sim.parts import SimCall, SimSeat
+from callctl.sim.people import BIN_S, Counts
+from callctl.sim.posts import Posts
+from callctl.sim.registry import MemoryHistory, MemoryRegistry
+from callctl.sim.scenario import Fault, Scenario
+from callctl.sim.staff import Staff
+from callctl.sim.virtual_time import loop_clock, run_virtual
+
+FULL = "full"  # Its name among the policies of a report.
+LEAD_S = 5.0  # The controller starts so long before the scenario: it leads when the first citizen dials.
+# Status is only looked at by people: there are none here. Everything that decides keeps its pace.
+PACE = Pace(status_s=60.0)
+
+
+class FullRun:
+    """One run. It has what a run of the fast depth has for outcome_of(): cities with their specs and counts, set-ups."""
+
+    pooled = False
+
+    def __init__(self, scenario: Scenario, seed: int, province: Province | None = None) -> None:
+        self.scenario, self.seed = scenario, seed
+        self.codes = codes_of(scenario)
+        self.province = province or found(scenario)
+        loop = asyncio.get_running_loop()
+        self.loop = loop
+        self.pbxs = build_network(self.province, loop_clock, timing_of(scenario))
+        self.registry = MemoryRegistry(loop_clock)
+        self.history = MemoryHistory(keeps_facts=False)
+        self.posts = Posts(self.province, self.pbxs, self.registry, self.history, loop_clock, PACE)
+        self.set_ups = self.rings = self.wasted = self.cancelled = 0
+        self.empty_answers = 0  # A PBX connects nobody to a line that is empty.
+        self._setup_s = table({"dist": "lognorm", "mean": scenario.remote.setup_s, "cv": scenario.remote.setup_cv})
+        bins = math.ceil(scenario.horizon_s / BIN_S) + 1
+        self.towns: dict[str, Town] = {}
+        for spec in scenario.cities:
+            code = self.codes[spec.name]
+            town = Town(spec, bins, self.pbxs[code], scenario.remote.aht_factor, self.seconds, self.towns)
+            town.draw(scenario, seed)
+            self.towns[code] = town
+        self.staffs = {
+            code: Staff(self.pbxs[code], town.spec.staff[0][1], self.answers_after_s) for code, town in self.towns.items()
+        }
+        self._down: dict[str, int] = dict.fromkeys(self.pbxs, 0)
+        self._cut: dict[str, int] = dict.fromkeys(self.pbxs, 0)
+        self._chores: set[asyncio.Task[None]] = set()
+        for pbx in self.pbxs.values():
+            pbx.taps.append(self._count)
+
+    @property
+    def cities(self) -> list[Town]:
+        """Every city's citizens, in the scenario's order."""
+        return [*self.towns.values()]
+
+    def seconds(self) -> float:
+        """The scenario's own time."""
+        return self.loop.time() - LEAD_S
+
+    async def live(self) -> None:
+        """Live through the scenario."""
+        await self._wish(lambda _: first_wishes(self.scenario))
+        self.posts.start("a")
+        self._plan_changes()
+        for town in self.towns.values():
+            town.next_arrival()
+        await asyncio.sleep(LEAD_S + self.scenario.horizon_s)
+        for holder in [*self.posts.running]:
+            await self.posts.stop(holder)
+
+    # What the scenario says will happen ------------------------------------------------------------------------------
+
+    def at(self, seconds: float, act: Callable[..., object], *who: object) -> None:
+        """Let something happen at a time of the scenario."""
+        self.loop.call_later(max(0.0, seconds - self.seconds()), act, *who)
+
+    def _plan_changes(self) -> None:
+        for code, town in self.towns.items():
+            for at, number in town.spec.staff[1:]:
+                self.at(at, self.staffs[code].shift, number)
+            for at, number in town.spec.quota[1:]:
+                self.at(at, self.wish, _quota(code, number))
+        for at, name, on in self.scenario.switches:
+            if at > 0.0:
+                self.at(at, self.wish, _switch(self.codes[name], on))
+        for fault in self.scenario.faults:
+            self.at(fault.at, self._fault, fault)
+            self.at(fault.at + fault.for_s, self._mended, fault)
+        if self.scenario.warmup_s:
+            self.at(self.scenario.warmup_s, self._count_from_here)
+
+    def wish(self, change: Callable[[Wishes], Wishes]) -> None:
+        """What a supervisor's desk does: into the history first, then into the registry."""
+        task = self.loop.create_task(self._wish(change))
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+    async def _wish(self, change: Callable[[Wishes], Wishes]) -> None:
+        known = self.history.known or Wishes()
+        self.history.known = replace(change(known), version=known.version + 1)
+        await self.registry.restore_wishes(self.history.known)
+
+    def _fault(self, fault: Fault) -> None:
+        code = self.codes[fault.city]
+        pbx = self.pbxs[code]
+        if fault.kind == "pbx_down":
+            self._down[code] += 1
+            pbx.die()
+            return
+        self._cut[code] += 1
+        for other in pbx.trunks:
+            pbx.cut_wire(other)
+
+    def _mended(self, fault: Fault) -> None:
+        code = self.codes[fault.city]
+        pbx = self.pbxs[code]
+        if fault.kind == "pbx_down":
+            self._down[code] -= 1
+            if not self._down[code]:
+                pbx.boot()
+            return
+        self._cut[code] -= 1
+        for other in pbx.trunks:
+            if not self._cut[code] and not self._cut[other]:
+                pbx.mend_wire(other)
+
+    # Agents and figures ----------------------------------------------------------------------------------------------
+
+    def answers_after_s(self, seat: SimSeat, call: SimCall) -> float | None:
+        """At home the headset answers at once; a lent seat takes the scenario's set-up time, or lets it ring."""
+        if not isinstance(call.by, SlotRef):
+            return 0.0
+        self.rings += 1
+        bits = mixed(self.seed, self.rings)
+        if (bits & 0xFFFFFF) < self.scenario.remote.rona_p * 0x1000000:
+            return None
+        return self._setup_s[bits >> 32 & MASK]
+
+    def _count(self, fact: Fact) -> None:
+        kind = type(fact)
+        if kind is CallRinging:
+            assert isinstance(fact, CallRinging)
+            self.set_ups += type(fact.by) is LentSeat
+        elif kind is RingEnded:
+            assert isinstance(fact, RingEnded)
+            if type(fact.by) is LentSeat:
+                self.wasted += 1
+                self.cancelled += fact.why is RingEnd.UNKNOWN
+
+    def _count_from_here(self) -> None:
+        self.set_ups = self.rings = self.wasted = self.cancelled = 0
+        for town in self.towns.values():
+            town.counts = Counts(len(town.counts.bin_attempts))
+
+
+def _quota(code: str, number: int) -> Callable[[Wishes], Wishes]:
+    return lambda wishes: replace(wishes, quotas=MappingProxyType({**wishes.quotas, code: number}))
+
+
+def _switch(code: str, on: bool) -> Callable[[Wishes], Wishes]:
+    def turn(wishes: Wishes) -> Wishes:
+        event = replace(wishes.events[code], switched_on=on)
+        return replace(wishes, events=MappingProxyType({**wishes.events, code: event}))
+
+    return turn
+
+
+def run_full(scenario: Scenario, seed: int) -> Outcome:
+    """One run from start to end, in a loop of its own."""
+
+    async def whole() -> Outcome:
+        run = FullRun(scenario, seed)
+        await run.live()
+        return outcome_of(run, FULL)
+
+    return run_virtual(whole())
