@@ -35,6 +35,7 @@ class Citizen:
             self.talking = True
             self.stay()
             self.town.count_answer(self, call)
+            self.town.habits(self.town, self)
 
     def over(self, call: SimCall) -> None:
         """See parts.OnTheLine."""
@@ -66,6 +67,7 @@ class Citizen:
     def leave(self) -> None:
         """Off the line."""
         self.stay()
+        del self.town.on_the_line[self.call]
         self.call, self.talking = "", False
         self.town.lines_free += 1
 
@@ -73,7 +75,7 @@ class Citizen:
 class Town(Populace):
     """One city's citizens on its simulated PBX. `seconds` is the scenario's own time."""
 
-    __slots__ = ("aht_factor", "answers", "loop", "pbx", "seconds", "towns")
+    __slots__ = ("aht_factor", "habits", "loop", "on_the_line", "pbx", "seconds", "towns")
 
     def __init__(
         self,
@@ -87,6 +89,8 @@ class Town(Populace):
         super().__init__(spec, bins)
         self.pbx, self.aht_factor, self.seconds, self.towns = pbx, aht_factor, seconds, towns
         self.loop = asyncio.get_running_loop()
+        self.on_the_line: dict[str, Citizen] = {}  # By call.
+        self.habits: Callable[[Town, Citizen], None] = _no_habits  # Asked when a citizen begins to wait and to talk.
         pbx.talks_s = self.talks_s
 
     def next_arrival(self) -> None:
@@ -112,7 +116,9 @@ class Town(Populace):
         self.lines_free -= 1
         citizen.since = now
         citizen.call = self.pbx.citizen_calls(f"13{citizen.key % 10**9:09d}", citizen)
+        self.on_the_line[citizen.call] = citizen
         self.lose_patience(citizen)
+        self.habits(self, citizen)
 
     def lose_patience(self, citizen: Citizen) -> None:
         """Music: the citizen will hang up some time."""
@@ -130,6 +136,17 @@ class Town(Populace):
         else:
             self.counts.abandoned += 1
             self.redial(citizen)
+
+    def presses(self, citizen: Citizen, call: str, key: str) -> None:
+        """A key of the phone, if the citizen is still on that call."""
+        if citizen.call == call and self.pbx.alive:
+            self.pbx.citizen_presses(call, key)
+
+    def hangs_up(self, citizen: Citizen, call: str) -> None:
+        """The citizen ends the talk."""
+        if citizen.call == call and citizen.talking and self.pbx.alive:
+            citizen.leave()
+            self.pbx.citizen_hangs_up(call)
 
     def redial(self, citizen: Citizen) -> None:
         """Perhaps the citizen tries again."""
@@ -177,3 +194,7 @@ class Town(Populace):
         if isinstance(call.by, SlotRef):
             return talk_s * self.aht_factor + (self.aht_factor - 1.0) * self.wrap[citizen.bits >> WRAP & MASK]
         return talk_s
+
+
+def _no_habits(town: Town, citizen: Citizen) -> None:
+    """Citizens wait and talk, and that is all."""

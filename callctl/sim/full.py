@@ -6,9 +6,11 @@ the same doors (pbx.port, store.port) as in service. What differs between the de
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 from callctl.controller import Pace
 from callctl.core.events import CallRinging, Fact, LentSeat, RingEnd, RingEnded
@@ -26,6 +28,7 @@ from callctl.sim.registry import MemoryHistory, MemoryRegistry
 from callctl.sim.scenario import Fault, Scenario
 from callctl.sim.staff import Staff
 from callctl.sim.virtual_time import loop_clock, run_virtual
+from callctl.store.port import StoreLost
 
 FULL = "full"  # Its name among the policies of a report.
 LEAD_S = 5.0  # The controller starts so long before the scenario: it leads when the first citizen dials.
@@ -110,14 +113,19 @@ class FullRun:
 
     def wish(self, change: Callable[[Wishes], Wishes]) -> None:
         """What a supervisor's desk does: into the history first, then into the registry."""
-        task = self.loop.create_task(self._wish(change))
+        self.chore(self._wish(change))
+
+    def chore(self, work: Coroutine[Any, Any, None]) -> None:
+        """Something to do beside."""
+        task = self.loop.create_task(work)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
 
     async def _wish(self, change: Callable[[Wishes], Wishes]) -> None:
         known = self.history.known or Wishes()
         self.history.known = replace(change(known), version=known.version + 1)
-        await self.registry.restore_wishes(self.history.known)
+        with suppress(StoreLost):  # The controller asks the history as well.
+            await self.registry.restore_wishes(self.history.known)
 
     def _fault(self, fault: Fault) -> None:
         code = self.codes[fault.city]

@@ -1,10 +1,11 @@
-"""The link to a simulated PBX: connects, breaks, answers late, and reads what was true a moment ago."""
+"""The link to a simulated PBX: connects, breaks, is slow, loses and doubles facts, and reads what was true a moment ago."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from callctl.core.commands import Order
-from callctl.core.events import Fact, PbxLost
+from callctl.core.events import Fact, PbxLost, PbxObserved
 from callctl.pbx.port import OrderUnanswered
 from callctl.sim.parts import Connection
 from callctl.sim.pbx import SimPbx
@@ -16,6 +17,10 @@ class SimLink:
 
     def __init__(self, pbx: SimPbx) -> None:
         self.pbx = pbx
+        self.lag_s = 0.0  # What the network adds each way, for facts and for orders; their order stays.
+        self.loses = 0  # So many of the next facts are lost; a reading never is.
+        self.doubles = 0  # So many of the next facts are told twice.
+        self._late: deque[tuple[float, Fact]] = deque()  # On their way, with the time of arrival.
         self._wanted = True
         self._connection: Connection | None = None
         self._on_fact: Callable[[Fact], None] = _nobody
@@ -53,16 +58,34 @@ class SimLink:
         self._disconnect()
 
     def _take(self, fact: Fact) -> None:
-        if self._held is None:
-            self._on_fact(fact)
-        else:
+        if self._held is not None:
             self._held.append(fact)
+        elif self.lag_s or self.loses or self.doubles or self._late:
+            self._pass_on(fact)
+        else:
+            self._on_fact(fact)
+
+    def _pass_on(self, fact: Fact) -> None:
+        """Through a bad network."""
+        if self.loses and not isinstance(fact, PbxObserved):
+            self.loses -= 1
+            return
+        arrives = max(self.pbx.now() + self.lag_s, self._late[-1][0] if self._late else 0.0)
+        for _ in range(2 if self.doubles else 1):
+            self._late.append((arrives, fact))
+            asyncio.get_running_loop().call_later(arrives - self.pbx.now(), self._arrive, self._connection)
+        self.doubles = max(0, self.doubles - 1)
+
+    def _arrive(self, connection: Connection | None) -> None:
+        if self._late and connection is self._connection is not None:
+            self._on_fact(self._late.popleft()[1])
 
     def _disconnect(self) -> None:
         if self._connection in self.pbx.connections:
             self.pbx.connections.remove(self._connection)
         self._connection = None
         self._held = None
+        self._late.clear()
         if self._reading is not None:
             self._reading.cancel()
             self._reading = None
@@ -73,14 +96,19 @@ class SimLink:
 
     async def do(self, order: Order) -> None:
         """See pbx.port.PbxLink. What a frozen PBX was told it does when it thaws, though nobody waits for it any more."""
-        await asyncio.sleep(self.pbx.timing.order_s)
+        await asyncio.sleep(self.pbx.timing.order_s + self.lag_s)
         if not self.connected:
             raise OrderUnanswered(f"{self.city}: not connected")
         if not self.pbx.alive:
             self.pbx.obey_late(order)
             await asyncio.sleep(self.pbx.timing.deadline_s)
             raise OrderUnanswered(f"{self.city}: no answer within {self.pbx.timing.deadline_s:g} s")
+        connection = self._connection
         self.pbx.obey(order)
+        if self.lag_s:
+            await asyncio.sleep(self.lag_s)
+            if connection is not self._connection:
+                raise OrderUnanswered(f"{self.city}: the link broke")
 
     async def reread(self) -> None:
         """See pbx.port.PbxLink. Told is what was true when the reading began; who asks meanwhile shares the next."""
@@ -101,10 +129,10 @@ class SimLink:
                 break
             seen, self._held = observe(self.pbx), []
             await asyncio.sleep(self.pbx.timing.reading_s)
-            self._on_fact(seen)
             held, self._held = self._held, None
+            self._take(seen)
             for fact in held:
-                self._on_fact(fact)
+                self._take(fact)
             self._asking = [answered for answered in self._asking if answered not in asking]
             for answered in asking:
                 if not answered.done():

@@ -42,9 +42,7 @@ class Posts:
         """Start a controller with links and a registry connection of its own."""
         links = {code: SimLink(pbx) for code, pbx in self._pbxs.items()}
         registry = self._registry.another()
-        controller = Controller(
-            self._province, links, registry, self._history, self._now, holder, pace=pace or self._pace
-        )
+        controller = Controller(self._province, links, registry, self._history, self._now, holder, pace=pace or self._pace)
         post = Post(controller, links, registry, asyncio.create_task(controller.run(), name=f"controller {holder}"))
         self.running[holder] = post
         return post

@@ -130,7 +130,8 @@ class SimQueue(Machine):
             if call.withdrawn_to and call.by is None:
                 self._move(call)
         self._look_now()
-        if self.waiting and any(seat.state is SeatState.FREE and seat.free_from > self.now() for seat in self.seats.values()):
+        now = self.now()
+        if self.waiting and any(seat.state is SeatState.FREE and seat.free_from > now for seat in self.seats.values()):
             self.look_soon()
 
     def _look_now(self) -> None:

@@ -59,6 +59,10 @@ class MemoryRegistry:
         """Lose everything but the rule that tokens rise, as a server does that comes back empty."""
         self._server.forget()
 
+    def held(self) -> dict[SeatRef, tuple[str, int]]:
+        """Every loan on the server's books as (assisted city, token), for checkers."""
+        return {ref: (loan.assisted, loan.token) for ref, (loan, _) in self._server.loans.items()}
+
     def _reach(self) -> _Server:
         if self.cut or self._server.lost:
             raise StoreLost("the registry cannot be reached")

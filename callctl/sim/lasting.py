@@ -1,0 +1,237 @@
+"""The promises that may be broken for a moment, checked by how long they stay broken.
+
+A fact needs a moment to reach the controller, and an order a moment to come back. So a city that got its own callers may
+still be rung for others for REACT_S, not longer: and only while the controller could know and could act (Health).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from callctl.core.commands import Lend, Order, RenewHeartbeat
+from callctl.core.events import Fact, LoanChanged, SeatState, SlotChanged
+from callctl.core.expect import thing
+from callctl.core.model import Lending, Province, SeatRef
+from callctl.sim.checkers import Checkers
+from callctl.sim.parts import SimSeat
+from callctl.sim.pbx import SimPbx
+from callctl.sim.posts import Posts
+
+LOOKS_EVERY_S = 0.5
+REACT_S = 1.5  # One tick of the loop (facts wake it sooner), the order, and some for several orders in a row.
+SETTLE_S = 5.0  # From the last trouble of a city or of the controller on: read, planned, repaired.
+AGREE_S = 12.0  # The registry is tidied with the lease each second; a loan under way counts.
+BEAT_S = 25.0  # The heartbeat is renewed each 10 s.
+OWN_RING_S = 2.0  # app_queue looks at its agents once a second.
+REPEATS = 2  # Of one order about one thing, while nothing changes but time: a threshold passed, a calm queue let go.
+FLAPS, FLAP_WINDOW_S = 6, 30.0  # A seat lent more often than this within the window goes to and fro.
+
+
+class Health:
+    """Since when the controller could have known and acted: one leader, its link to the city up, the PBX alive."""
+
+    def __init__(self, pbxs: Mapping[str, SimPbx], posts: Posts, now: Callable[[], float]) -> None:
+        self._pbxs, self._posts, self._now = pbxs, posts, now
+        self._sick_until = dict.fromkeys(pbxs, now())
+        self._led_since = now()
+        self._leader: str | None = None
+
+    def disturbed(self, *cities: str, for_s: float = 0.0) -> None:
+        """Something was done to these cities, and lasts so long (a lost fact: until the next reading)."""
+        for city in cities:
+            self._sick_until[city] = max(self._sick_until[city], self._now() + for_s)
+
+    def look(self) -> None:
+        """Note who is not well now."""
+        now = self._now()
+        leaders = [holder for holder, post in self._posts.running.items() if post.controller.leading]
+        leader = leaders[0] if len(leaders) == 1 else None
+        if leader is None or leader != self._leader:
+            self._leader, self._led_since = leader, now
+        links = self._posts.running[leader].links if leader is not None else {}
+        for city, pbx in self._pbxs.items():
+            if not pbx.alive or city not in links or not links[city].connected:
+                self._sick_until[city] = max(self._sick_until[city], now)
+
+    def well_s(self, *cities: str) -> float:
+        """How long all of these cities could have been helped by one controller; below 0: they cannot be."""
+        return self._now() - max(self._led_since, *(self._sick_until[city] for city in cities))
+
+    def lag_s(self, city: str) -> float:
+        """What the network adds between the leader and the city, each way."""
+        post = self._posts.running.get(self._leader or "")
+        return post.links[city].lag_s if post is not None else 0.0
+
+
+class Lasting:
+    """Looks every half second; a wrong that was set right in between starts anew."""
+
+    def __init__(self, province: Province, checkers: Checkers, health: Health) -> None:
+        self.province, self.checkers, self.health = province, checkers, health
+        self.pbxs, self.now = checkers.pbxs, checkers.now
+        self._since: dict[tuple[str, str], float] = {}
+        # Wrongs of a busy queue, that may be set right for an instant between two looks.
+        self._passing: dict[tuple[str, str], Callable[[], bool]] = {}
+        self._lent_at: dict[SeatRef, list[float]] = {}
+        self._changed_at = self.now()
+        self._since_change: Counter[object] = Counter()
+        checkers.lag_s = health.lag_s
+        for pbx in self.pbxs.values():
+            pbx.taps.append(self._fact)
+            pbx.order_taps.append(self._order)
+
+    def _fact(self, fact: Fact) -> None:
+        if not isinstance(fact, LoanChanged | SlotChanged):
+            self.changed()
+        for key in [key for key, wrong in self._passing.items() if not wrong()]:
+            del self._passing[key], self._since[key]
+
+    def changed(self) -> None:
+        """Something happened that no order of ours brought about."""
+        self._changed_at = self.now()
+        self._since_change.clear()
+
+    def _order(self, order: Order) -> None:
+        if isinstance(order, RenewHeartbeat):
+            return
+        if self.now() - self._changed_at > REACT_S:
+            about = (type(order).__name__, thing(order))
+            self._since_change[about] += 1
+            if self._since_change[about] > REPEATS:
+                self.checkers.broken("the plan converges", f"{order} once more, and nothing has changed in the province")
+        if isinstance(order, Lend) and order.seat not in self.pbxs[order.city].support.get(order.assisted, ()):
+            now, ref = self.now(), SeatRef(order.city, order.seat)
+            recent = [at for at in self._lent_at.get(ref, ()) if now - at < FLAP_WINDOW_S]
+            self._lent_at[ref] = [*recent, now]
+            if len(recent) >= FLAPS and self.health.well_s(*self.pbxs) > FLAP_WINDOW_S:
+                self.checkers.broken(
+                    "no oscillation", f"seat {ref.seat} is lent {len(recent) + 1} times in {FLAP_WINDOW_S:g} s"
+                )
+
+    def _wrong(self, rule: str, about: str, wrong: bool, limit_s: float, what: Callable[[], str]) -> None:
+        key = (rule, about)
+        if not wrong:
+            self._since.pop(key, None)
+        elif self.now() - self._since.setdefault(key, self.now()) > limit_s:
+            self.checkers.broken(rule, f"{about}: {what()}, for more than {limit_s:g} s")
+
+    def look(self) -> None:
+        """All rules, now."""
+        self.health.look()
+        for city, pbx in self.pbxs.items():
+            if pbx.alive:
+                self._own_callers(city, pbx)
+                self._heartbeat(city, pbx)
+                if any(pbx.support.values()):
+                    self._lending(city, pbx)
+                if pbx.slots:
+                    self._helped(city, pbx)
+                    self._spared(city, pbx)
+
+    # The rules -------------------------------------------------------------------------------------------------------
+
+    def _own_callers(self, city: str, pbx: SimPbx) -> None:
+        """An idle seat, lent or not, keeps no own caller waiting."""
+
+        def wrong() -> bool:
+            short = any(pbx.calls[call].by is None and not pbx.calls[call].withdrawn_to for call in pbx.waiting)
+            return pbx.alive and short and any(_idle(seat, self.now()) for seat in pbx.seats.values())
+
+        self._pass("own callers first", city, wrong, OWN_RING_S, "a caller waits and a seat of the home queue is idle")
+
+    def _pass(self, rule: str, about: str, wrong: Callable[[], bool], limit_s: float, what: str) -> None:
+        is_wrong = wrong()
+        self._wrong(rule, about, is_wrong, limit_s, lambda: what)
+        if is_wrong:
+            self._passing[rule, about] = wrong
+        else:
+            self._passing.pop((rule, about), None)
+
+    def _heartbeat(self, city: str, pbx: SimPbx) -> None:
+        wrong = self.health.well_s(city) > BEAT_S and self.now() - pbx.heartbeat_at > BEAT_S
+        self._wrong("heartbeat", city, wrong, 2 * self.health.lag_s(city), lambda: "nobody renews it")
+
+    def _lending(self, city: str, pbx: SimPbx) -> None:
+        """Quota, shares and switches, for loans that are there; and that the registry knows of them."""
+        if not self.checkers.wished:
+            return
+        wishes, well_s = self.checkers.wished[-1][1], self.health.well_s(city)
+        limit_s = SETTLE_S + 4 * self.health.lag_s(city)
+        well = well_s > SETTLE_S
+        lent = sum(len(seats) for seats in pbx.support.values())
+        quota = wishes.quotas.get(city, self.province.cities[city].lend.quota)
+        self._wrong("quota", city, well and lent > quota, limit_s, lambda: f"{lent} seats lent, quota {quota}")
+        assisted = wishes.assisted()
+        for other, seats in pbx.support.items():
+            if not seats and ("switched off", f"{city} for {other}") not in self._since:
+                continue
+            off = bool(seats) and well and other not in assisted
+            self._wrong("switched off", f"{city} for {other}", off, limit_s, lambda: "loans go on")
+            share = wishes.events[other].seats if other in wishes.events else {}
+            over = bool(share) and well and len(seats) > share.get(city, 0)
+            self._wrong("share in the event", f"{city} for {other}", over, limit_s, lambda: "more seats are lent")
+        self._booked(city, pbx, well_s)
+
+    def _booked(self, city: str, pbx: SimPbx, well_s: float) -> None:
+        registered = self.checkers.registered()
+        known = self.now() > self.checkers.registry_doubted_until and well_s > AGREE_S
+        unknown = [
+            seat
+            for other, seats in pbx.support.items()
+            for seat in seats
+            if registered.get(SeatRef(city, seat), ("", 0))[0] != other
+        ]
+        self._wrong(
+            "registry and PBX agree", city, known and bool(unknown), AGREE_S, lambda: f"lent and not booked: {unknown}"
+        )
+
+    def _helped(self, city: str, pbx: SimPbx) -> None:
+        """Slots of who is switched off are closed."""
+        if not self.checkers.wished:
+            return
+        off = city not in self.checkers.wished[-1][1].assisted() and self.health.well_s(city) > SETTLE_S
+        wrong = off and any(slot.open and not slot.call for slot in pbx.slots.values())
+        limit_s = SETTLE_S + 4 * self.health.lag_s(city)
+        self._wrong("switched off", city, wrong, limit_s, lambda: "slots stay open")
+
+    def _spared(self, city: str, pbx: SimPbx) -> None:
+        """Who helps this city can spare it: no own callers, and its reserve at home."""
+        for other in {ref.supporting for ref, slot in pbx.slots.items() if slot.open and not slot.call}:
+            helping = [home for home in self.pbxs if home != other and self._open_unused(home, other)]
+            well = self.health.well_s(other, *helping) > SETTLE_S and self.pbxs[other].alive
+            lag_s = max(self.health.lag_s(each) for each in (other, *helping))
+            limit_s = REACT_S + 4 * lag_s
+            self._pass(
+                "reserve", other, partial(self._cannot_spare, other, well), limit_s, "slots open for seats it cannot spare"
+            )
+
+    def _cannot_spare(self, city: str, well: bool) -> bool:
+        return well and self._excess(city) > 0
+
+    def _open_unused(self, home: str, other: str) -> int:
+        return sum(ref.supporting == other and slot.open and not slot.call for ref, slot in self.pbxs[home].slots.items())
+
+    def _excess(self, city: str) -> int:
+        """Open slots that lead to this city beyond what it can spare now."""
+        pbx, now = self.pbxs[city], self.now()
+        offered = sum(self._open_unused(home, city) for home in self.pbxs if home != city)
+        lent = {seat for seats in pbx.support.values() for seat in seats}
+        apart = sum(pbx.seats[seat].lend is Lending.DEDICATED and pbx.seats[seat].state is SeatState.FREE for seat in lent)
+        idle = sum(_idle(seat, now) for seat in pbx.seats.values())
+        short = any(pbx.calls[call].by is None for call in pbx.waiting)
+        return offered - apart - (0 if short else max(0, idle - self.province.cities[city].lend.reserve))
+
+
+def _idle(seat: SimSeat, now: float) -> bool:
+    """Whether the home queue could ring it."""
+    at_home = seat.lend is not Lending.DEDICATED
+    return at_home and seat.ready and seat.state is SeatState.FREE and seat.free_from <= now
+
+
+def at_home_again(pbxs: Iterable[SimPbx]) -> str:
+    """What is still lent or open where nothing should be; empty: nothing."""
+    left = []
+    for pbx in pbxs:
+        left += [f"{pbx.city} lends {seat} to {other}" for other, seats in pbx.support.items() for seat in seats]
+        left += [f"{pbx.city} has slot {ref.supporting} {ref.number} open" for ref, slot in pbx.slots.items() if slot.open]
+    return ", ".join(left)
