@@ -8,6 +8,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from callctl.sim.founding import with_fixed_wrap_up
+from callctl.sim.full import FULL
 from callctl.sim.outcome import Outcome
 from callctl.sim.page import as_page
 from callctl.sim.replicate import replicate, seeds_of
@@ -26,6 +28,13 @@ class PolicyName(enum.StrEnum):
     IDEAL = "ideal"
 
 
+class DepthName(enum.StrEnum):
+    """What lives through the scenario."""
+
+    FAST = "fast"
+    FULL = "full"
+
+
 YARDSTICKS = (PolicyName.NONE, PolicyName.LIMIT, PolicyName.POOLED)
 
 ScenarioArgument = Annotated[Path, typer.Argument(metavar="SCENARIO", help="场景文件 · scenario file (JSON)")]
@@ -41,6 +50,10 @@ RatiosOption = Annotated[
         "--ratios/--no-ratios",
         help="同时运行对照策略以计算 R · also run none, limit and pooled, for the ratio R (default: unless --json)",
     ),
+]
+DepthOption = Annotated[
+    DepthName,
+    typer.Option("--depth", help="fast: 只跑策略 · the policy alone; full: 正式控制器和仿真 PBX · the real controller"),
 ]
 ProcessesOption = Annotated[int | None, typer.Option("--processes", min=1, help="并行进程数 · parallel processes")]
 
@@ -58,6 +71,7 @@ def simulate(
     html: HtmlOption = None,
     ratios: RatiosOption = None,
     processes: ProcessesOption = None,
+    depth: DepthOption = DepthName.FAST,
 ) -> None:
     """仿真一个场景 · Live through a scenario with simulated citizens; compare policies by the same callers."""
     try:
@@ -65,16 +79,21 @@ def simulate(
     except ScenarioError as error:
         _fail(error)
     compared = not as_json_ if ratios is None else ratios
-    names = list(dict.fromkeys([policy.value, *(name.value for name in YARDSTICKS if compared)]))
+    asked = policy.value
+    if depth is DepthName.FULL:
+        if policy is not PolicyName.POLICY or html is not None:
+            _fail("--depth full runs the real controller: no other --policy, and no --html (its curves are those of fast)")
+        read, asked = with_fixed_wrap_up(read), FULL
+    names = list(dict.fromkeys([asked, *(name.value for name in YARDSTICKS if compared)]))
     runs = _with_progress(read, names, seeds, processes)
     if as_json_:
-        print(json.dumps(as_json(runs, policy.value), ensure_ascii=False, indent=2))
+        print(json.dumps(as_json(runs, asked), ensure_ascii=False, indent=2))
     else:
         print(f"{read.name}: {seeds} seed(s) from {read.seed}; means")
         print(as_table(runs))
     if html is not None:
         try:
-            html.write_text(as_page(read, runs, policy.value), "utf-8")
+            html.write_text(as_page(read, runs, asked), "utf-8")
         except OSError as error:
             _fail(f"{html}: cannot be written: {error.strerror}")
         print(f"{html}: written", file=sys.stderr)

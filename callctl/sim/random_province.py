@@ -12,6 +12,7 @@ from callctl.sim.scenario import Redial, Remote, Scenario, SimCity
 CITIES_MOST = 13
 CALLS = 110  # A province, about; dense, in one or two minutes.
 BINS = 6  # The load changes so often.
+TALKS_S = (2.0, 4.0, 7.0, 12.0, 20.0, 35.0, 60.0)  # Few values: a table of quantiles costs as much as forty calls.
 # What goes wrong, and how often compared with the others.
 TROUBLES = {
     "link cut": 3, "link slow": 3, "facts lost": 1, "facts doubled": 2, "wire cut": 3, "trunk flaps": 2, "pbx dead": 2,
@@ -73,7 +74,7 @@ def draw(seed: int) -> RandomProvince:
         warmup_s=0.0,
         remote=replace(
             Remote(),
-            setup_s=chance.uniform(0.5, 4.0),
+            setup_s=chance.choice([0.5, 1.0, 2.0, 4.0]),
             rona_p=chance.choice([0.0, 0.02, 0.2]),
             aht_factor=chance.uniform(1.0, 1.5),
         ),
@@ -100,7 +101,9 @@ def _city(chance: random.Random, code: str, place: int, codes: list[str]) -> Cit
     chance.shuffle(kinds)
     others = [other for other in codes if other != code]
     # Trunks are mostly everywhere; now and then one end is missing.
-    trunks = tuple(Trunk(other, "127.0.0.1", chance.choice([1, 2, 4, 30])) for other in others if chance.random() < 0.95)
+    trunks = tuple(
+        Trunk(other, "127.0.0.1", chance.choice([1, 2, 4, 8, 30, 30])) for other in others if chance.random() < 0.95
+    )
     return City(
         code=code,
         name_zh=code,
@@ -137,7 +140,7 @@ def _towns(chance: random.Random, province: Province, assisted: list[str], horiz
         weights[code] = [seats * load * chance.choice([0.2, 1.0, 1.0, 2.0]) for _ in range(BINS)]
     total = sum(map(sum, weights.values())) / BINS
     # Talks as long as it takes for CALLS calls to make these loads.
-    talk_s = min(60.0, max(2.0, total * horizon_s / CALLS))
+    talk_s = min(TALKS_S, key=lambda mean_s: abs(mean_s - total * horizon_s / CALLS))
     per_weight = CALLS / total / BINS
     return tuple(
         SimCity(
@@ -151,7 +154,7 @@ def _towns(chance: random.Random, province: Province, assisted: list[str], horiz
             quota=((0.0, city.lend.quota),),
             bin_s=bin_s,
             per_h=tuple(weight * per_weight / bin_s * 3600.0 for weight in weights[code]),
-            talk={"dist": "exp", "mean": round(talk_s, 1)},
+            talk={"dist": "exp", "mean": talk_s},
             wrap={"dist": "det", "mean": city.queue.wrapup_s},
             patience={"dist": "exp", "mean": chance.choice([10.0, 30.0, 120.0])},
             redial=Redial(0.3, 0.5, {"dist": "exp", "mean": 5.0}, {"dist": "exp", "mean": 10.0}, 3),
