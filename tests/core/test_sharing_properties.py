@@ -5,11 +5,12 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from callctl.core.between import let_through
 from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Recall
 from callctl.core.events import SeatState, SlotState
 from callctl.core.fold import fold
 from callctl.core.model import Lending, SeatRef
-from callctl.core.rooms import FRESH_S, breaker_slots, trunk_up
+from callctl.core.seats import FRESH_S, pair_health, trunk_up
 from tests.core.pictures import NOW, Picture, lent_from, pictures
 from tests.provinces import wish
 
@@ -66,7 +67,7 @@ def test_trunks_are_never_promised_beyond_their_channels_nor_while_down(picture:
     for pair, number in picture.plan().open_slots.items():
         serving = picture.world.cities[pair.supporting].tally.serving.get(pair.assisted, 0)
         assert number <= max(serving, picture.province.channels(pair))
-        if not trunk_up(picture.world, pair) or breaker_slots(picture.world, pair, NOW) == 0:
+        if not trunk_up(picture.world, pair) or let_through(pair_health(picture.world, pair), NOW) == 0:
             assert number <= serving
 
 
