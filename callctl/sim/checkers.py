@@ -43,7 +43,10 @@ class Violation(AssertionError):
 
 
 class Line:
-    """One home queue's calls, kept until it is empty, for the rule that everybody keeps the place."""
+    """One home queue's calls, kept until it is empty, for the rule that everybody keeps the place.
+
+    Time is counted in steps: a PBX that thaws tells many things in one instant, and their order still matters.
+    """
 
     def __init__(self) -> None:
         self.clear()
@@ -60,7 +63,7 @@ class Line:
     def enter(self, call: str, at: float, since: float, returned: bool) -> None:
         """Who came back from a lost leg stands in front of all who were never answered, in the order of coming back."""
         # Who asked to be called back enters again, and keeps the rank.
-        rank = self.ranks.setdefault(call, at - 1e9 if returned else since)
+        rank = self.ranks.setdefault(call, at - 1e12 if returned else since)
         self.waiting[call] = (rank, at)
 
     def leave(self, call: str, at: float) -> None:
@@ -149,13 +152,13 @@ class Checkers:
         call = fact.call
         self.calls += not call.returned
         self._talks.pop(call.call, None)
-        self._lines[fact.city].enter(call.call, fact.at, call.waiting_since, call.returned)
+        self._lines[fact.city].enter(call.call, self.step, call.waiting_since, call.returned)
 
     def _left(self, fact: CallLeftQueue) -> None:
         line = self._lines[fact.city]
         if self.pbxs[fact.city].calls.get(fact.call) is not None and self.pbxs[fact.city].calls[fact.call].answered_at:
             line.answered(fact.call)
-        line.leave(fact.call, fact.at)
+        line.leave(fact.call, self.step)
         if not line.waiting and line.lost_places():
             self.broken("place kept", f"a later caller of {fact.city} was rung before an earlier one who waited")
 
@@ -169,7 +172,7 @@ class Checkers:
         else:
             if home != fact.city:
                 self.broken("no onward hop", f"{fact.call} of {home} is sent on by {fact.city}")
-            self._lines[fact.city].ring(fact.call, fact.at)
+            self._lines[fact.city].ring(fact.call, self.step)
         if not isinstance(by, SlotRef):
             ref = SeatRef(fact.city, by.seat)
             if self._busy.get(ref, fact.call) != fact.call:
@@ -180,7 +183,7 @@ class Checkers:
         if isinstance(fact.by, LentSeat):
             self._free(fact.city, fact.by.seat, fact.call)
             return
-        self._lines[fact.city].ring_ended(fact.call, fact.at)
+        self._lines[fact.city].ring_ended(fact.call, self.step)
         if isinstance(fact.by, HomeSeat):
             self._free(fact.city, fact.by.seat, fact.call)
 
