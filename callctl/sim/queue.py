@@ -323,7 +323,7 @@ class SimQueue(Machine):
         if call.citizen is not None:
             call.citizen.answered(call)
         talks_s = self.talks_s(pbx.seats[seat.seat], call)
-        call.timer = None if talks_s is None else self.later(talks_s, self.agent_is_done, call)
+        call.timer = None if talks_s is None else self.later(talks_s, self._talked, call)
 
     def far_end(self, call: SimCall) -> tuple["SimQueue", LentSeat]:
         """Where a remote call rings or talks."""
@@ -338,6 +338,13 @@ class SimQueue(Machine):
         self.tell(SeatChanged(self.city, self.now(), seat_id, state))
         if state is SeatState.FREE:
             self.look_soon()
+
+    def _talked(self, call: SimCall) -> None:
+        """Everything is said; on a leg that is dead nothing is, and nobody hears who hangs up."""
+        if isinstance(call.by, SlotRef) and not self.reaches(call.by.supporting):
+            call.timer = self.later(self.timing.reconnect_s, self._talked, call)
+        else:
+            self.agent_is_done(call)
 
     def agent_is_done(self, call: SimCall) -> None:
         """The agent hangs up, and the citizen is asked for a score."""
