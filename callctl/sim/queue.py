@@ -20,29 +20,23 @@ from callctl.core.events import (
     Outcome,
     RingEnd,
     RingEnded,
-    SeatChanged,
-    SeatReadied,
     SeatState,
-    SlotChanged,
-    SlotState,
     SurveyAnswered,
     WaitingCall,
 )
 from callctl.core.model import City, Lending, SlotRef
 from callctl.pbx.asterisk_names import HEARTBEAT_STALE_S
-from callctl.sim.machine import Machine
-from callctl.sim.parts import BY_HAND, OnTheLine, SimCall, SimSeat, SimSlot, SimTiming
+from callctl.sim.parts import BY_HAND, OnTheLine, SimCall, SimSeat, SimTiming
+from callctl.sim.phones import Phones
 
 
-class SimQueue(Machine):
+class SimQueue(Phones):
     """One city's queue, phones and slots."""
 
     def __init__(self, home: City, network: Mapping[str, "SimQueue"], now: Callable[[], float], timing: SimTiming) -> None:
-        super().__init__(home.code, now, timing)
-        self.home = home
+        super().__init__(home, now, timing)
         self.network = network
-        self.slots: dict[SlotRef, SimSlot] = {}
-        self.support: dict[str, dict[str, int]] = {other: {} for other in network if home.may_help(other)}
+        self.support = {other: {} for other in network if home.may_help(other)}
         self.trunks = {trunk.to: True for trunk in home.trunks}
         self.cut_wires: set[str] = set()  # Cities no packet reaches; what the trunks' OPTIONS say of it comes later.
         # How agents behave, asked at every ring and at every answer; None: not at all, or until somebody hangs up.
@@ -167,12 +161,6 @@ class SimQueue(Machine):
         else:
             call.timer = self.later(self.timing.home_ring_s, self._no_answer_home, call, seat)
 
-    def ring_seat(self, seat: SimSeat, call: str, by: Answerer) -> None:
-        """The phone starts to ring."""
-        seat.state, seat.call = SeatState.RINGING, call
-        self.tell(CallRinging(self.city, self.now(), call, by))
-        self.tell(SeatChanged(self.city, self.now(), seat.id, SeatState.RINGING))
-
     def _no_answer_home(self, call: SimCall, seat: SimSeat) -> None:
         self._stop_ring(call, RingEnd.NO_ANSWER)
         if self.home.queue.pause_unanswered:
@@ -221,14 +209,6 @@ class SimQueue(Machine):
     def _channels(self, other: str) -> int:
         trunk = self.home.trunk_to(other)
         return trunk.channels if trunk is not None else 0
-
-    def free_lent_seat(self, assisted: str) -> SimSeat | None:
-        """The lent seat the support queue would ring; None: 486."""
-        now = self.now()
-        if now - self.heartbeat_at > HEARTBEAT_STALE_S:
-            return None
-        lent = (self.seats[seat] for seat in sorted(self.support.get(assisted, ())))
-        return next((seat for seat in lent if seat.state is SeatState.FREE and seat.free_from <= now), None)
 
     def _no_answer_there(self, call: SimCall) -> None:
         """The lent seat rang out: its phone stops, the slot backs off."""
@@ -296,12 +276,6 @@ class SimQueue(Machine):
             call.peer_seat = ""
             peer.later(0.0, peer.end_ring, seat.seat, call.waiting.call, seat, why)
 
-    def end_ring(self, seat_id: str, call: str, by: Answerer, why: RingEnd) -> None:
-        """The phone stops ringing."""
-        if self.seats[seat_id].call == call:
-            self.tell(RingEnded(self.city, self.now(), call, by, why))
-            self._phone(seat_id, SeatState.FREE)
-
     # Talk -----------------------------------------------------------------------------------------------------------
 
     def _answer(self, call: SimCall) -> None:
@@ -313,7 +287,7 @@ class SimQueue(Machine):
             self._slot_failed(call, RingEnd.NO_ANSWER)
             return
         call.answered_at = now
-        pbx._phone(seat.seat, SeatState.BUSY, call_id)
+        pbx.show(seat.seat, SeatState.BUSY, call_id)
         if isinstance(seat, LentSeat):
             pbx.lent_talks[call_id] = (seat, now)
             pbx.tell(CallAnswered(pbx.city, now, call_id, seat, now - call.entered_at))
@@ -329,15 +303,6 @@ class SimQueue(Machine):
         """Where a remote call rings or talks."""
         assert isinstance(call.by, SlotRef)
         return self.network[call.by.supporting], LentSeat(call.peer_seat, self.city)
-
-    def _phone(self, seat_id: str, state: SeatState, call: str = "") -> None:
-        seat = self.seats[seat_id]
-        if seat.state is SeatState.OFFLINE:
-            return
-        seat.state, seat.call = state, call
-        self.tell(SeatChanged(self.city, self.now(), seat_id, state))
-        if state is SeatState.FREE:
-            self.look_soon()
 
     def _talked(self, call: SimCall) -> None:
         """Everything is said; on a leg that is dead nothing is, and nobody hears who hangs up."""
@@ -375,7 +340,7 @@ class SimQueue(Machine):
         else:
             assert isinstance(by, HomeSeat)
             self.seats[by.seat].free_from = now + self.home.queue.wrapup_s
-            self._phone(by.seat, SeatState.FREE)
+            self.show(by.seat, SeatState.FREE)
         if lost:
             if call.citizen is not None:
                 call.citizen.back_in_queue(call)
@@ -388,21 +353,7 @@ class SimQueue(Machine):
         if talk is not None:
             self.tell(CallEnded(self.city, self.now(), call, seat, self.now() - talk[1]))
             self.seats[seat.seat].free_from = self.now() + self.home.queue.wrapup_s
-            self._phone(seat.seat, SeatState.FREE)
-
-    # Phones and slots -----------------------------------------------------------------------------------------------
-
-    def set_ready(self, seat_id: str, ready: bool, reason: str = "") -> None:
-        """The agent goes ready or takes a break."""
-        self.seats[seat_id].ready = ready
-        self.tell(SeatReadied(self.city, self.now(), seat_id, ready, reason))
-        self.look_soon()
-
-    def set_slot(self, ref: SlotRef, slot: SimSlot, is_open: bool, reason: str = "") -> None:
-        """Pause or unpause; told also where nothing changes."""
-        slot.open, slot.reason = is_open, reason
-        state = SlotState.OPEN if is_open else SlotState.CLOSED
-        self.tell(SlotChanged(self.city, self.now(), ref, slot.token, state, reason))
+            self.show(seat.seat, SeatState.FREE)
 
 
 def _by_hand(call: SimCall) -> bool:
