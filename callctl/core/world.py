@@ -264,7 +264,7 @@ def _tally(view: CityView, seats: Mapping[str, SeatView], before: Tally) -> Tall
                     _put(dedicated if lend is Lending.DEDICATED else shared, (-seat.free_from, name), step)
     lent: tuple[Any, ...] = _lent(view, (*before.lent, *before.away, *changed)) if loans_changed else before[3:10]
     free = (tuple(idle_from), tuple(dedicated_from), (tuple(shared), tuple(dedicated)))
-    return Tally(*free, *lent, staff, on_duty, ringing_home)
+    return Tally._make((*free, *lent, staff, on_duty, ringing_home))
 
 
 Sorted = TypeVar("Sorted", float, tuple[float, str])
