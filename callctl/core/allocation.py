@@ -146,7 +146,7 @@ class Allocation:
         self.open: dict[int, Room] = {}  # Could lend a seat now.
         self.ring_together = RING_TOGETHER
         self._pairs: dict[tuple[int, int], Between] = {}
-        self._make_pair = between or _free_way
+        self._make_pair = between or (lambda assisted, supporting: Between())
 
     def between(self, assisted: Room, supporting: Room) -> Between:
         """What lies between the two."""
@@ -384,10 +384,6 @@ class Allocation:
         if not room.known:
             return Why.HOME_UNKNOWN
         return Why.NO_HELPER if room.index in self.hungry else Why.UNDER_WAY
-
-
-def _free_way(assisted: Room, supporting: Room) -> Between:
-    return Between()
 
 
 _known_reserve = lru_cache(maxsize=4096)(reserve_for)  # A room's load that comes back costs nothing.

@@ -23,6 +23,9 @@ class Tracker:
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"
+
 
 def wait_ql(ahead: int, agents: int, aht_s: float) -> float:
     """QL: everybody in front is answered, nobody hangs up. Far too long under overload; kept as a yardstick."""

@@ -103,7 +103,7 @@ class _Draft:
         waiting = self.waiting
         if self.sort_needed:
             waiting = {call.call: call for call in sorted(waiting.values(), key=_place)}
-        return CityView(
+        view = CityView(
             fixed=self.old.fixed,
             up=self.up,
             heard_at=self.heard_at,
@@ -120,6 +120,8 @@ class _Draft:
             missed=self.missed,
             experience=self.learned or self.old.experience,
         )
+        view.come_from(self.old)
+        return view
 
     @property
     def experience(self) -> Experience:

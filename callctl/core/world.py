@@ -1,11 +1,11 @@
 """What we know about every city right now: calls waiting, seats, slots, talks, trunks. Only facts change it (fold.py)."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from callctl.core.between import PairHealth
 from callctl.core.events import Answerer, SeatState, SlotState, WaitingCall
@@ -81,6 +81,7 @@ class Tally(NamedTuple):
     held: Mapping[str, Mapping[SeatRef, str]]  # By assisted city: those that ring or talk for another city.
     serving: Mapping[str, int]  # Calls of each assisted city that ring or talk here.
     served: Mapping[str, tuple[str, ...]]  # The same: the call each seat talks on, "" while it rings.
+    away: tuple[str, ...]  # The seats that ring or talk for others.
     staff: int  # Agents of the home queue on duty: phone there, ready.
     on_duty: int  # Seats that may be lent and whose phone is there and ready.
     ringing_home: int  # Phones that ring for a home call.
@@ -128,8 +129,16 @@ class CityView:
 
     @cached_property
     def tally(self) -> Tally:
-        """The seats, counted."""
-        return _tally(self)
+        """The seats, counted; where an earlier picture was counted, only what changed since."""
+        return _tally(self, *self.__dict__.pop("counted", (_NO_SEATS, _NOTHING)))
+
+    def come_from(self, before: "CityView") -> None:
+        """Remember what was counted in the picture this one was made of. The picture itself is not kept alive."""
+        known = before.__dict__.get("tally")
+        if known is not None:
+            self.__dict__["counted"] = (before.seats, known)
+        elif "counted" in before.__dict__:
+            self.__dict__["counted"] = before.__dict__["counted"]
 
     @cached_property
     def slots_in_use(self) -> Mapping[str, int]:
@@ -223,57 +232,75 @@ def unseen(province: Province) -> World:
     return World(views)
 
 
-def _tally(view: CityView) -> Tally:
-    idle_from: list[float] = []
-    dedicated_from: list[float] = []
-    shared: list[tuple[float, str]] = []
-    dedicated: list[tuple[float, str]] = []
+_NO_SEATS: Mapping[str, SeatView] = {}
+_NOTHING = Tally((), (), ((), ()), {}, frozenset(), (), {}, {}, {}, (), 0, 0, 0)
+RECOUNT_MOST = 8  # Changed seats; beyond, counting anew is as quick.
+
+
+def _tally(view: CityView, seats: Mapping[str, SeatView], before: Tally) -> Tally:
+    """Count the seats: what changed since `seats` were counted in `before` is taken off and put on again."""
+    changed = [name for name, seat in view.seats.items() if seats.get(name) is not seat]
+    if len(changed) > RECOUNT_MOST or len(seats) != len(view.seats):
+        seats, before, changed = _NO_SEATS, _NOTHING, list(view.seats)
+    idle_from, dedicated_from = list(before.idle_from), list(before.dedicated_from)
+    shared, dedicated = list(before.lendable[0]), list(before.lendable[1])
+    staff, on_duty, ringing_home, loans_changed = before.staff, before.on_duty, before.ringing_home, False
+    for name in changed:
+        lend = view.fixed.lending.get(name, Lending.NO)
+        for seat, step in ((seats.get(name), -1), (view.seats[name], 1)):
+            if seat is None:
+                continue
+            if seat.loans or seat.serving:
+                loans_changed = True
+            if seat.state is SeatState.RINGING and not seat.serving:
+                ringing_home += step
+            if not seat.ready or seat.state is SeatState.OFFLINE:
+                continue
+            staff += step if lend is not Lending.DEDICATED else 0
+            on_duty += step if lend is not Lending.NO else 0
+            if seat.state is SeatState.FREE:
+                _put(dedicated_from if lend is Lending.DEDICATED else idle_from, seat.free_from, step)
+                if lend is not Lending.NO and not seat.loans:
+                    _put(dedicated if lend is Lending.DEDICATED else shared, (-seat.free_from, name), step)
+    lent: tuple[Any, ...] = _lent(view, (*before.lent, *before.away, *changed)) if loans_changed else before[3:10]
+    free = (tuple(idle_from), tuple(dedicated_from), (tuple(shared), tuple(dedicated)))
+    return Tally._make((*free, *lent, staff, on_duty, ringing_home))
+
+
+Sorted = TypeVar("Sorted", float, tuple[float, str])
+
+
+def _put(some: list[Sorted], each: Sorted, step: int) -> None:
+    """Into a sorted list, or out of it."""
+    if step > 0:
+        insort(some, each)
+    else:
+        del some[bisect_left(some, each)]
+
+
+def _lent(view: CityView, names: Iterable[str]) -> tuple[Any, ...]:
+    """What the tally says of the seats lent to others: of these names, for no others are."""
     lent: list[tuple[bool, int, str, SeatLoan]] = []
     served: dict[str, list[str]] = {}
-    staff = on_duty = ringing_home = 0
-    lending = view.fixed.lending
-    for name, seat in view.seats.items():
-        state, loans = seat.state, seat.loans
-        lend = lending.get(name, Lending.NO)
-        if seat.serving:
-            served.setdefault(seat.serving, []).append("" if state is SeatState.RINGING else seat.call)
-        elif state is SeatState.RINGING:
-            ringing_home += 1
-        if loans:
-            lent.append((lend is not Lending.DEDICATED, loans[-1].token, name, loans[-1]))
-        if not seat.ready or state is SeatState.OFFLINE:
+    away: list[str] = []
+    for name in dict.fromkeys(names):
+        seat = view.seats.get(name)
+        if seat is None:
             continue
-        free = state is SeatState.FREE
-        if lend is Lending.DEDICATED:
-            on_duty += 1
-            if free:
-                dedicated_from.append(seat.free_from)
-        else:
-            staff += 1
-            on_duty += lend is Lending.SHARED
-            if free:
-                idle_from.append(seat.free_from)
-        if free and lend is not Lending.NO and not loans:
-            (dedicated if lend is Lending.DEDICATED else shared).append((-seat.free_from, name))
-    idle_from.sort()
-    dedicated_from.sort()
-    shared.sort()
-    dedicated.sort()
+        if seat.loans:
+            shared = view.fixed.lending.get(name, Lending.NO) is not Lending.DEDICATED
+            lent.append((shared, seat.loans[-1].token, name, seat.loans[-1]))
+        if seat.serving:
+            away.append(name)
+            served.setdefault(seat.serving, []).append("" if seat.state is SeatState.RINGING else seat.call)
     lent.sort()
-    kept, held = _kept(view, lent)
-    return Tally(
-        tuple(idle_from),
-        tuple(dedicated_from),
-        (tuple(shared), tuple(dedicated)),
+    return (
         {name: loan for _, _, name, loan in lent},
         frozenset(loan.assisted for _, _, _, loan in lent),
-        kept,
-        held,
+        *_kept(view, lent),
         {assisted: len(calls) for assisted, calls in served.items()},
-        {assisted: tuple(calls) for assisted, calls in served.items()},
-        staff,
-        on_duty,
-        ringing_home,
+        {assisted: tuple(sorted(calls)) for assisted, calls in served.items()},
+        tuple(sorted(away)),
     )
 
 
