@@ -6,7 +6,7 @@ from typing import Any
 
 from callctl.core.estimate import wait_qlrate
 from callctl.core.events import SeatState
-from callctl.core.model import Pair, Province
+from callctl.core.model import Province
 from callctl.core.plan import Plan
 from callctl.core.reasons import Decision, Reason
 from callctl.core.wishes import Wishes
@@ -60,7 +60,7 @@ def _city(province: Province, world: World, code: str, plan: Plan, wishes: Wishe
         "seats": _seats(states.values()),
         "lent_out": _lent_out(view),
         "lent_in": _lent_in(view),
-        "trunks": _trunks(province, world, code),
+        "trunks": _trunks(world, code),
     }
 
 
@@ -103,7 +103,7 @@ def _lent_in(view: CityView) -> dict[str, dict[str, int]]:
     return {other: {"open": running[other], "in_use": in_use.get(other, 0)} for other in sorted(running)}
 
 
-def _trunks(province: Province, world: World, code: str) -> dict[str, dict[str, Any]]:
+def _trunks(world: World, code: str) -> dict[str, dict[str, Any]]:
     view = world.cities[code]
     trunks = {}
     for trunk in view.city.trunks:
@@ -113,7 +113,7 @@ def _trunks(province: Province, world: World, code: str) -> dict[str, dict[str, 
             "up": view.trunks.get(trunk.to),
             "up_there": there.trunks.get(code) if there is not None and there.up else None,
             "in_use": used,
-            "channels": province.channels(Pair(code, trunk.to)) if there is not None else 0,
+            "channels": view.fixed.channels.get(trunk.to, 0),
         }
     return trunks
 

@@ -191,7 +191,7 @@ class CityView:
         """Agents of the home queue who could take a home call now, lent shared seats included."""
         return bisect_right(self.tally.idle_from, now)
 
-    @property
+    @cached_property
     def unserved(self) -> int:
         """Waiting calls for which no home agent's phone rings."""
         return max(0, len(self.waiting) - self.tally.ringing_home)

@@ -152,7 +152,10 @@ class Lasting:
         self._wrong("heartbeat", city, wrong, 2 * self.health.lag_s(city), lambda: "nobody renews it")
 
     def _lending(self, city: str, pbx: SimPbx) -> None:
-        """Quota, shares and switches, for loans that are there; and that the registry knows of them."""
+        """Quota, shares and switches, for loans that are there; and that the registry knows of them.
+
+        Who is on an assisted call when the quota is lowered stays lent until it is over; nobody else may then be.
+        """
         if not self.checkers.wished:
             return
         wishes, well_s = self.checkers.wished[-1][1], self.health.well_s(city)
@@ -160,7 +163,8 @@ class Lasting:
         well = well_s > SETTLE_S
         lent = sum(len(seats) for seats in pbx.support.values())
         quota = wishes.quotas.get(city, self.province.cities[city].lend.quota)
-        self._wrong("quota", city, well and lent > quota, limit_s, lambda: f"{lent} seats lent, quota {quota}")
+        over = well and lent > max(quota, _serving(pbx, *pbx.support))
+        self._wrong("quota", city, over, limit_s, lambda: f"{lent} seats lent, quota {quota}")
         assisted = wishes.assisted()
         for other, seats in pbx.support.items():
             if not seats and ("switched off", f"{city} for {other}") not in self._since:
@@ -168,7 +172,7 @@ class Lasting:
             off = bool(seats) and well and other not in assisted
             self._wrong("switched off", f"{city} for {other}", off, limit_s, lambda: "loans go on")
             share = wishes.events[other].seats if other in wishes.events else {}
-            over = bool(share) and well and len(seats) > share.get(city, 0)
+            over = bool(share) and well and len(seats) > max(share.get(city, 0), _serving(pbx, other))
             self._wrong("share in the event", f"{city} for {other}", over, limit_s, lambda: "more seats are lent")
         self._booked(city, pbx, well_s)
 
@@ -220,6 +224,12 @@ class Lasting:
         idle = sum(_idle(seat, now) for seat in pbx.seats.values())
         short = any(pbx.calls[call].by is None for call in pbx.waiting)
         return offered - apart - (0 if short else max(0, idle - self.province.cities[city].lend.reserve))
+
+
+def _serving(pbx: SimPbx, *assisted: str) -> int:
+    """Seats on loan to these cities that ring or talk for another city."""
+    lent = (pbx.seats[seat] for other in assisted for seat in pbx.support[other])
+    return sum(bool(seat.call) and not seat.call.startswith(f"{pbx.city}-") for seat in lent)
 
 
 def _idle(seat: SimSeat, now: float) -> bool:

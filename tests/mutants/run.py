@@ -70,7 +70,7 @@ class Copy:
                 cwd=self._folder, capture_output=True, text=True, check=False, timeout=DEADLINE_S,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            return True, f"hangs: {' '.join(witness[1:3])}"
+            return True, f"hangs: {' '.join(witness[:3])}"
         lines = asked.stdout.splitlines()
         told = next((line for line in lines if line.startswith(("FAILED", "ERROR", "seed "))), asked.stderr[-200:].strip())
         return asked.returncode != 0, told.partition(" - ")[0][:150]

@@ -1,0 +1,91 @@
+"""Random provinces with random trouble: a few on every run of the tests, named ones that once failed, and exact replay."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from callctl.sim.fuzz import Verdict, live_through
+from callctl.sim.random_province import TROUBLES, draw
+from callctl.sim.tally import Tally
+from callctl.sim.trouble import KINDS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FEW = range(12)
+# What each of them was about, and what was wrong: with callctl, or with what the checkers asked.
+NAMED = {
+    53: "a PBX that thaws tells many things in one instant: their order is the order of the steps, not of the clock",
+    54: "a share lowered in mid-call: who is on an assisted call stays lent until it is over",
+}
+
+
+@pytest.mark.parametrize("seed", [*FEW, *NAMED])
+def test_every_promise_is_kept(seed: int) -> None:
+    assert live_through(seed).violation == "", f"callctl sim replay {seed} --shrink"
+
+
+def test_a_seed_gives_the_same_facts_and_orders_in_every_process() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", "import sys; from callctl.cli.root import run_command_line as r; sys.exit(r())", "sim", "replay", "2"],
+        cwd=ROOT, capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    here = live_through(2, traced=True)
+    assert here.steps > 500
+    assert f"trace      {here.trace}" in told.stdout
+    assert live_through(3, traced=True).trace != here.trace
+
+
+def test_the_provinces_differ_and_every_trouble_comes() -> None:
+    drawn = [draw(seed) for seed in range(300)]
+    assert {trouble.kind for each in drawn for trouble in each.troubles} == set(TROUBLES) == set(KINDS)
+    assert {len(each.province.cities) for each in drawn} >= set(range(2, 9))
+    assert max(len(each.province.cities) for each in drawn) > 10
+    assert {act.what for each in drawn for act in each.acts} > {
+        "switch",
+        "quota",
+        "stop",
+        "share",
+        "priority",
+        "event ends",
+    }
+    assert any(each.dead_end for each in drawn)
+    assert draw(5) == drawn[5]
+
+
+def verdict(seed: int, violation: str = "") -> Verdict:
+    return Verdict(seed, 100, 10, 20, 3, 4, 99.0, 900, "", violation)
+
+
+def test_results_are_kept_in_a_file_and_counted_once(tmp_path: Path) -> None:
+    path = tmp_path / "fuzz.jsonl"
+    assert Tally.read(path).seeds == set()
+    for each in (verdict(1), verdict(2, "quota: too many"), verdict(1)):
+        Tally.append(path, each)
+    with path.open("a", encoding="utf-8") as cut_off:
+        cut_off.write('{"seed": 3, "cal')
+    tally = Tally.read(path)
+    assert tally.seeds == {1, 2}
+    assert tally.failing == {2: "quota: too many"}
+    assert tally.as_json()["calls"] == 200
+    assert "2 provinces, 200 calls" in tally.told()
+    assert "1 violations" in tally.told()
+
+
+def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("hello\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="line 1 is no result"):
+        Tally.read(path)
+
+
+def test_the_command_prints_what_it_lived_through() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "callctl", "sim", "fuzz", "--seeds", "2", "--from", "2", "--json", "--processes", "1"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    figures = json.loads(told.stdout)
+    assert figures["provinces"] == 2
+    assert figures["violations"] == 0
+    assert figures["calls"] > 100
