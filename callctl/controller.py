@@ -151,14 +151,13 @@ class Controller:
     # Plan and act ------------------------------------------------------------------------------------------------------
 
     async def _loop(self) -> None:
-        clock = asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
+        clock = loop.time
         ready_at = clock() + self._pace.start_s
         while True:
-            try:
-                async with asyncio.timeout(self._pace.tick_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+            tick = loop.call_later(self._pace.tick_s, self._wake.set)  # Half as dear as a timeout, some 50 times a second.
+            await self._wake.wait()
+            tick.cancel()
             self._wake.clear()
             began = clock()
             if began >= ready_at:

@@ -28,7 +28,7 @@ def test_every_promise_is_kept(seed: int) -> None:
 
 def test_a_seed_gives_the_same_facts_and_orders_in_every_process() -> None:
     told = subprocess.run(
-        [sys.executable, "-c", "import sys; from callctl.cli.root import run_command_line as r; sys.exit(r())", "sim", "replay", "2"],
+        [sys.executable, "-m", "callctl", "sim", "replay", "2"],
         cwd=ROOT, capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     here = live_through(2, traced=True)
