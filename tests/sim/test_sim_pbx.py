@@ -1,9 +1,14 @@
 """What the simulated PBX must get right where two of them fail at once, which no real test can time exactly."""
 
 import asyncio
+import gzip
+import re
+from pathlib import Path
+
+import pytest
 
 from callctl.core.commands import Lend, OpenSlot, RenewHeartbeat
-from callctl.core.events import CallWaiting
+from callctl.core.events import CallRinging, CallWaiting, SeatState
 from callctl.core.model import SlotRef
 from callctl.sim.network import build_network
 from callctl.sim.pbx import SimPbx
@@ -67,5 +72,77 @@ def test_facts_of_a_frozen_pbx_are_late_and_those_of_a_restarted_one_are_heard_a
         nanjing.boot()
         nanjing.citizen_calls("13800000002")
         assert isinstance(heard[1], CallWaiting)
+
+    run_virtual(story())
+
+
+RECORDINGS = Path(__file__).resolve().parent.parent / "pbx" / "recordings"
+
+
+@pytest.mark.parametrize("stream", ["local-survey-yangzhou", "slot-success-yangzhou", "slot-success-xuzhou"])
+def test_a_caller_who_finds_an_agent_free_is_rung_at_once_as_recorded(stream: str) -> None:
+    raw = gzip.decompress((RECORDINGS / f"{stream}.ami.gz").read_bytes()).decode()
+    events = [dict(re.findall(r"^(\w+): (.*?)\r$", each, re.M)) for each in raw.split("\r\n\r\n")]
+    joined = next(each for each in events if each.get("Event") == "QueueCallerJoin")
+    called = next(each for each in events if each.get("Event") == "AgentCalled" and each["Uniqueid"] == joined["Uniqueid"])
+    assert float(called["Timestamp"]) - float(joined["Timestamp"]) < 0.05
+
+    async def story() -> None:
+        nanjing, _ = helped_pair()
+        nanjing.set_ready("11001", ready=True)
+        heard: list[object] = []
+        nanjing.taps.append(heard.append)
+        nanjing.citizen_calls("13800000001")
+        assert [type(fact) for fact in heard[:2]] == [CallWaiting, CallRinging]
+
+    run_virtual(story())
+
+
+def test_a_caller_behind_others_waits_until_the_queue_looks_again() -> None:
+    async def story() -> None:
+        nanjing, _ = helped_pair()
+        nanjing.set_slot(SLOT, nanjing.slots[SLOT], is_open=False)
+        first = nanjing.citizen_calls("13800000001")
+        nanjing.set_ready("11001", ready=True)
+        second = nanjing.citizen_calls("13800000002")
+        assert nanjing.calls[first].by is None
+        await asyncio.sleep(1)
+        assert nanjing.calls[first].by is not None
+        assert nanjing.calls[second].by is None
+
+    run_virtual(story())
+
+
+def test_a_cut_wire_rings_out_and_brings_talks_back_and_a_mended_one_goes_on() -> None:
+    async def story(cut_for_s: float) -> tuple[bool, list[str], SeatState]:
+        nanjing, wuxi = helped_pair()
+        wuxi.seats["12001"].talks_s = 300.0
+        call = nanjing.citizen_calls("13800000001")
+        await asyncio.sleep(5)
+        assert call in wuxi.lent_talks
+        nanjing.cut_wire("wuxi")
+        await asyncio.sleep(cut_for_s)
+        nanjing.mend_wire("wuxi")
+        await asyncio.sleep(30)
+        return call in wuxi.lent_talks, nanjing.waiting, wuxi.seats["12001"].state
+
+    assert run_virtual(story(5.0))[0]
+    talks, waiting, state = run_virtual(story(25.0))
+    assert not talks
+    assert len(waiting) == 1
+    assert state is SeatState.FREE
+
+
+def test_nobody_says_goodbye_over_a_dead_leg() -> None:
+    async def story() -> None:
+        nanjing, wuxi = helped_pair()
+        wuxi.seats["12001"].talks_s = 10.0
+        call = nanjing.citizen_calls("13800000001")
+        await asyncio.sleep(5)
+        nanjing.cut_wire("wuxi")
+        await asyncio.sleep(15)
+        assert nanjing.calls[call].answered_at
+        await asyncio.sleep(10)
+        assert nanjing.waiting == [call]
 
     run_virtual(story())
