@@ -205,60 +205,47 @@ def room_chain(
 
 
 def _room_levels(n: int, floor: int, most: int, lam: float, own: float, lent: float, theta: float) -> list[list[float]]:
-    """Unnormalised weights [calls - floor][lent]; matrix-analytic, and all matrices are triangular: cheap."""
+    """Unnormalised weights [calls - floor][lent].
+
+    Above `floor` a lent seat that comes back is not lent again, so the number lent only falls there: each number's column
+    is a birth-and-death chain fed by the column of one more, solved from the fullest room downwards. Cost: levels x quota.
+    """
     top, tail = n + 1, 1.0
     while tail > 1e-9 and top < n + 400:
         tail *= lam / (n * min(own, lent) + (top - n) * theta)
         top += 1
-    size = most + 1
-
-    # ups[i] carries level i to level i + 1: level above = level times matrix (lower triangular, row by row).
-    ups: list[list[list[float]]] = []
-    folded = [[0.0] * size for _ in range(size)]
-    foreign = [m * lent for m in range(size)] + [0.0]
-    for calls in range(top, floor, -1):
-        served, queue = min(calls, n), max(0, calls - n)
-        same = [max(0, served - m) * own + queue * theta for m in range(size)]
-        arriving = lam if calls < top else 0.0
-        for m in range(size):
-            folded[m] = [-x for x in folded[m]]
-            folded[m][m] += arriving + same[m] + foreign[m]
-        up = _scaled_inverse_lower(folded, lam)
-        ups.append(up)
-        folded = []
-        for m, row in enumerate(up):
-            line = [row[b] * same[b] + row[b + 1] * foreign[b + 1] for b in range(m)]
-            line.append(row[m] * same[m])
-            folded.append(line + [0.0] * (most - m))
-    ups.reverse()
-    # The lowest level: an own call ends, more than r are idle, one more seat is lent at once (m grows only here).
-    base_level = [0.0] * size
-    base_level[most] = 1.0
-    for m in range(most, 0, -1):
-        inflow = sum(base_level[a] * folded[a][m] for a in range(m, size))
-        out = lam + ((floor - m) * own if m < most else 0.0)
-        base_level[m - 1] = max(0.0, base_level[m] * out - inflow) / ((floor - m + 1) * own)
-    levels = [base_level]
-    for up in ups:
-        last = levels[-1]
-        levels.append([sum(last[a] * up[a][b] for a in range(b, size)) for b in range(size)])
+    height = top - floor
+    levels = [[0.0] * (most + 1) for _ in range(height + 1)]
+    fed = [0.0] * (height + 2)  # Weights of the column of one more lent seat.
+    base = 1.0
+    for m in range(most, -1, -1):
+        down = [max(0, min(floor + i, n) - m) * own + max(0, floor + i - n) * theta for i in range(height + 1)]
+        column = _column(base, down, [(m + 1) * lent * weight for weight in fed], lam, m * lent)
+        for i, weight in enumerate(column):
+            levels[i][m] = weight
+        if m:
+            # At the floor: an own call ends, more than r are idle, one more seat is lent at once (m grows only here).
+            inflow = column[1] * down[1] + fed[1] * (m + 1) * lent
+            out = lam + ((floor - m) * own if m < most else 0.0)
+            base = max(0.0, base * out - inflow) / ((floor - m + 1) * own)
+        fed = [*column, 0.0]
     return levels
 
 
-def _scaled_inverse_lower(block: list[list[float]], factor: float) -> list[list[float]]:
-    """`factor` times the inverse of a lower triangular matrix."""
-    size = len(block)
-    inverse = [[0.0] * size for _ in range(size)]
-    for row in range(size):
-        line, into, pivot = block[row], inverse[row], block[row][row]
-        for k in range(row):
-            weight = line[k] / pivot
-            if weight:
-                above = inverse[k]
-                for col in range(k + 1):
-                    into[col] -= weight * above[col]
-        into[row] = factor / pivot
-    return inverse
+def _column(base: float, down: list[float], inflow: list[float], lam: float, back: float) -> list[float]:
+    """One column of the chain from its lowest weight: x[i] = fixed[i] + share[i] * x[i - 1], found from the top."""
+    top = len(down) - 1
+    fixed, share = [0.0] * (top + 1), [0.0] * (top + 1)
+    for i in range(top, 0, -1):
+        out, more = down[i] + back + (lam if i < top else 0.0), inflow[i + 1]
+        if i < top:
+            out -= down[i + 1] * share[i + 1]
+            more += down[i + 1] * fixed[i + 1]
+        fixed[i], share[i] = more / out, lam / out
+    column = [base]
+    for i in range(1, top + 1):
+        column.append(fixed[i] + share[i] * column[-1])
+    return column
 
 
 def _served_in_room(n: int, most: int, own: float, lent: float, tau_s: float) -> list[list[float]]:
