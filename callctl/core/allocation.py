@@ -140,11 +140,16 @@ class Allocation:
             if room.calm_since == math.inf:
                 room.calm_since = now
             if room.active and now >= room.calm_since + room.release_s:
-                room.active = False
+                self._rest(room, now)
         if room.active and not room.switched_on:
-            room.active = False
+            self._rest(room, now)
         self._appetite(room)
         self.seats_changed(room)
+
+    def _rest(self, room: Room, now: float) -> None:
+        room.active = False
+        if room.tight:
+            self.review(room, now)  # It may lend again: with the reserve of now, not of the time before its own surge.
 
     def _appetite(self, room: Room) -> None:
         if room.active and room.known and room.waiting > len(room.under_way):
@@ -188,15 +193,16 @@ class Allocation:
         room.budget = min(full, room.budget + 1.0 - room.target - late)
         if room.budget <= 0.0:
             room.budget = 0.0
-            if not room.tight or now - room.reviewed_at > REVIEW_S:
-                room.tight = True
-                self.review(room, now)
-        elif room.tight:
-            if room.budget >= RECOVERED * full:
-                room.tight = False
-                self.rules_changed(room)
-            elif now - room.reviewed_at > REVIEW_S:
-                self.review(room, now)
+            due = not room.tight or now - room.reviewed_at > REVIEW_S
+            room.tight = True
+        elif room.tight and room.budget >= RECOVERED * full:
+            room.tight = False
+            self.rules_changed(room)
+            return
+        else:
+            due = room.tight and now - room.reviewed_at > REVIEW_S
+        if due and not room.active:  # Whoever is helped lends nothing; its reserve is computed when it rests.
+            self.review(room, now)
 
     def rules_changed(self, room: Room) -> None:
         """Staff, handling times or the least reserve changed: the reserve of a room that is not tight."""
@@ -269,7 +275,9 @@ class Allocation:
     def _begin(self, assisted: Room, supporting: Room) -> Help:
         dedicated = supporting.dedicated > 0
         spare = supporting.dedicated if dedicated else supporting.idle - supporting.reserve
-        seats = max(1, min(self.ring_together, (spare + 1) // 2, supporting.quota - supporting.lent))
+        # Only seats for which no other caller waits ring together: where help is short, each rings for a caller of its own.
+        waiting = assisted.waiting - len(assisted.under_way)
+        seats = max(1, min(self.ring_together, (spare + 1) // 2, supporting.quota - supporting.lent, spare // waiting))
         help_ = Help(assisted, supporting, dedicated, seats)
         assisted.under_way.append(help_)
         assisted.legs += 1

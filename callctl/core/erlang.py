@@ -271,6 +271,8 @@ def reserve_for(
     n: int, load: float, quota: int, target: float, aht_s: float, foreign_aht_s: float, patience_s: float, tau_s: float
 ) -> int:
     """The fewest agents to keep idle so that own callers keep their service level although all the rest is lent."""
+    if room_chain(n, load, 0, 0, aht_s, foreign_aht_s, patience_s, tau_s).sl < target:
+        return n  # Not even alone: everybody is needed at home.
     low, high = 0, 1
     while high < n and room_chain(n, load, quota, high, aht_s, foreign_aht_s, patience_s, tau_s).sl < target:
         low, high = high + 1, 2 * high
