@@ -159,6 +159,8 @@ class Allocation:
 
     @staticmethod
     def _too_long(room: Room, now: float) -> bool:
+        if room.lent > 0:
+            return True  # It waits for agents that are away helping: nobody is worse off for having helped.
         if now - room.waiting_since(0) >= room.threshold_s:
             return True
         return wait_qla(room.waiting, max(0, room.staff), room.aht_s, room.patience_s) >= room.threshold_s
@@ -239,7 +241,8 @@ class Allocation:
 
     def _line(self, now: float) -> list[Room]:
         """Hungry cities, the one whose first uncovered caller waits longest (weighted) first."""
-        rooms = list(self.hungry.values())
+        # A caller may have been answered at home a moment ago, and the owner tells of the seat before it tells of the line.
+        rooms = [room for room in self.hungry.values() if room.waiting > len(room.under_way)]
         if len(rooms) > 1:
             rooms.sort(key=lambda room: (room.weight * (room.waiting_since(len(room.under_way)) - now), room.index))
         return rooms
