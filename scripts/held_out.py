@@ -22,6 +22,10 @@ from callctl.sim.report import half_width, ratios
 from callctl.sim.scenario import Scenario
 from callctl.sim.shapes import shape
 
+HEAD = (
+    "shape        set-up pat. factor attempts   none  limit             R worst      helpers empty lost   hurt"
+    "  misses (in brackets: within the interval)"
+)
 LEAST_GAIN = 0.005  # Where help changes less than this, a ratio of differences says nothing.
 SHORT_SET_UP_S = 4.0  # The candidate of the goals was measured at 3 s; longer ones cost what no rule brings back.
 NOISE_POINTS = 0.3  # A city's SL15 of a few hundred calls moves by this when one call more is late.
@@ -126,9 +130,7 @@ def main() -> None:
     asked.add_argument("--json", metavar="FILE", help="also write the figures")
     options = asked.parse_args()
     first, _, last = options.shapes.partition("-")
-    print(
-        "shape        set-up pat. factor attempts   none  limit                 R worst      helpers empty lost   hurt  misses (in brackets: within the interval)"
-    )
+    print(HEAD)
     found: list[Verdict] = []
     for number in range(int(first), int(last or first) + 1):
         found.append(verdict(shape(number), options.seeds, options.processes))

@@ -278,9 +278,10 @@ class Allocation:
     def _begin(self, assisted: Room, supporting: Room) -> Help:
         dedicated = supporting.dedicated > 0
         spare = supporting.dedicated if dedicated else supporting.idle - supporting.reserve
-        # Only seats for which no other caller waits ring together: where help is short, each rings for a caller of its own.
-        waiting = assisted.waiting - len(assisted.under_way)
-        seats = max(1, min(self.ring_together, (spare + 1) // 2, supporting.quota - supporting.lent, spare // waiting))
+        # Only seats that no other caller needs ring together: where help is short, each rings for a caller of its own.
+        callers = max(1, assisted.waiting - len(assisted.under_way))
+        free = min(spare, supporting.quota - supporting.lent)
+        seats = max(1, min(self.ring_together, (spare + 1) // 2, free // callers))
         help_ = Help(assisted, supporting, dedicated, seats)
         assisted.under_way.append(help_)
         assisted.legs += 1
