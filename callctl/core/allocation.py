@@ -318,6 +318,14 @@ class Allocation:
         self.given_up(help_)
         return until
 
+    def adopt(self, help_: Help) -> None:
+        """A talk that goes on from before: the seat is lent and the legs are taken, whoever decided it."""
+        pair = (help_.assisted.index, help_.supporting.index)
+        self._carried[pair] = self._carried.get(pair, 0) + 1
+        help_.assisted.legs += 1
+        help_.supporting.legs += 1
+        self._reserve(help_, help_.seats)
+
     def answered(self, help_: Help, now: float) -> None:
         """The lent agent answered and has the caller who was first. The owner lowers `waiting` and calls line_changed."""
         help_.assisted.under_way.remove(help_)

@@ -39,6 +39,9 @@ class Policy(Protocol):
     def unanswered(self, help_: Help) -> None:
         """A set-up rang and nobody answered."""
 
+    def adopt(self, help_: Help) -> None:
+        """A lent talk that was there before the run began."""
+
     def answered(self, help_: Help) -> None:
         """The lent agent has the caller; the queue is one shorter already."""
 
@@ -78,13 +81,16 @@ class Calls:
         spec, room = city.spec, city.room
         room.trunks, room.threshold_s, room.target = spec.trunks, spec.threshold_s, spec.sl_target
         room.weight, room.lends, room.peak_per_h = spec.weight, spec.supporter, spec.peak_per_h()
-        room.quota = spec.quota[0][1]
+        room.quota, room.release_s, room.least_reserve = spec.quota[0][1], spec.release_s, spec.reserve
         room.aht_s = float(spec.talk["mean"]) + float(spec.wrap["mean"])
         room.lent_aht_s = room.aht_s * self.scenario.remote.aht_factor
         room.patience_s = max(1.0, float(spec.patience["mean"]))
         room.waiting_since = lambda place: self.waiting_since(city, place)
         room.staff += spec.staff[0][1]
-        room.idle += spec.staff[0][1]
+        # Pooled agents have no city: nobody is kept apart.
+        dedicated = 0 if self.pooled else min(spec.dedicated, spec.staff[0][1])
+        room.dedicated += dedicated
+        room.idle += spec.staff[0][1] - dedicated
         chance = stream(self.scenario.name, self.seed, spec.name)
         city.next_key = lambda: chance.getrandbits(64)
         city.arrivals = arrival_times(self.scenario, self.seed, spec)

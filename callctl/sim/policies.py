@@ -7,6 +7,7 @@ from callctl.core.allocation import RECOVERED, Allocation, Help, HelpState, Room
 from callctl.core.estimate import Arrivals, Patience
 from callctl.sim.calls import Calls
 from callctl.sim.people import AWAY, GONE, WAITING, Caller, City
+from callctl.sim.scenario import NOTHING
 
 FORECAST_S = 900.0
 
@@ -42,17 +43,28 @@ class NoHelp:
     def answered(self, help_: Help) -> None:
         """Cannot happen."""
 
+    def adopt(self, help_: Help) -> None:
+        """A lent talk goes on until it ends."""
+        help_.supporting.idle -= 1
+        help_.supporting.lent += 1
+        help_.supporting.legs += 1
+        help_.assisted.legs += 1
+
     def talk_ended(self, help_: Help, seconds: float) -> None:
-        """Cannot happen."""
+        """The leg is free."""
+        help_.supporting.legs -= 1
+        help_.assisted.legs -= 1
 
     def wrapped_up(self, help_: Help) -> None:
-        """Cannot happen."""
+        """The agent is idle."""
+        help_.supporting.lent -= 1
+        help_.supporting.idle += 1
 
 
 class Sharing(NoHelp):
     """callctl's own policy: the production allocation, told what happens and obeyed."""
 
-    def __init__(self, reserve: int = 1, protect: bool = True) -> None:
+    def __init__(self, reserve: int | None = None, protect: bool = True) -> None:
         self.reserve, self.protect = reserve, protect
 
     def allocation_over(self, rooms: list[Room]) -> Allocation:
@@ -63,13 +75,19 @@ class Sharing(NoHelp):
         """Build the allocation over the engine's rooms."""
         self.engine = engine
         self.allocation = self.allocation_over([city.room for city in engine.cities])
+        self.allocation.channels = {
+            (engine.by_name[assisted].room.index, city.room.index): most
+            for city in engine.cities
+            for assisted, most in city.spec.channels.items()
+        }
         self.patience = [Patience(city.room.patience_s) for city in engine.cities]
         self.woken_at = [math.inf] * len(engine.cities)
         for city in engine.cities:
             room = city.room
-            room.calls = Arrivals(room.peak_per_h / 3600.0 / 2.0, 0.0)
+            known = city.spec.start != NOTHING and city.spec.per_h
+            room.calls = Arrivals((city.spec.per_h[0] if known else room.peak_per_h / 2.0) / 3600.0, 0.0)
             room.budget = RECOVERED * room.full_budget()
-            room.least_reserve = self.reserve
+            room.least_reserve = city.spec.reserve if self.reserve is None else self.reserve
             self.allocation.rules_changed(room)
         engine.at(FORECAST_S, self._new_quarter_hour, None)
 
@@ -158,6 +176,10 @@ class Sharing(NoHelp):
         """Book the help."""
         self.allocation.answered(help_, self.engine.now)
         self.line_changed(self.engine.cities[help_.assisted.index])
+
+    def adopt(self, help_: Help) -> None:
+        """It counts like one of our own."""
+        self.allocation.adopt(help_)
 
     def talk_ended(self, help_: Help, seconds: float) -> None:
         """The leg is free."""
@@ -269,13 +291,3 @@ class Static(NoHelp):
         leg.help.supporting.lent -= 1
         leg.help.supporting.legs -= 1
         leg.help.assisted.legs -= 1
-
-    def talk_ended(self, help_: Help, seconds: float) -> None:
-        """The leg is free."""
-        help_.supporting.legs -= 1
-        help_.assisted.legs -= 1
-
-    def wrapped_up(self, help_: Help) -> None:
-        """The agent is idle."""
-        help_.supporting.lent -= 1
-        help_.supporting.idle += 1

@@ -41,6 +41,20 @@ class Redial:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """A city at time 0, in the middle of its day."""
+
+    waiting_s: tuple[float, ...] = ()  # How long each waiting caller has waited.
+    talking_s: tuple[float | None, ...] = ()  # How long each own talk has lasted; None: not known.
+    wrapping: int = 0  # Own agents in wrap-up.
+    lent_s: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)  # By assisted city.
+    active: bool = False  # Assistance acts for this city.
+
+
+NOTHING = Start()
+
+
+@dataclass(frozen=True, slots=True)
 class SimCity:
     """One city of a scenario."""
 
@@ -59,6 +73,11 @@ class SimCity:
     patience: Mapping[str, Any]
     redial: Redial
     weight: float = 1.0
+    reserve: int = 1  # Free agents always kept home, at least.
+    release_s: float = 60.0
+    dedicated: int = 0  # Of the staff, seats that take only assisted calls.
+    channels: Mapping[str, int] = field(default_factory=dict)  # Calls at a time, by assisted city.
+    start: Start = NOTHING
 
     def peak_per_h(self) -> float:
         """Calls in the busiest hour of an ordinary rate curve."""
@@ -187,8 +206,9 @@ class _Reader:
 
 CITY_KEYS = (
     *("name", "lines", "trunks", "threshold_s", "sl_target", "supporter", "weight", "staff", "quota"),
-    *("arrivals", "talk", "wrap", "patience", "redial"),
+    *("arrivals", "talk", "wrap", "patience", "redial", "reserve", "release_s", "dedicated", "channels", "start"),
 )
+START_KEYS = ("waiting_s", "talking_s", "wrapping", "lent_s", "active")
 
 
 def _redial(reader: _Reader, city: Mapping[str, Any], where: str) -> Redial:
@@ -203,6 +223,37 @@ def _redial(reader: _Reader, city: Mapping[str, Any], where: str) -> Redial:
         reader.dist(spec, "delay_abandon", where) if "delay_abandon" in spec else never,
         int(reader.number(spec, "max", where, 20, high=1000)),
     )
+
+
+def _ages(reader: _Reader, table: Mapping[str, Any], key: str, where: str, unknown: bool) -> tuple[float | None, ...]:
+    ages = reader.items(table, key, where)
+    for age in ages:
+        known = not isinstance(age, bool) and isinstance(age, int | float) and age >= 0
+        if not known and not (age is None and unknown):
+            reader.wrong(f"{where}{key}", f"{age!r} must be seconds, 0 or more" + (", or null" if unknown else ""))
+            return ()
+    return tuple(ages)
+
+
+def _start(reader: _Reader, city: Mapping[str, Any], where: str) -> Start:
+    if "start" not in city:
+        return NOTHING
+    spec = reader.table(city, "start", where)
+    where += "start."
+    reader.known(spec, where[:-1], START_KEYS)
+    lent = reader.table(spec, "lent_s", where)
+    return Start(
+        tuple(age for age in _ages(reader, spec, "waiting_s", where, False) if age is not None),
+        _ages(reader, spec, "talking_s", where, True),
+        int(reader.number(spec, "wrapping", where, 0)),
+        {name: _ages(reader, lent, name, f"{where}lent_s.", True) for name in lent},
+        bool(spec.get("active", False)),
+    )
+
+
+def _channels(reader: _Reader, city: Mapping[str, Any], where: str) -> Mapping[str, int]:
+    spec = reader.table(city, "channels", where)
+    return {name: int(reader.number(spec, name, f"{where}channels.")) for name in spec}
 
 
 def _city(reader: _Reader, spec: object, place: int) -> SimCity | None:
@@ -237,6 +288,11 @@ def _city(reader: _Reader, spec: object, place: int) -> SimCity | None:
         patience=reader.dist(spec, "patience", where),
         redial=_redial(reader, spec, where),
         weight=reader.number(spec, "weight", where, 1.0, low=0.001),
+        reserve=int(reader.number(spec, "reserve", where, 1)),
+        release_s=reader.number(spec, "release_s", where, 60.0),
+        dedicated=int(reader.number(spec, "dedicated", where, 0)),
+        channels=_channels(reader, spec, where),
+        start=_start(reader, spec, where),
     )
 
 
@@ -294,6 +350,9 @@ def scenario_from(spec: object, source: str) -> Scenario:
     names = [city.name for city in cities if city]
     for name in sorted({name for name in names if names.count(name) > 1}):
         reader.wrong(f"cities: {name}", "is there twice; every city needs its own name")
+    for city in filter(None, cities):
+        for name in sorted({*city.channels, *city.start.lent_s} - set(names)):
+            reader.wrong(f"{city.name}.channels and start.lent_s", f"no city is named {name!r}")
     horizon_s = reader.number(spec, "horizon_s", "", low=1.0, high=366 * 86400)
     scenario = Scenario(
         name=str(spec.get("name") or Path(source).stem),
