@@ -65,8 +65,9 @@ def erlang_c(n: int, calls_per_h: float, aht_s: float, tau_s: float) -> Waiting:
 def erlang_a(n: int, calls_per_h: float, aht_s: float, patience_s: float, tau_s: float) -> Waiting:
     """M/M/n+M (Palm; Garnett, Mandelbaum & Reiman 2002): exponential patience."""
     lam, mu, theta = calls_per_h / HOUR, 1.0 / aht_s, 1.0 / patience_s
-    if lam <= 0.0:
-        return Waiting(0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+    blocked = erlang_b(n, lam / mu)
+    if blocked < 1e-250:  # Nobody ever meets a full room; beyond, the numbers of a computer end.
+        return Waiting(0.0, 0.0, 0.0, 0.0, lam / mu / n, 1.0)
     # log of the weight of "n + i in the system" against "n in the system".
     logs = [0.0]
     peak = 0.0
@@ -76,7 +77,7 @@ def erlang_a(n: int, calls_per_h: float, aht_s: float, patience_s: float, tau_s:
     scaled = [math.exp(x - peak) for x in logs]
     full = math.exp(-peak)  # The weight of "n in the system" on this scale.
     above = sum(scaled)
-    total = full / erlang_b(n, lam / mu) - full + above
+    total = full / blocked - full + above
     queue = sum(i * w for i, w in enumerate(scaled)) / total
     p_abandon = theta * queue / lam
     served_late_s = _served_within(n, lam, mu, theta, tau_s, peak) / total
