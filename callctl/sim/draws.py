@@ -123,6 +123,12 @@ def _table(words: tuple[tuple[str, Any], ...]) -> tuple[float, ...]:
 
 def table(spec: Mapping[str, Any]) -> tuple[float, ...]:
     """SIZE equally likely values of a distribution, smallest first."""
+    return _scaled(tuple(sorted(spec.items())))
+
+
+@lru_cache(maxsize=128)  # Half a megabyte each; a province has five or six a city.
+def _scaled(words: tuple[tuple[str, Any], ...]) -> tuple[float, ...]:
+    spec = dict(words)
     mean = float(spec["mean"])
     if mean <= 0.0:
         return (0.0,) * SIZE

@@ -78,6 +78,7 @@ class SimCity:
     dedicated: int = 0  # Of the staff, seats that take only assisted calls.
     channels: Mapping[str, int] = field(default_factory=dict)  # Calls at a time, by assisted city.
     start: Start = NOTHING
+    label: str = ""  # The name for people; empty: the name itself.
 
     def peak_per_h(self) -> float:
         """Calls in the busiest hour of an ordinary rate curve."""
@@ -110,6 +111,7 @@ class Scenario:
     faults: tuple[Fault, ...]
     cities: tuple[SimCity, ...]
     note: str = field(default="", compare=False)
+    begins_s: float = 0.0  # Time of day at time 0, seconds after midnight.
 
 
 class ScenarioError(Exception):
@@ -206,7 +208,7 @@ class _Reader:
 
 CITY_KEYS = (
     *("name", "lines", "trunks", "threshold_s", "sl_target", "supporter", "weight", "staff", "quota"),
-    *("arrivals", "talk", "wrap", "patience", "redial", "reserve", "release_s", "dedicated", "channels", "start"),
+    *("arrivals", "talk", "wrap", "patience", "redial", "reserve", "release_s", "dedicated", "channels", "start", "label"),
 )
 START_KEYS = ("waiting_s", "talking_s", "wrapping", "lent_s", "active")
 
@@ -293,6 +295,7 @@ def _city(reader: _Reader, spec: object, place: int) -> SimCity | None:
         dedicated=int(reader.number(spec, "dedicated", where, 0)),
         channels=_channels(reader, spec, where),
         start=_start(reader, spec, where),
+        label=str(spec.get("label", "")),
     )
 
 
@@ -335,7 +338,9 @@ def _remote(reader: _Reader, spec: Mapping[str, Any]) -> Remote:
     )
 
 
-SCENARIO_KEYS = (*("name", "note", "seed", "horizon_s", "warmup_s", "remote", "noise", "assist", "faults", "cities"),)
+SCENARIO_KEYS = (
+    *("name", "note", "begins_s", "seed", "horizon_s", "warmup_s", "remote", "noise", "assist", "faults", "cities"),
+)
 
 
 def scenario_from(spec: object, source: str) -> Scenario:
@@ -366,6 +371,7 @@ def scenario_from(spec: object, source: str) -> Scenario:
         faults=_faults(reader, spec, set(names)),
         cities=tuple(filter(None, cities)),
         note=str(spec.get("note", "")),
+        begins_s=reader.number(spec, "begins_s", "", 0.0, high=86400.0),
     )
     if reader.mistakes:
         raise ScenarioError(source, reader.mistakes)
