@@ -26,7 +26,7 @@ from callctl.sim.lookahead import Run, look_ahead
 from callctl.sim.proposal import proposals, with_proposals
 from callctl.sim.scenario import Scenario, ScenarioError, read_scenario, scenario_from
 from callctl.sim.snapshot import Measured, snapshot, spec_of
-from callctl.sim.whatif import WhatIfRefused, changed, city_called, read_changes
+from callctl.sim.whatif import WhatIfRefused, changed, city_called, helped, read_changes
 from callctl.store.history import LOST, first_line
 from callctl.store.measured import seen_lately
 from callctl.store.schema import open_engine
@@ -105,10 +105,13 @@ def plan(
         else:
             scenarios.append(with_proposals(scenarios[-1], proposed))
             asked.append(say("按建议调整", "as proposed"))
-    if save is not None and not asked and not as_json_:
-        return
-    if not any(scenario.switches for scenario in scenarios):
+    if not any(helped(scenario) for scenario in scenarios):
         notes.append(Sentence("没有任何城市开启支援：各市独立接听", "no city is switched on: every city answers alone"))
+    if not as_json_:
+        for note in notes:
+            print(f"callctl: {told(note)}", file=sys.stderr)
+    if save is not None and not asked and not as_json_:
+        return  # Only to be saved.
     runs = _runs(scenarios, seeds, processes)
     _show(scenarios, runs, asked, proposed, notes, as_json_)
 
@@ -124,8 +127,6 @@ def _show(
     if json_:
         print_json(as_json(scenarios, runs, asked, proposed, notes))
         return
-    for note in notes:
-        print(f"callctl: {told(note)}", file=sys.stderr)
     for one in proposed:
         print(proposal_text(one, scenarios[0]) + "\n")
     print(summary(scenarios, runs, asked))

@@ -11,6 +11,7 @@ from callctl.core.acts import Sentence
 from callctl.core.recommend import SPAN_S, Move, Recommendation
 from callctl.sim.lookahead import HOUR_S, Figure, Run, as_table, difference, figure, measured
 from callctl.sim.scenario import Scenario
+from callctl.sim.whatif import helped
 
 MENTIONED = 3  # Supporting cities named in a sentence; the table has them all.
 NOTICEABLE = 0.003  # A change of service smaller than this is not worth a word.
@@ -18,15 +19,15 @@ NOTICEABLE = 0.003  # A change of service smaller than this is not worth a word.
 
 def focus(scenarios: Sequence[Scenario]) -> list[str]:
     """Cities that are helped in any of the scenarios; every city where none is."""
-    on = {name for scenario in scenarios for _, name, switched in scenario.switches if switched}
+    on = {name for scenario in scenarios for name in helped(scenario)}
     return [city.name for city in scenarios[0].cities if city.name in on or not on]
 
 
 def helpers(scenarios: Sequence[Scenario]) -> list[str]:
     """Cities that may lend seats in any of them."""
-    helped = set(focus(scenarios))
+    away = set(focus(scenarios))
     able = {c.name for scenario in scenarios for c in scenario.cities if c.supporter and any(n for _, n in c.quota)}
-    return [city.name for city in scenarios[0].cities if city.name in able and city.name not in helped]
+    return [city.name for city in scenarios[0].cities if city.name in able and city.name not in away]
 
 
 def as_json(
@@ -100,13 +101,13 @@ def clock_of(scenario: Scenario, after_s: float) -> str:
 
 def summary(scenarios: Sequence[Scenario], runs: Sequence[Sequence[Run]], asked: Sequence[str]) -> str:
     """One sentence for what is, and one for every question: what the citizens gain, and whom it costs."""
-    helped = focus(scenarios)
+    cities = focus(scenarios)
     names = {city.name: city.label or city.name for city in scenarios[0].cities}
     hours, seeds = scenarios[0].horizon_s / 3600.0, len(runs[0])
     lines = [say(f"未来 {hours:g} 小时，{seeds} 次推演的平均值：", f"The next {hours:g} hours, means of {seeds} runs:")]
     title = say("保持现状", "as it is")
     for text, ran in zip([title, *asked], runs, strict=True):
-        parts = [_of_city(name, names[name], ran) for name in helped[:MENTIONED]]
+        parts = [_of_city(name, names[name], ran) for name in cities[:MENTIONED]]
         lines.append(f"  {text}{say('：', ': ')}{say('；', '; ').join(parts)}")
         if ran is not runs[0]:
             lines.append("    " + _cost(ran, runs[0], helpers(scenarios), names))
@@ -214,14 +215,14 @@ def proposal_text(one: Recommendation, scenario: Scenario) -> str:
     lines = [say(f"建议 · {names[one.city]}", f"Proposal for {names[one.city]}")]
     for need, short in zip(one.needs, one.short, strict=True):
         missing = say(f"，尚缺 {short} 席", f", {short} short") if short else ""
-        alone, helped = 100 * need.sl_alone, 100 * need.sl_with
+        alone, better = 100 * need.sl_alone, 100 * need.sl_with
         zh = (
             f"每小时 {need.per_h:.0f} 通，需 {need.needed} 人，本市 {need.own} 人，支援座席 {need.seats}，"
-            f"建议 {need.proposed}（按时接听 {alone:.0f}% → {helped:.0f}%）{missing}"
+            f"建议 {need.proposed}（按时接听 {alone:.0f}% → {better:.0f}%）{missing}"
         )
         en = (
             f"{need.per_h:.0f} calls/h need {need.needed} agents, own {need.own}, lent {need.seats},"
-            f" proposed {need.proposed} (in time {alone:.0f} % to {helped:.0f} %){missing}"
+            f" proposed {need.proposed} (in time {alone:.0f} % to {better:.0f} %){missing}"
         )
         lines.append(f"  {clock_of(scenario, need.span * SPAN_S)}  {say(zh, en)}")
     for step in one.steps:

@@ -6,11 +6,12 @@ from dataclasses import replace
 from callctl.core.recommend import SPAN_S, Demand, Recommendation, Supply, recommend
 from callctl.sim.forecast import BIN_S
 from callctl.sim.scenario import Scenario, SimCity, Steps
+from callctl.sim.whatif import helped
 
 
 def proposals(scenario: Scenario, target: float | None = None) -> list[Recommendation]:
     """One for each city that is switched on at any time, the heaviest first; the later ones get what is left."""
-    on = {name for _, name, switched in scenario.switches if switched}
+    on = helped(scenario)
     assisted = sorted((city for city in scenario.cities if city.name in on), key=lambda city: (-city.weight, city.name))
     spans = max(1, round(scenario.horizon_s / SPAN_S))
     taken: dict[str, list[int]] = {city.name: [0] * spans for city in scenario.cities}

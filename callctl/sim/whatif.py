@@ -61,6 +61,16 @@ def city_called(scenario: Scenario, text: str) -> str | None:
     return None
 
 
+def helped(scenario: Scenario) -> set[str]:
+    """Cities whose switch is on for any time at all."""
+    found = set()
+    for place, (at, name, on) in enumerate(scenario.switches):
+        later = (when for when, other, _ in scenario.switches[place + 1 :] if other == name)
+        if on and next(later, scenario.horizon_s) > at:
+            found.add(name)
+    return found
+
+
 def read_changes(text: str, scenario: Scenario) -> list[Change]:
     """The changes a question names. WhatIfRefused names every mistake."""
     mistakes: list[Sentence] = []
