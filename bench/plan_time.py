@@ -155,13 +155,24 @@ class Churn:
             by = LentSeat(seat, seen.serving) if seen.serving else HomeSeat(seat)
             yield CallEnded(code, self.now, seen.call, by, 10.0)
             yield SeatChanged(code, self.now, seat, SeatState.FREE)
-        elif seen.loans:
-            helped = seen.loans[-1].assisted
-            call = f"{helped}-1.{self.numbered}"
-            yield CallRinging(code, self.now, call, LentSeat(seat, helped))
-            yield CallAnswered(code, self.now, call, LentSeat(seat, helped), 2.0)
-        else:
+        elif not seen.loans:
             yield SeatChanged(code, self.now, seat, SeatState.BUSY)
+
+    def answers(self) -> list[Fact]:
+        """The PBXs ring what may be rung: every free lent seat takes one of the waiting calls."""
+        found: list[Fact] = []
+        for code, view in self.world.cities.items():
+            for ref, assisted, _, free_from in view.tally.kept:
+                if free_from <= self.now and code not in self.assisted and self.slots_free(assisted, code) > 0:
+                    self.numbered += 1
+                    call, by = f"{assisted}-2.{self.numbered}", LentSeat(ref.seat, assisted)
+                    found += [CallRinging(code, self.now, call, by), CallAnswered(code, self.now, call, by, 2.0)]
+        return found
+
+    def slots_free(self, assisted: str, supporting: str) -> int:
+        """Open slots of the pair that carry no call."""
+        serving = self.world.cities[supporting].tally.serving.get(assisted, 0)
+        return self.world.cities[assisted].slots_open.get(supporting, 0) - serving
 
     def decide(self) -> tuple[Order, ...]:
         """What the loop does between two facts and their orders."""
@@ -201,6 +212,7 @@ def churn_times(size: Size) -> tuple[list[float], list[float]]:
     churn = Churn(a_province(size.cities, SEATS, size.quota), size.waiting, random.Random(1))
     for _ in range(10):
         churn.obey(churn.decide())
+        churn.world = fold(churn.world, churn.answers())
     times: list[float] = []
     cpu_times: list[float] = []
     gc.collect()
@@ -217,6 +229,7 @@ def churn_times(size: Size) -> tuple[list[float], list[float]]:
         times.append((time.perf_counter() - began) * 1000)
         cpu_times.append((time.thread_time() - cpu_began) * 1000)
         churn.obey(orders)
+        churn.world = fold(churn.world, churn.answers())
     return times, cpu_times
 
 

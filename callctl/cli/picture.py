@@ -132,6 +132,9 @@ def _reasons(seen: Mapping[str, Any]) -> str:
         f"{reason.get('en' if english() else 'zh') or reason.get('code')} ×{reason.get('count', '?')}"
         for reason in seen.get("reasons") or ()
     ]
+    said += [
+        f"· {decision.get('en' if english() else 'zh') or decision.get('code')}" for decision in seen.get("decisions") or ()
+    ]
     return "\n".join(said)
 
 

@@ -50,7 +50,7 @@ WORDS = {
     "switch": ("开关", "switch"),
     "title": ("标题", "title"),
     "trunks": ("中继在用", "trunks in use"),
-    "unhelped": ("未支援原因", "why not helped"),
+    "unhelped": ("原因", "why"),
     "unknown": ("未知", "unknown"),
     "waiting": ("等待", "waiting"),
     "what": ("操作", "act"),

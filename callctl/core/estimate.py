@@ -2,14 +2,29 @@
 
 Which one when (measured, docs/SIMULATION.md): QLa to activate assistance, QLrate for announcements and reports, the
 head of the line's age when staff or handling time are unknown. All times in seconds, all rates per second.
+A tracker that stands in a picture is never changed: who learns more changes a copy (`copied`). Facts come late: a time
+before the last one counts as the last one.
 """
 
 import math
-from collections import deque
 from dataclasses import dataclass
 
 SURGE_WINDOW_S = 180.0
 BUCKET_S = 10.0
+QUARTER_S = 900.0  # What was counted in one quarter hour is the forecast of the next, and weighs as much as counting does.
+
+
+class Tracker:
+    """Grows while it counts; two are equal that counted the same."""
+
+    __slots__: tuple[str, ...] = ()
+    __hash__ = None  # type: ignore[assignment]  # It changes.
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"
 
 
 def wait_ql(ahead: int, agents: int, aht_s: float) -> float:
@@ -56,8 +71,13 @@ class AnswerRate:
 
     def answered(self, now: float) -> None:
         """One caller was answered."""
+        now = max(now, self._at)
         self._mass = self._mass * math.exp((self._at - now) / self.window_s) + 1.0
         self._at = now
+
+    def copied(self) -> "AnswerRate":
+        """The same, to be changed."""
+        return AnswerRate(self.window_s, self._mass, self._at)
 
     def per_s(self, now: float, agents: int, aht_s: float) -> float:
         """The rate, never below 0.3 of what the city's own agents can do: a quiet minute is not a standstill."""
@@ -82,6 +102,10 @@ class Patience:
             self.mean_s = max(1.0, self._waited_s / self._hangups)
             self._hangups, self._waited_s = 0, 0.0
 
+    def copied(self) -> "Patience":
+        """The same, to be changed."""
+        return Patience(self.mean_s, self.every, self._hangups, self._waited_s)
+
 
 @dataclass(slots=True)
 class HandlingTime:
@@ -90,6 +114,7 @@ class HandlingTime:
     mean_s: float = 240.0
     every: int = 20
     share: float = 0.2  # Weight of the newest batch.
+    known: bool = False  # Measured, or told by who knows; else `mean_s` is a guess.
     _calls: int = 0
     _sum_s: float = 0.0
 
@@ -98,8 +123,15 @@ class HandlingTime:
         self._calls += 1
         self._sum_s += seconds
         if self._calls >= self.every:
-            self.mean_s += self.share * (self._sum_s / self._calls - self.mean_s)
+            batch_s = self._sum_s / self._calls
+            # The first batch takes the place of the guess, every later one moves what was measured.
+            self.mean_s = self.mean_s + self.share * (batch_s - self.mean_s) if self.known else batch_s
+            self.known = True
             self._calls, self._sum_s = 0, 0.0
+
+    def copied(self) -> "HandlingTime":
+        """The same, to be changed."""
+        return HandlingTime(self.mean_s, self.every, self.share, self.known, self._calls, self._sum_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,39 +148,58 @@ def gamma_poisson(prior_mean: float, prior_weight_s: float, count: int, window_s
     return Rate(shape / seconds, math.sqrt(shape) / seconds)
 
 
-class Arrivals:
+class Arrivals(Tracker):
     """Arrivals of one city against the forecast of this quarter hour, and whether they surge."""
 
-    __slots__ = ("_buckets", "_count", "_forecast", "_since", "_weight_s")
+    __slots__ = ("_buckets", "_count", "_forecast", "_since")
 
-    def __init__(self, forecast: float, now: float, weight_s: float = 900.0) -> None:
+    def __init__(self, forecast: float | None, now: float) -> None:
+        """`forecast` in calls a second; None: nobody knows, only counting will tell."""
         self._forecast = forecast
-        self._weight_s = weight_s
         self._since = now
         self._count = 0
-        self._buckets: deque[list[float]] = deque()  # [start, count], the last three minutes.
+        self._buckets: list[tuple[float, int]] = []  # (start, count), the last three minutes.
+
+    def copied(self) -> "Arrivals":
+        """The same, to be changed."""
+        same = Arrivals(self._forecast, self._since)
+        same._count, same._buckets = self._count, self._buckets[:]
+        return same
 
     def new_forecast(self, forecast: float, now: float) -> None:
         """A quarter hour begins."""
         self._forecast, self._since, self._count = forecast, now, 0
 
+    def quarter_over(self, now: float) -> bool:
+        """Begin the next quarter hour where it is time: what is known of the rate is its forecast. Whether it was."""
+        if now - self._since < QUARTER_S:
+            return False
+        self.new_forecast(self.rate(now).mean, now)
+        return True
+
     def arrived(self, now: float) -> None:
         """One attempt came in."""
         self._count += 1
         start = now - now % BUCKET_S
-        if self._buckets and self._buckets[-1][0] == start:
-            self._buckets[-1][1] += 1
+        buckets = self._buckets
+        if buckets and buckets[-1][0] >= start:
+            buckets[-1] = (buckets[-1][0], buckets[-1][1] + 1)
         else:
-            self._buckets.append([start, 1])
-        while self._buckets[0][0] < now - SURGE_WINDOW_S:
-            self._buckets.popleft()
+            buckets.append((start, 1))
+            while buckets[0][0] < now - SURGE_WINDOW_S:
+                del buckets[0]
 
     def rate(self, now: float) -> Rate:
         """Arrivals per second, forecast and count together."""
-        return gamma_poisson(self._forecast, self._weight_s, self._count, now - self._since)
+        counted_s = max(0.0, now - self._since)
+        if self._forecast is None:
+            return gamma_poisson(0.0, 0.0, self._count, max(60.0, counted_s))
+        return gamma_poisson(self._forecast, QUARTER_S, self._count, counted_s)
 
     def surging(self, now: float) -> bool:
-        """Whether the last three minutes exceed the forecast by three standard deviations."""
-        recent = sum(int(count) for start, count in self._buckets if start >= now - SURGE_WINDOW_S)
+        """Whether the last three minutes exceed the forecast by three standard deviations; False without a forecast."""
+        if self._forecast is None:
+            return False
+        recent = sum(count for start, count in self._buckets if start >= now - SURGE_WINDOW_S)
         expected = self._forecast * SURGE_WINDOW_S
         return recent > expected + 3.0 * math.sqrt(max(expected, 1.0))

@@ -1,31 +1,62 @@
 """Why a plan leaves calls waiting: for every call over its threshold that nobody comes for, the reasons."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from callctl.core.allocation import Allocation
 from callctl.core.reasons import Reason, Why
-from callctl.core.rooms import FRESH_S, Room, Setting, waits_too_long
+from callctl.core.seats import FRESH_S, CityRoom, Setting, waits_too_long
 
-# Supporting cities with one and the same bar for everybody who asks; None: it depends on who asks.
-Groups = Mapping[Why | None, list[Room]]
+Look = Callable[[str], CityRoom]
 
 
-def explain(at: Setting, rooms: Mapping[str, Room], covered: Mapping[str, int]) -> dict[str, tuple[Reason, ...]]:
-    """The reasons by assisted city. `rooms` as the finished plan left them, `covered` the calls somebody comes for."""
-    groups: dict[Why | None, list[Room]] | None = None
+class Reasons(Mapping[str, tuple[Reason, ...]]):
+    """The reasons by assisted city, found when somebody first asks: a plan a second is shown, many are made."""
+
+    def __init__(self, at: Setting, rooms: Mapping[str, CityRoom], allocation: Allocation, look: Look) -> None:
+        """`rooms` and `allocation` as the finished plan left them; `look` makes the Room of a city it could leave out."""
+        self._at, self._rooms, self._allocation, self._look = at, rooms, allocation, look
+        self._found: dict[str, tuple[Reason, ...]] | None = None
+
+    def _reasons(self) -> dict[str, tuple[Reason, ...]]:
+        if self._found is None:
+            self._found = explain(self._at, self._rooms, self._allocation, self._look)
+        return self._found
+
+    def __getitem__(self, code: str) -> tuple[Reason, ...]:
+        return self._reasons()[code]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._reasons())
+
+    def __len__(self) -> int:
+        return len(self._reasons())
+
+
+def explain(
+    at: Setting, rooms: Mapping[str, CityRoom], allocation: Allocation, look: Look
+) -> dict[str, tuple[Reason, ...]]:
+    """The reasons by assisted city, in a finished plan."""
+    general: dict[Why | None, list[CityRoom]] | None = None
     found: dict[str, tuple[Reason, ...]] = {}
     for code, view in at.world.cities.items():
         if not view.up or not view.waiting:
             continue
-        late = waits_too_long(view, at.now) - covered.get(code, 0)
+        room = rooms.get(code)
+        covered = view.tally.ringing_home + len(room.under_way) if room is not None and room.active else 0
+        late = waits_too_long(view, at.now) - covered
         if late <= 0:
             continue
         why = _own_reason(at, code)
-        if why is not None:
-            found[code] = (Reason(why, late),)
+        if why is not None or room is None or not room.active:
+            found[code] = (Reason(why or Why.UNDER_WAY, late),)
             continue
-        groups = _groups(rooms) if groups is None else groups
-        reasons = tuple(Reason(why, late, tuple(names)) for why, names in _by_reason(at, code, rooms, groups) if names)
-        found[code] = reasons or (Reason(Why.NO_HELPER, late),)
+        if general is None:
+            for other in at.world.cities:
+                if other not in rooms:
+                    look(other)
+            general = _general(at, rooms)
+        reasons = [Reason(why, late, tuple(names)) for why, names in _by_reason(room, rooms, allocation, general) if names]
+        found[code] = tuple(reasons) or (Reason(Why.NO_HELPER, late),)
     return found
 
 
@@ -40,35 +71,47 @@ def _own_reason(at: Setting, code: str) -> Why | None:
     return None if at.world.cities[code].fresh(at.now, FRESH_S) else Why.HOME_UNKNOWN
 
 
-def _groups(rooms: Mapping[str, Room]) -> dict[Why | None, list[Room]]:
-    groups: dict[Why | None, list[Room]] = {}
+def _general(at: Setting, rooms: Mapping[str, CityRoom]) -> dict[Why | None, list[CityRoom]]:
+    """Supporting cities with one and the same bar for everybody who asks; None: it depends on who asks."""
+    general: dict[Why | None, list[CityRoom]] = {}
     for room in rooms.values():
-        groups.setdefault(room.general_bar(), []).append(room)
-    return groups
+        general.setdefault(room.bar() if at.world.registry_up else Why.REGISTRY_LOST, []).append(room)
+    return general
 
 
-def _by_reason(at: Setting, code: str, rooms: Mapping[str, Room], groups: Groups) -> Iterator[tuple[Why, list[str]]]:
+def _by_reason(
+    assisted: CityRoom, rooms: Mapping[str, CityRoom], allocation: Allocation, general: Mapping[Why | None, list[CityRoom]]
+) -> Iterator[tuple[Why, list[str]]]:
     """Each reason with its supporting cities. What lies between the two cities goes before what lies in one of them:
     it is for an engineer to mend."""
-    between = {name: why for name, why in _between(at, code, rooms) if code in rooms[name].helps}
+    code = assisted.code
+    between = dict(_between(assisted, rooms, allocation))
     for why in sorted(set(between.values()), key=lambda each: each.value):
         yield why, [name for name, each in between.items() if each is why]
-    for general, some in groups.items():
-        if general is not None:
-            yield general, [room.code for room in some if code in room.helps and room.code not in between]
+    for why_general, some in general.items():
+        others = [room for room in some if code in room.view.fixed.helps and room.code not in between]
+        if why_general is not None:
+            yield why_general, [room.code for room in others]
             continue
-        for room in some:
-            if code in room.helps and room.code not in between:
-                yield room.why_not(code) or Why.UNDER_WAY, [room.code]
+        for room in others:
+            yield room.why_not(assisted, allocation.between(assisted, room)) or Why.UNDER_WAY, [room.code]
 
 
-def _between(at: Setting, code: str, rooms: Mapping[str, Room]) -> Iterator[tuple[str, Why]]:
-    channels = at.world.cities[code].fixed.channels
+def _between(assisted: CityRoom, rooms: Mapping[str, CityRoom], allocation: Allocation) -> Iterator[tuple[str, Why]]:
+    at, code, home = assisted.at, assisted.code, assisted.view
     if not at.world.registry_up:
         return
-    seats = at.event(code).seats
-    if seats:
-        yield from ((name, Why.NOT_IN_EVENT) for name, room in rooms.items() if seats.get(name, 0) <= 0 and not room.closed)
-    if len(channels) < len(rooms) - 1:
-        yield from ((name, Why.NO_TRUNK) for name, room in rooms.items() if name not in channels and not room.closed)
-    yield from ((name, why) for name, why in at.barred[code].items() if name in rooms and not rooms[name].closed)
+    whole = not at.wishes.events[code].seats and len(home.fixed.channels) >= len(rooms) - 1
+    # Where everybody may help by a trunk of its own, only what is broken is looked at: it is little.
+    for name in (*home.failing, *home.trunks_down, *_trunk_lost_to(code, rooms)) if whole else rooms:
+        room = rooms.get(name)
+        if room is None or room is assisted or code not in room.view.fixed.helps or not room.known or room.active:
+            continue
+        pair = allocation.between(assisted, room)
+        why = pair.bar or (pair.why_not(at.now) if pair.health.failures else None)
+        if why is not None:
+            yield name, why
+
+
+def _trunk_lost_to(code: str, rooms: Mapping[str, CityRoom]) -> list[str]:
+    return [name for name, room in rooms.items() if code in room.view.trunks_down]

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from callctl.core import lessons
+from callctl.core.between import PairHealth
 from callctl.core.events import (
     Answerer,
     CallAnswered,
@@ -28,8 +30,9 @@ from callctl.core.events import (
     TrunkChanged,
     WaitingCall,
 )
+from callctl.core.experience import Experience
 from callctl.core.model import SlotRef
-from callctl.core.world import CityView, Missed, PairHealth, SeatLoan, SeatView, SlotView, Talk, World
+from callctl.core.world import CityView, Missed, SeatLoan, SeatView, SlotView, Talk, World
 
 # The PBX or the link may say the same failure twice; two real ones of one call lie further apart than this.
 SAME_FAILURE_S = 1.0
@@ -64,7 +67,7 @@ class _Draft:
     """A city being changed: the only mutable picture there is, and it never leaves this module."""
 
     __slots__ = (
-        "booted_at", "heard_at", "lost_reason", "missed", "old", "pairs", "reached", "rings", "seats", "slots",
+        "booted_at", "heard_at", "learned", "lost_reason", "missed", "old", "pairs", "reached", "rings", "seats", "slots",
         "sort_needed", "talks", "trunks", "up", "waiting",
     )  # fmt: skip
 
@@ -83,6 +86,7 @@ class _Draft:
         self.pairs = dict(view.pairs)
         self.reached = dict(view.reached)
         self.missed = dict(view.missed)
+        self.learned: Experience | None = None
         self.sort_needed = False
 
     def take(self, fact: Fact) -> None:
@@ -99,7 +103,7 @@ class _Draft:
         waiting = self.waiting
         if self.sort_needed:
             waiting = {call.call: call for call in sorted(waiting.values(), key=_place)}
-        return CityView(
+        view = CityView(
             fixed=self.old.fixed,
             up=self.up,
             heard_at=self.heard_at,
@@ -114,7 +118,17 @@ class _Draft:
             pairs=self.pairs,
             reached=self.reached,
             missed=self.missed,
+            experience=self.learned or self.old.experience,
         )
+        view.come_from(self.old)
+        return view
+
+    @property
+    def experience(self) -> Experience:
+        """To be changed: copied when a fact of this city first teaches anything."""
+        if self.learned is None:
+            self.learned = self.old.experience.copied()
+        return self.learned
 
     def forget(self) -> None:
         """Drop all that a reading would tell."""
@@ -165,7 +179,7 @@ class _Draft:
 
 
 def _observed(draft: _Draft, fact: PbxObserved) -> None:
-    slots_before, rings_before = dict(draft.slots), dict(draft.rings)
+    slots_before, rings_before, waited_before, gapless = dict(draft.slots), dict(draft.rings), set(draft.waiting), draft.up
     draft.forget()
     draft.up, draft.booted_at, draft.lost_reason = True, fact.booted_at, ""
     draft.waiting.update((call.call, call) for call in sorted(fact.waiting, key=_place))
@@ -183,6 +197,10 @@ def _observed(draft: _Draft, fact: PbxObserved) -> None:
     for trunk in fact.trunks:
         draft.trunks[trunk.to] = trunk.up
     _ring_on(draft, rings_before)
+    if gapless:  # After a gap nobody knows over what time those who wait have come.
+        for call in fact.waiting:
+            if call.call not in waited_before:
+                lessons.arrived(draft.experience, call, fact.at)
 
 
 def _ring_on(draft: _Draft, rings: Mapping[str, tuple[Answerer, ...]]) -> None:
@@ -224,10 +242,13 @@ def _waiting(draft: _Draft, fact: CallWaiting) -> None:
     if new.call in draft.waiting or (last is not None and _place(new) < _place(last)):
         draft.sort_needed = True
     draft.waiting[new.call] = new
+    lessons.arrived(draft.experience, new, fact.at)
 
 
 def _left(draft: _Draft, fact: CallLeftQueue) -> None:
-    draft.waiting.pop(fact.call, None)
+    known = draft.waiting.pop(fact.call, None)
+    if known is not None and fact.outcome is Outcome.ABANDONED:
+        lessons.left(draft.experience, fact, known)
     if fact.outcome is not Outcome.LEFT:  # After LEFT the answer may follow: the rings are settled by it.
         draft.stop_rings(fact.call)
 
@@ -266,6 +287,7 @@ def _count_link_failure(draft: _Draft, fact: RingEnded, supporting: str) -> None
 
 
 def _answered(draft: _Draft, fact: CallAnswered) -> None:
+    lessons.answered(draft.experience, fact)
     draft.waiting.pop(fact.call, None)
     draft.stop_rings(fact.call, answered_by=fact.by)
     draft.talks[fact.call] = Talk(fact.by, fact.at)
@@ -277,6 +299,7 @@ def _answered(draft: _Draft, fact: CallAnswered) -> None:
 
 
 def _ended(draft: _Draft, fact: CallEnded) -> None:
+    lessons.ended(draft.experience, fact, draft.old.city.queue.wrapup_s)
     known = draft.talks.pop(fact.call, None) is not None
     draft.stop_rings(fact.call, answered_by=fact.by)
     # Told twice, the end of a call must not prolong the wrap-up.

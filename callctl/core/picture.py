@@ -1,15 +1,21 @@
 """The province as people and pages see it: plain numbers, no citizen's number, null where nothing is known."""
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any
 
+from callctl.core.estimate import wait_qlrate
 from callctl.core.events import SeatState
 from callctl.core.model import Pair, Province
 from callctl.core.plan import Plan
-from callctl.core.reasons import Reason
+from callctl.core.reasons import Decision, Reason
 from callctl.core.wishes import Wishes
 from callctl.core.world import CityView, SeatView, World
 
+_UNKNOWN = (
+    *("waiting", "over_threshold", "longest_wait_s", "expected_wait_s", "surging", "talking"),
+    *("lent_out", "lent_in", "trunks"),
+)
 _SEAT_KEYS = ("free", "ringing", "busy", "wrap_up", "paused", "offline")
 
 
@@ -37,10 +43,10 @@ def _city(province: Province, world: World, code: str, plan: Plan, wishes: Wishe
         "reserve": view.city.lend.reserve,
         "quota": wishes.quotas.get(code, view.city.lend.quota),
         "reasons": [_reason(province, reason) for reason in plan.reasons.get(code, ())],
+        "decisions": [_decision(decision) for decision in plan.decisions.get(code, ())],
     }
     if not view.up:
-        unknown = ("waiting", "over_threshold", "longest_wait_s", "talking", "lent_out", "lent_in", "trunks")
-        return {**shown, "seats": dict.fromkeys(_SEAT_KEYS), "seat_states": {}, **dict.fromkeys(unknown)}
+        return {**shown, "seats": dict.fromkeys(_SEAT_KEYS), "seat_states": {}, **dict.fromkeys(_UNKNOWN)}
     states = {seat: _seat_state(seen, now) for seat, seen in view.seats.items()}
     return {
         **shown,
@@ -48,12 +54,26 @@ def _city(province: Province, world: World, code: str, plan: Plan, wishes: Wishe
         "waiting": len(view.waiting),
         "over_threshold": view.waiting_longer_than(view.city.queue.wait_threshold_s, now),
         "longest_wait_s": round(view.longest_wait_s(now), 1),
+        "expected_wait_s": expected_wait_s(view, now),
+        "surging": view.experience.calls.surging(now),
         "talking": len(view.talks),
         "seats": _seats(states.values()),
         "lent_out": _lent_out(view),
         "lent_in": _lent_in(view),
         "trunks": _trunks(province, world, code),
     }
+
+
+def expected_wait_s(view: CityView, now: float) -> float | None:
+    """What a citizen who calls now will wait, helpers included (QLrate); None where nothing was measured yet."""
+    learned, ahead = view.experience, view.unserved - view.idle(now)
+    if ahead < 0:
+        return 0.0
+    if not learned.own.known:
+        return None
+    rate = learned.answers.per_s(now, view.tally.staff, learned.own.mean_s)
+    wait_s = wait_qlrate(ahead, rate, learned.patience.mean_s)
+    return round(wait_s, 1) if isfinite(wait_s) else None
 
 
 def _seats(states: Iterable[str]) -> dict[str, int]:
@@ -106,6 +126,18 @@ def _reason(province: Province, reason: Reason) -> dict[str, Any]:
         "en": f"{reason.words_en} ({', '.join(reason.supporting)})" if reason.supporting else reason.words_en,
         "count": reason.count,
         "supporting": list(reason.supporting),
+    }
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    return {
+        "did": decision.did.value,
+        "code": decision.why.value,
+        "zh": decision.words_zh,
+        "en": decision.words_en,
+        "at": decision.at,
+        "seat": decision.seat,
+        "assisted": decision.assisted,
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from callctl.core.model import Pair, Province, SeatRef
-from callctl.core.reasons import Reason
+from callctl.core.reasons import Decision, Reason
 from callctl.core.wishes import Wishes
 from callctl.core.world import World
 
@@ -19,6 +19,7 @@ class Plan:
     open_slots: Mapping[Pair, int] = field(default_factory=dict)
     reasons: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)  # By assisted city.
     active: frozenset[str] = frozenset()  # Assisted cities assistance acts for now.
+    decisions: Mapping[str, tuple[Decision, ...]] = field(default_factory=dict)  # What was done and why, by city.
     memory: Any = None  # The policy's own, handed back to it with the next picture; a frozen value.
 
 

@@ -1,4 +1,4 @@
-"""Why a waiting call is not helped: one code each, in words a supervisor reads on the wallboard."""
+"""Why a waiting call is not helped, and why something was done: one code each, in words a supervisor reads."""
 
 import enum
 from dataclasses import dataclass
@@ -26,7 +26,17 @@ class Why(enum.Enum):
     COOL_DOWN = "cool_down"
     OWN_CALLERS = "own_callers"
     RESERVE = "reserve"
+    UNBRIEFED = "unbriefed"
     UNDER_WAY = "under_way"
+    # Why something was done.
+    WAITED = "waited"
+    PREDICTED = "predicted"
+    AGENTS_AWAY = "agents_away"
+    ADOPTED = "adopted"
+    CALM = "calm"
+    SHORT = "short"
+    NOT_READY = "not_ready"
+    MORE_URGENT = "more_urgent"
 
 
 WORDS: dict[Why, tuple[str, str]] = {
@@ -49,7 +59,16 @@ WORDS: dict[Why, tuple[str, str]] = {
     Why.COOL_DOWN: ("座席未接听，冷却中", "the free seats did not answer lately"),
     Why.OWN_CALLERS: ("支援市自己有市民在排队", "the city has callers of its own waiting"),
     Why.RESERVE: ("支援市须留守座席", "the city keeps its reserve at home"),
+    Why.UNBRIEFED: ("空闲座席的话务员未读该市必读口径", "the free agents have not read the city's must-read scripts"),
     Why.UNDER_WAY: ("正在安排座席", "seats are being arranged"),
+    Why.WAITED: ("已等候", "waited"),
+    Why.PREDICTED: ("预计等候", "predicted wait"),
+    Why.AGENTS_AWAY: ("本市座席在外支援", "own agents are away helping"),
+    Why.ADOPTED: ("控制器重启前已在支援", "was being helped when the controller started"),
+    Why.CALM: ("队列已空一段时间", "the queue has been empty for a while"),
+    Why.SHORT: ("支援市自己缺人", "the supporting city is short itself"),
+    Why.NOT_READY: ("座席示忙或离线", "the seat is not ready"),
+    Why.MORE_URGENT: ("另一市的市民更急", "a caller of another city is more urgent"),
 }
 
 
@@ -70,3 +89,50 @@ class Reason:
     def words_en(self) -> str:
         """For people, in English."""
         return WORDS[self.why][1]
+
+
+class Did(enum.Enum):
+    """What the policy did."""
+
+    ACTIVATED = "activated"
+    RESTED = "rested"
+    SEAT_BACK = "seat_back"
+    SEAT_MOVED = "seat_moved"
+
+
+DEEDS: dict[Did, tuple[str, str]] = {
+    Did.ACTIVATED: ("启动支援", "activated"),
+    Did.RESTED: ("支援待命", "stands by again"),
+    Did.SEAT_BACK: ("座席收回", "seat back"),
+    Did.SEAT_MOVED: ("座席改借", "seat moved"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Something that was done, and why. `seat` and `assisted` where it is about a loan."""
+
+    did: Did
+    why: Why
+    at: float
+    seat: str = ""
+    assisted: str = ""
+    wait_s: float | None = None  # Waited or predicted, against `threshold_s`.
+    threshold_s: float = 0.0
+
+    @property
+    def words_zh(self) -> str:
+        """For people, in Chinese."""
+        figures = "" if self.wait_s is None else f" {_seconds(self.wait_s, '秒')} ≥ {_seconds(self.threshold_s, '秒')}"
+        return f"{DEEDS[self.did][0]}{self.seat and ' ' + self.seat}：{WORDS[self.why][0]}{figures}"
+
+    @property
+    def words_en(self) -> str:
+        """For people, in English."""
+        figures = "" if self.wait_s is None else f" {_seconds(self.wait_s, 's')} ≥ {_seconds(self.threshold_s, 's')}"
+        return f"{DEEDS[self.did][1]}{self.seat and ' ' + self.seat}: {WORDS[self.why][1]}{figures}"
+
+
+def _seconds(value: float, unit: str) -> str:
+    """Endless where nobody is on duty."""
+    return "∞" if value == float("inf") else f"{value:.0f} {unit}"

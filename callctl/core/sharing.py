@@ -1,264 +1,328 @@
-"""The first sharing policy: who helps whom, with which seats, and how many slots may be open. Pure; one plan a call.
+"""The sharing plan: the policy of core/allocation.py, applied to one picture of the whole province. Pure; one plan a call.
 
-One fair line over all assisted cities (priority x wait, longest first); a city helps only with agents it can spare.
+The picture is turned into Rooms; seats on loan that are free count as idle seats of their city that are at hand for the
+city they are lent to. Then the policy goes through the one fair line of all assisted cities' callers. Whoever is first
+gets a seat at hand, else one at home, else one lent to another assisted city whose callers stand further back (late
+binding). What nobody asked for stays where it is, slot open, while its city can spare it.
+
+No ping-pong: a seat moves only for a caller who stands before every caller its present city has for it. In a picture that
+does not change the order of two callers changes once at most (their weights are straight lines in time), so a seat that
+has moved for one does not move back. When callers come and go, a moved seat stays for MOVED_STAYS_S. A seat that rings or
+talks is never touched.
 
 Why slots are counted with those in use: the number for a pair is read off the supporting city alone, as seats lent
 that are free or already on a call of the pair. A seat that goes from free to ringing to talking stays counted once, so
 it does not matter that the assisted city's picture runs a moment ahead or behind: the sum is the same.
 """
 
-import heapq
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
-from callctl.core.events import SeatState
-from callctl.core.explain import explain
-from callctl.core.model import Lending, Pair, Province, SeatRef
+from callctl.core.allocation import Allocation, Help, Room
+from callctl.core.between import Between
+from callctl.core.explain import Reasons
+from callctl.core.model import Pair, Province, SeatRef
 from callctl.core.plan import Plan
-from callctl.core.reasons import Why
-from callctl.core.rooms import FRESH_S, Room, Setting, barred_pairs, breaker_slots, cooling_down
+from callctl.core.reasons import Decision, Did, Why
+from callctl.core.seats import (
+    LENT_HERE,
+    CityRoom,
+    Setting,
+    between_cities,
+    cooling_down,
+    could_lend,
+    pair_bar,
+    ringing_elsewhere,
+)
 from callctl.core.wishes import Wishes
-from callctl.core.world import World, all_loans
+from callctl.core.world import Kept, World, all_loans
 
 SHORT_S = 20.0  # Own callers wait this long without a pause: shared seats come home for good, not only their slots.
-STAY_S = 5.0  # A seat stays at least so long before it moves to another assisted city.
+MOVED_STAYS_S = 5.0  # A seat moved to another assisted city stays at least so long: the PBX's look, ring and answer.
 HELD_S = 30.0  # An assisted city not heard for so long keeps its loans: most broken links heal at once.
+TOLD_S = 60.0  # What was done is shown so long.
+TOLD_MOST = 5  # And so many things a city, the latest.
+
+
+class Standing(NamedTuple):
+    """An active city."""
+
+    calm_since: float | None  # None while calls wait.
+    why: Decision
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What the policy remembers from plan to plan."""
 
-    active: Mapping[str, float | None] = field(default_factory=dict)  # Active city: calm since, None while calls wait.
-    lent_at: Mapping[SeatRef, float] = field(default_factory=dict)
+    active: Mapping[str, Standing] = field(default_factory=dict)
+    reserves: Mapping[str, tuple[int, float]] = field(default_factory=dict)  # Computed for a tight city, and when.
     short_since: Mapping[str, float] = field(default_factory=dict)  # Cities with own callers waiting.
+    moved_at: Mapping[SeatRef, float] = field(default_factory=dict)
+    told: Mapping[str, tuple[Decision, ...]] = field(default_factory=dict)  # What was done lately, the newest first.
 
 
 def plan(province: Province, world: World, wishes: Wishes, memory: Any, now: float) -> Plan:
     """What shall be so, from one picture of the whole province."""
     before = memory if isinstance(memory, Memory) else _adopted(world, now)
-    active = _active(world, wishes, before, now)
-    at = Setting(province, world, wishes, active, now, barred_pairs(world, active, now))
-    return _Round(at, before).plan()
+    return _Round(province, world, wishes, before, now).plan()
 
 
 def _adopted(world: World, now: float) -> Memory:
     """What a fresh start remembers: whoever is being helped goes on being helped, as if the queue were calm since now."""
-    return Memory(active={loan.assisted: now for _, loan in all_loans(world)})
-
-
-def _active(world: World, wishes: Wishes, memory: Memory, now: float) -> dict[str, float | None]:
-    """The cities assistance acts for, with the time their queue became empty; hysteresis keeps them from flapping."""
-    active: dict[str, float | None] = {}
-    for code in sorted(wishes.assisted()):
-        view = world.cities.get(code)
-        if view is None:
-            continue
-        was = code in memory.active
-        if not view.fresh(now, FRESH_S):
-            if was and now - view.heard_at <= HELD_S:
-                active[code] = memory.active[code]
-        elif view.waiting:
-            if was or view.longest_wait_s(now) >= view.city.queue.wait_threshold_s:
-                active[code] = None
-        elif was:
-            calm_since = memory.active[code]
-            calm_since = now if calm_since is None else calm_since
-            if now - calm_since < view.city.queue.release_after_s:
-                active[code] = calm_since
-    return active
+    why = Decision(Did.ACTIVATED, Why.ADOPTED, now)
+    return Memory(active={loan.assisted: Standing(now, why) for _, loan in all_loans(world)})
 
 
 class _Round:
     """One plan in the making."""
 
-    def __init__(self, at: Setting, memory: Memory) -> None:
-        self.at = at
+    def __init__(self, province: Province, world: World, wishes: Wishes, memory: Memory, now: float) -> None:
+        moved_at = memory.moved_at and {ref: at for ref, at in memory.moved_at.items() if now - at < MOVED_STAYS_S}
+        self.at = Setting(province, world, wishes, now, moved_at.keys())
         self.memory = memory
-        self.rooms = {code: Room(at, code) for code in at.world.cities} if at.active else {}
+        self.moved_at = dict(moved_at)
+        self.rooms: dict[str, CityRoom] = {}
+        self.allocation = Allocation([], self._between)
+        self.allocation.ring_together = 1
+        self.active: dict[str, Standing] = {}
         self.loans: dict[SeatRef, str] = {}
-        self.moved: set[SeatRef] = set()
-        # Waiting calls somebody is found for: a home agent's phone rings, or a lent seat is or will be free.
-        self.covered = {code: at.world.cities[code].tally.ringing_home for code in at.active}
-        self.open_slots: dict[Pair, int] = {}
+        self.rung: dict[Pair, int] = {}  # Free lent seats whose slots shall be open.
+        self.decisions: list[tuple[str, Decision]] = []
         self.short_since = {
-            code: memory.short_since.get(code, at.now) for code, view in at.world.cities.items() if view.unserved
+            code: memory.short_since.get(code, now) for code, view in world.cities.items() if view.waiting and view.unserved
         }
 
     def plan(self) -> Plan:
-        """First what exists, then what is missing, then why the rest is left waiting."""
-        at = self.at
-        for room in self.rooms.values():
-            self._keep_loans(room)
-        pairs = self._pairs()
-        for assisted in sorted(at.active, key=self._weight, reverse=True):
-            for room in pairs.get(assisted, ()):
-                self._open(room, assisted)
-        self._lend()
-        reasons = explain(at, self.rooms, self.covered)
-        memory = Memory(
-            active=at.active,
-            lent_at=self._lent_at(),
-            short_since=self.short_since,
-        )
-        return Plan(self.loans, self.open_slots, reasons, frozenset(at.active), memory)
+        """First who is active, then what exists, then what is missing; why the rest is left waiting, when it is asked."""
+        self._find_active()
+        if self.active:
+            self._share()
+        else:
+            self._all_back()
+        told = self._told()
+        memory = Memory(self.active, self._reserves(), self.short_since, self.moved_at, told)
+        reasons = Reasons(self.at, self.rooms, self.allocation, self._room)
+        return Plan(self.loans, self._open_slots(), reasons, frozenset(self.active), self._shown(told), memory)
 
-    def _lent_at(self) -> dict[SeatRef, float]:
-        before, now = self.memory.lent_at, self.at.now
-        return {ref: now if ref in self.moved else before.get(ref, now) for ref in self.loans}
+    def _share(self) -> None:
+        rooms = self._prepare()
+        for room in rooms:
+            self._look_at_loans(room)
+            self.allocation.seats_changed(room)
+        for help_ in self.allocation.start(self.at.now):
+            self._carry_out(help_)
+        for room in rooms:
+            self._leave_be(room)
 
-    def _weight(self, assisted: str, served: int = 0) -> float:
-        """Weight in the province's one fair line of the caller behind the first `served`; below 0: nobody waits."""
-        sinces = self.at.world.cities[assisted].waiting_sinces
-        if served >= len(sinces):
-            return -1.0
-        return self.at.event(assisted).priority * max(0.0, self.at.now - sinces[served])
+    def _reserves(self) -> Mapping[str, tuple[int, float]]:
+        """Computed reserves, kept for as long as their cities' budgets of late calls are used up."""
+        tight = [room for room in self.rooms.values() if room.experience.budget.tight]
+        kept = {
+            code: each for code, each in self.memory.reserves.items() if self.at.world.cities[code].experience.budget.tight
+        }
+        return {**kept, **{room.code: (room.tight_reserve, room.reviewed_at) for room in tight}}
+
+    def _between(self, assisted: Room, supporting: Room) -> Between:
+        return between_cities(self.at, self.rooms[assisted.name], self.rooms[supporting.name])
+
+    def _room(self, code: str) -> CityRoom:
+        room = self.rooms[code] = CityRoom(self.at, code, len(self.rooms))
+        room.tight_reserve, room.reviewed_at = self.memory.reserves.get(code, (0, float("-inf")))
+        self.allocation.set_reserve(room, self.at.now)
+        return room
+
+    # Who is helped -------------------------------------------------------------------------------------------------
+
+    def _find_active(self) -> None:
+        """The cities assistance acts for; hysteresis keeps them from flapping."""
+        at, now = self.at, self.at.now
+        for code in sorted(at.wishes.assisted()):
+            if code not in at.world.cities:
+                continue
+            room, was = self._room(code), self.memory.active.get(code)
+            if was is not None:
+                room.active, room.calm_since = True, float("inf") if was.calm_since is None else was.calm_since
+            if room.known:
+                self.allocation.line_changed(room, now)
+            elif now - room.view.heard_at > HELD_S:
+                room.active = False
+            if room.active:
+                calm_since = None if room.calm_since == float("inf") else room.calm_since
+                self.active[code] = Standing(calm_since, was.why if was is not None else self._activated(room))
+        for code in self.memory.active:
+            if code not in self.active and code in at.world.cities:
+                self.decisions.append((code, Decision(Did.RESTED, self._why_ended(code), now)))
+
+    def _activated(self, room: CityRoom) -> Decision:
+        why, wait_s = room.active_why or (Why.WAITED, 0.0)
+        return Decision(Did.ACTIVATED, why, self.at.now, wait_s=wait_s, threshold_s=room.threshold_s)
+
+    def _why_ended(self, assisted: str) -> Why:
+        """Why a city that had loans is not active now."""
+        event = self.at.wishes.events.get(assisted)
+        if self.at.wishes.stopped:
+            return Why.STOPPED
+        if event is None:
+            return Why.NO_EVENT
+        if not event.switched_on:
+            return Why.SWITCHED_OFF
+        return Why.CALM if assisted in self.rooms and self.rooms[assisted].known else Why.HOME_UNKNOWN
+
+    def _prepare(self) -> list[CityRoom]:
+        """The Rooms that matter: those helped, those that lend, and where somebody needs more, those that could."""
+        at, active = self.at, [self.rooms[code] for code in self.active]
+        for room in active:
+            self._count_ringing(room)
+        needy = any(room.index in self.allocation.hungry for room in active)
+        for code, view in at.world.cities.items():
+            if code not in self.rooms and (view.tally.lent or (needy and could_lend(view, at.now))):
+                self._room(code)
+        return list(self.rooms.values())
+
+    def _count_ringing(self, room: CityRoom) -> None:
+        """Waiting calls of an assisted city that ring elsewhere are covered."""
+        for code, number in ringing_elsewhere(self.at.world, room.view):
+            supporting = self.rooms.get(code) or self._room(code)
+            room.under_way += [Help(room, supporting, False)] * number
+            self.allocation.between(room, supporting).ringing += number
+        self.allocation.line_changed(room, self.at.now)
 
     # Loans that exist ----------------------------------------------------------------------------------------------
 
-    def _keep_loans(self, room: Room) -> None:
-        lent = room.view.tally.kept
-        if not lent or room.code in self.at.active:
+    def _look_at_loans(self, room: CityRoom) -> None:
+        """Which loans of this city go on. A call in progress goes on in any case, and its loan as long as the pair does."""
+        tally = room.view.tally
+        if not tally.lent:
             return
-        now, missed, short = self.at.now, room.view.missed, self._short(room.code)
-        stays = {assisted: self._pair_stays(room, assisted) for assisted in {kept.assisted for kept in lent}}
-        for kept in lent:
-            assisted = kept.assisted
-            if not stays[assisted] or room.quota_left <= 0 or room.caps(assisted) <= 0 or (short and not kept.dedicated):
-                continue
-            if missed and cooling_down(missed.get(kept.ref.seat), now):
-                continue
-            self.loans[kept.ref] = assisted
-            room.keep(kept)
+        ends = {assisted: self._pair_ends(room, assisted) for assisted in tally.helped}
+        for assisted, held in tally.held.items():
+            if (why := ends[assisted]) is None:
+                self.loans.update(held)
+            else:
+                self._back(room, why, held)
+        short = self.at.now - self.short_since.get(room.code, self.at.now) >= SHORT_S
+        for kept in tally.kept:
+            ending = ends[kept.assisted] or self._seat_ends(room, kept, short)
+            if ending is not None:
+                self._back(room, ending, {kept.ref: kept.assisted})
+            elif kept.free_from > self.at.now:  # Rests after a call, or takes one of its own city.
+                self._keep(room, kept.ref, kept.assisted)
+            else:
+                room.lend_again(kept)
+        for seats in room.lent_free.values():
+            seats.reverse()
 
-    def _pair_stays(self, room: Room, assisted: str) -> bool:
-        """Whether loans between the two go on. Free slots are closed earlier and separately (_open)."""
-        if assisted not in self.at.active or assisted not in room.helps:
+    def _pair_ends(self, room: CityRoom, assisted: str) -> Why | None:
+        """Why loans between the two end; None: they go on. Their free slots are closed earlier and separately."""
+        if assisted not in self.active:
+            return self._why_ended(assisted)
+        if room.active:
+            return Why.ITSELF_ASSISTED
+        bar = pair_bar(self.at, assisted, room.code)
+        return None if bar is Why.NO_TRUNK else bar
+
+    def _seat_ends(self, room: CityRoom, kept: Kept, short: bool) -> Why | None:
+        if short and not kept.dedicated:
+            return Why.SHORT
+        if room.view.missed and cooling_down(room.view.missed.get(kept.ref.seat), self.at.now):
+            return Why.COOL_DOWN
+        if kept.ref in self.at.world.unbriefed.get(kept.assisted, ()):
+            return Why.UNBRIEFED
+        return None
+
+    def _keep(self, room: CityRoom, ref: SeatRef, assisted: str) -> bool:
+        """A loan that goes on, if quota and event have room for it."""
+        between = self.allocation.between(self.rooms[assisted], room)
+        if room.lent >= room.quota or between.lent >= between.seats:
+            self._back(room, Why.QUOTA, {ref: assisted})
             return False
-        return self.at.barred[assisted].get(room.code) is not Why.TRUNK_DOWN
+        room.lent += 1
+        between.lent += 1
+        self.loans[ref] = assisted
+        return True
 
-    def _short(self, code: str) -> bool:
-        """Whether own callers have waited there for so long that the shared seats come home for good."""
-        return self.at.now - self.short_since.get(code, self.at.now) >= SHORT_S
+    def _leave_be(self, room: CityRoom) -> None:
+        """Free seats on loan that nobody asked for stay where they are, their slots open as far as they can be spared."""
+        for (assisted, dedicated), seats in room.lent_free.items():
+            between = self.allocation.between(self.rooms[assisted], room)
+            for seat in reversed(seats):
+                ref = SeatRef(room.code, seat)
+                if self._keep(room, ref, assisted) and room.known and between.why_not(self.at.now) is None:
+                    if not dedicated:
+                        if room.spare() <= 0:
+                            continue
+                        room.idle -= 1
+                    between.carried += 1
+                    between.ringing += 1
+                    self._ring(ref, assisted)
 
-    def _pairs(self) -> dict[str, list[Room]]:
-        """Who lends or talks to whom, by assisted city: the only pairs that can have slots."""
-        pairs: dict[str, list[Room]] = {}
-        for room in self.rooms.values():
-            for assisted in {**room.kept, **room.view.tally.serving}:
-                if assisted in self.at.active:
-                    pairs.setdefault(assisted, []).append(room)
-        return pairs
-
-    def _open(self, room: Room, assisted: str) -> None:
-        """Slots of one pair: free lent seats as far as the supporting city can spare them, and calls in progress."""
-        serving = room.view.tally.serving.get(assisted, 0)
-        rung = 0
-        if assisted in room.kept and room.bars(assisted) is None:
-            dedicated, shared, pending = room.kept[assisted]
-            most = room.channels_left(assisted)
-            if room.code in self.at.world.cities[assisted].failing:
-                most = min(most, breaker_slots(self.at.world, Pair(assisted, room.code), self.at.now))
-            dedicated = max(0, min(dedicated, most))
-            shared = max(0, min(shared, most - dedicated, room.idle_left))
-            room.idle_left -= shared
-            room.trunk_left[assisted] -= dedicated + shared
-            self.covered[assisted] += dedicated + shared
-            # A seat the PBX has not confirmed yet would answer "busy" to a slot that is quicker.
-            rung = max(0, dedicated + shared - pending)
-        if serving:
-            self.covered[assisted] += self._ringing(room, assisted)
-        number = rung + serving
-        if not self.at.world.registry_up:
-            number = min(number, self.at.world.cities[assisted].slots_open.get(room.code, 0))
-        if number:
-            self.open_slots[Pair(assisted, room.code)] = number
-
-    def _ringing(self, room: Room, assisted: str) -> int:
-        """Waiting calls of `assisted` that ring here: they are still in its queue, and need no further seat.
-
-        Also those just answered here of which their own city has not told yet.
-        """
-        waiting = self.at.world.cities[assisted].waiting
-        return sum(
-            seat.serving == assisted and (seat.state is SeatState.RINGING or seat.call in waiting)
-            for seat in room.view.seats.values()
-        )
+    def _all_back(self) -> None:
+        """Nobody is active: every loan ends."""
+        for view in self.at.world.cities.values():
+            for seat, loan in view.tally.lent.items() if view.up else ():
+                ref = SeatRef(view.city.code, seat)
+                self._note_back(ref, loan.assisted, self._why_ended(loan.assisted))
 
     # Loans to make -------------------------------------------------------------------------------------------------
 
-    def _lend(self) -> None:
-        """Give every waiting call that is not covered a seat, the heaviest in the fair line first."""
-        line = [(-self._weight(code, self.covered[code]), code) for code in self.at.active if self._uncovered(code)]
-        heapq.heapify(line)
-        givers = [room for room in self.rooms.values() if room.closed is None and room.has_seat()] if line else []
-        able = {code: self._able_to_help(code, givers) for _, code in line}
-        spare = None
-        while line:
-            _, assisted = heapq.heappop(line)
-            ref = self._next_seat(assisted, able[assisted])
-            if ref is None:
-                spare = self._spare_seats() if spare is None else spare
-                ref = self._moved_seat(assisted, spare)
-            if ref is None:
-                continue
-            self.loans[ref] = assisted
-            self.covered[assisted] += 1
-            if self._uncovered(assisted):
-                heapq.heappush(line, (-self._weight(assisted, self.covered[assisted]), assisted))
+    def _carry_out(self, help_: Help) -> None:
+        """Find the seat of a help the policy decided on."""
+        room, assisted = self.rooms[help_.supporting.name], help_.assisted.name
+        seat, present = room.take(help_.assisted, help_.nearness, help_.dedicated)
+        ref = SeatRef(room.code, seat)
+        self.loans[ref] = assisted
+        if help_.nearness == LENT_HERE:
+            self._ring(ref, assisted)
+        elif present:
+            self.moved_at[ref] = self.at.now
+            self.decisions.append((room.code, Decision(Did.SEAT_MOVED, Why.MORE_URGENT, self.at.now, seat, assisted)))
 
-    def _uncovered(self, assisted: str) -> int:
-        view = self.at.world.cities[assisted]
-        return max(0, len(view.waiting) - self.covered[assisted]) if view.fresh(self.at.now, FRESH_S) else 0
+    def _ring(self, ref: SeatRef, assisted: str) -> None:
+        """The seat's slot may be open; not before the PBX has confirmed the loan: it would answer "busy"."""
+        if ref not in self.at.world.pending:
+            pair = Pair(assisted, ref.city)
+            self.rung[pair] = self.rung.get(pair, 0) + 1
 
-    def _able_to_help(self, assisted: str, givers: list[Room]) -> list[tuple[bool, int, str]]:
-        """A heap of the cities that can lend a seat now. Ranks only fall, so a stale entry is found on top."""
-        heap = []
-        for room in givers:
-            if assisted in room.helps and room.why_not(assisted) is None:
-                dedicated, spare = room.rank()
-                heap.append((not dedicated, -spare, room.code))
-        heapq.heapify(heap)
-        return heap
+    def _open_slots(self) -> dict[Pair, int]:
+        """Slots by pair: free lent seats that may be rung, and calls in progress."""
+        slots = self.rung
+        for code, view in self.at.world.cities.items() if self.active else ():
+            for assisted, number in view.tally.serving.items():
+                if assisted in self.active:
+                    pair = Pair(assisted, code)
+                    slots[pair] = slots.get(pair, 0) + number
+        if not self.at.world.registry_up:
+            cities = self.at.world.cities
+            slots = {
+                pair: min(number, cities[pair.assisted].slots_open.get(pair.supporting, 0))
+                for pair, number in slots.items()
+            }
+        return {pair: number for pair, number in slots.items() if number}
 
-    def _next_seat(self, assisted: str, able: list[tuple[bool, int, str]]) -> SeatRef | None:
-        while able:
-            _, _, code = able[0]
-            room = self.rooms[code]
-            if room.why_not(assisted) is not None:
-                heapq.heappop(able)
-                continue
-            dedicated, spare = room.rank()
-            if able[0] != (entry := (not dedicated, -spare, code)):
-                heapq.heapreplace(able, entry)
-                continue
-            return room.take(assisted)
-        return None
+    # What is told --------------------------------------------------------------------------------------------------
 
-    def _spare_seats(self) -> list[tuple[str, SeatRef]]:
-        """Free lent seats whose present city has nobody waiting, and that have been there for a while."""
-        at = self.at
-        calm = {code for code in at.active if not at.world.cities[code].waiting}
-        found = []
-        for ref, assisted in self.loans.items() if calm else ():
-            seat = at.world.cities[ref.city].seats[ref.seat]
-            stayed = at.now - self.memory.lent_at.get(ref, at.now) >= STAY_S
-            if assisted in calm and stayed and seat.state is SeatState.FREE and seat.free_from <= at.now:
-                found.append((assisted, ref))
-        return found
+    def _back(self, room: CityRoom, why: Why, seats: Mapping[SeatRef, str]) -> None:
+        for ref, assisted in seats.items():
+            self._note_back(ref, assisted, why)
 
-    def _moved_seat(self, assisted: str, spare: list[tuple[str, SeatRef]]) -> SeatRef | None:
-        for index, (present, ref) in enumerate(spare):
-            room = self.rooms[ref.city]
-            at_home = room.view.fixed.lending[ref.seat] is not Lending.DEDICATED and room.view.unserved > 0
-            fits = assisted in room.helps and room.bars(assisted) is None and room.caps(assisted) > 0
-            if fits and not at_home and self.at.world.registry_up and room.channels_left(assisted) > 0:
-                del spare[index]
-                room.cap_left[assisted] -= 1
-                room.trunk_left[assisted] -= 1
-                self.moved.add(ref)
-                pair = Pair(present, ref.city)
-                self.open_slots[pair] = max(0, self.open_slots.get(pair, 0) - 1)
-                return ref
-        return None
+    def _note_back(self, ref: SeatRef, assisted: str, why: Why) -> None:
+        self.decisions.append((ref.city, Decision(Did.SEAT_BACK, why, self.at.now, ref.seat, assisted)))
+
+    def _told(self) -> Mapping[str, tuple[Decision, ...]]:
+        """What was done lately, by city; the same thing is told once, although a slow PBX has still to do it."""
+        before, now = self.memory.told, self.at.now
+        if not self.decisions and all(now - some[-1].at < TOLD_S for some in before.values()):
+            return before
+        told = {code: [each for each in some if now - each.at < TOLD_S] for code, some in before.items()}
+        for code, new in self.decisions:
+            some = told.setdefault(code, [])
+            if not any(replace(old, at=new.at) == new for old in some):
+                some.insert(0, new)
+        return {code: tuple(some[:TOLD_MOST]) for code, some in told.items() if some}
+
+    def _shown(self, told: Mapping[str, tuple[Decision, ...]]) -> Mapping[str, tuple[Decision, ...]]:
+        """For a city assistance acts for, first why; then what was done lately."""
+        acting: Iterator[tuple[str, tuple[Decision, ...]]] = ((code, (each.why,)) for code, each in self.active.items())
+        return {**told, **{code: (*why, *told.get(code, ())) for code, why in acting}} if self.active else told

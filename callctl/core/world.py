@@ -1,13 +1,15 @@
 """What we know about every city right now: calls waiting, seats, slots, talks, trunks. Only facts change it (fold.py)."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from callctl.core.between import PairHealth
 from callctl.core.events import Answerer, SeatState, SlotState, WaitingCall
+from callctl.core.experience import Experience, first_experience
 from callctl.core.model import City, Lending, Province, SeatRef, SlotRef
 
 NEVER = float("inf")
@@ -49,15 +51,6 @@ class Talk(NamedTuple):
     answered_at: float
 
 
-class PairHealth(NamedTuple):
-    """How the set-ups to one supporting city went, seen from the assisted city."""
-
-    failures: int = 0  # In a row.
-    failed_at: float = 0.0
-    failed_call: str = ""
-    succeeded_at: float = 0.0
-
-
 class Missed(NamedTuple):
     """Rings a lent seat left unanswered, in a row."""
 
@@ -72,17 +65,24 @@ class Kept(NamedTuple):
     ref: SeatRef
     assisted: str
     dedicated: bool
-    free_from: float  # When it can be rung; NEVER while it rings or talks.
+    free_from: float  # When it can be rung; NEVER while it rings or talks for its own city.
 
 
 class Tally(NamedTuple):
     """What the policy asks of the seats, counted once for every picture of a city."""
 
     idle_from: tuple[float, ...]  # Sorted end of wrap-up of each phone that is free for the home queue.
-    lendable: tuple[str, ...]  # Free, ready, not lent: dedicated seats first, then the most recently idle.
+    dedicated_from: tuple[float, ...]  # The same of the dedicated seats, which are not in the home queue.
+    # Free, ready, not lent: shared seats, then dedicated ones; each with its end of wrap-up below zero, latest first.
+    lendable: tuple[tuple[tuple[float, str], ...], tuple[tuple[float, str], ...]]
     lent: Mapping[str, SeatLoan]  # Seats on loan, with the latest token; dedicated first, then the oldest loan.
-    kept: tuple[Kept, ...]  # Those of them that may stay so; a plan looks at every one of them.
+    helped: frozenset[str]  # Whom they are lent to.
+    kept: tuple[Kept, ...]  # Those of them that serve nobody just now and may stay lent; a plan looks at each.
+    held: Mapping[str, Mapping[SeatRef, str]]  # By assisted city: those that ring or talk for another city.
     serving: Mapping[str, int]  # Calls of each assisted city that ring or talk here.
+    served: Mapping[str, tuple[str, ...]]  # The same: the call each seat talks on, "" while it rings.
+    away: tuple[str, ...]  # The seats that ring or talk for others.
+    staff: int  # Agents of the home queue on duty: phone there, ready.
     on_duty: int  # Seats that may be lent and whose phone is there and ready.
     ringing_home: int  # Phones that ring for a home call.
 
@@ -115,6 +115,7 @@ class CityView:
     pairs: Mapping[str, PairHealth] = field(default_factory=dict)  # By supporting city.
     reached: Mapping[str, float] = field(default_factory=dict)  # Last time a call of that assisted city rang here.
     missed: Mapping[str, Missed] = field(default_factory=dict)  # By seat.
+    experience: Experience = field(default_factory=Experience)
 
     @property
     def city(self) -> City:
@@ -128,8 +129,16 @@ class CityView:
 
     @cached_property
     def tally(self) -> Tally:
-        """The seats, counted."""
-        return _tally(self)
+        """The seats, counted; where an earlier picture was counted, only what changed since."""
+        return _tally(self, *self.__dict__.pop("counted", (_NO_SEATS, _NOTHING)))
+
+    def come_from(self, before: "CityView") -> None:
+        """Remember what was counted in the picture this one was made of. The picture itself is not kept alive."""
+        known = before.__dict__.get("tally")
+        if known is not None:
+            self.__dict__["counted"] = (before.seats, known)
+        elif "counted" in before.__dict__:
+            self.__dict__["counted"] = before.__dict__["counted"]
 
     @cached_property
     def slots_in_use(self) -> Mapping[str, int]:
@@ -199,6 +208,8 @@ class World:
     cities: Mapping[str, CityView]
     registry_up: bool = True  # False: nothing new is lent or opened; taking back is allowed.
     pending: frozenset[SeatRef] = frozenset()  # Loans ordered but not confirmed by the PBX yet.
+    # By assisted city: seats whose agents have not read its must-read scripts (必读口径), and may not be lent to it.
+    unbriefed: Mapping[str, frozenset[SeatRef]] = field(default_factory=dict)
 
 
 def unseen(province: Province) -> World:
@@ -215,58 +226,101 @@ def unseen(province: Province) -> World:
             ),
             frozenset(other for other in codes if city.may_help(other)),
         )
-        views[code] = CityView(fixed)
+        own_seats = sum(seat.lend is not Lending.DEDICATED for seat in city.seats)
+        experience = first_experience(own_seats, city.queue.sl_target, city.queue.sl_seconds)
+        views[code] = CityView(fixed, experience=experience)
     return World(views)
 
 
-def _tally(view: CityView) -> Tally:
-    idle_from: list[float] = []
-    dedicated: list[tuple[float, str]] = []
-    shared: list[tuple[float, str]] = []
+_NO_SEATS: Mapping[str, SeatView] = {}
+_NOTHING = Tally((), (), ((), ()), {}, frozenset(), (), {}, {}, {}, (), 0, 0, 0)
+RECOUNT_MOST = 8  # Changed seats; beyond, counting anew is as quick.
+
+
+def _tally(view: CityView, seats: Mapping[str, SeatView], before: Tally) -> Tally:
+    """Count the seats: what changed since `seats` were counted in `before` is taken off and put on again."""
+    changed = [name for name, seat in view.seats.items() if seats.get(name) is not seat]
+    if len(changed) > RECOUNT_MOST or len(seats) != len(view.seats):
+        seats, before, changed = _NO_SEATS, _NOTHING, list(view.seats)
+    idle_from, dedicated_from = list(before.idle_from), list(before.dedicated_from)
+    shared, dedicated = list(before.lendable[0]), list(before.lendable[1])
+    staff, on_duty, ringing_home, loans_changed = before.staff, before.on_duty, before.ringing_home, False
+    for name in changed:
+        lend = view.fixed.lending.get(name, Lending.NO)
+        for seat, step in ((seats.get(name), -1), (view.seats[name], 1)):
+            if seat is None:
+                continue
+            if seat.loans or seat.serving:
+                loans_changed = True
+            if seat.state is SeatState.RINGING and not seat.serving:
+                ringing_home += step
+            if not seat.ready or seat.state is SeatState.OFFLINE:
+                continue
+            staff += step if lend is not Lending.DEDICATED else 0
+            on_duty += step if lend is not Lending.NO else 0
+            if seat.state is SeatState.FREE:
+                _put(dedicated_from if lend is Lending.DEDICATED else idle_from, seat.free_from, step)
+                if lend is not Lending.NO and not seat.loans:
+                    _put(dedicated if lend is Lending.DEDICATED else shared, (-seat.free_from, name), step)
+    lent: tuple[Any, ...] = _lent(view, (*before.lent, *before.away, *changed)) if loans_changed else before[3:10]
+    free = (tuple(idle_from), tuple(dedicated_from), (tuple(shared), tuple(dedicated)))
+    return Tally._make((*free, *lent, staff, on_duty, ringing_home))
+
+
+Sorted = TypeVar("Sorted", float, tuple[float, str])
+
+
+def _put(some: list[Sorted], each: Sorted, step: int) -> None:
+    """Into a sorted list, or out of it."""
+    if step > 0:
+        insort(some, each)
+    else:
+        del some[bisect_left(some, each)]
+
+
+def _lent(view: CityView, names: Iterable[str]) -> tuple[Any, ...]:
+    """What the tally says of the seats lent to others: of these names, for no others are."""
     lent: list[tuple[bool, int, str, SeatLoan]] = []
-    serving: dict[str, int] = {}
-    on_duty = ringing_home = 0
-    lending = view.fixed.lending
-    for name, seat in view.seats.items():
-        lend = lending.get(name, Lending.NO)
-        if seat.serving:
-            serving[seat.serving] = serving.get(seat.serving, 0) + 1
-        elif seat.state is SeatState.RINGING:
-            ringing_home += 1
+    served: dict[str, list[str]] = {}
+    away: list[str] = []
+    for name in dict.fromkeys(names):
+        seat = view.seats.get(name)
+        if seat is None:
+            continue
         if seat.loans:
-            loan = seat.loans[-1]
-            lent.append((lend is not Lending.DEDICATED, loan.token, name, loan))
-        if not seat.ready or seat.state is SeatState.OFFLINE:
-            continue
-        if lend is not Lending.NO:
-            on_duty += 1
-        if seat.state is not SeatState.FREE:
-            continue
-        if lend is not Lending.DEDICATED:
-            idle_from.append(seat.free_from)
-        if lend is not Lending.NO and not seat.loans:
-            (dedicated if lend is Lending.DEDICATED else shared).append((-seat.free_from, name))
-    idle_from.sort()
-    dedicated.sort()
-    shared.sort()
+            shared = view.fixed.lending.get(name, Lending.NO) is not Lending.DEDICATED
+            lent.append((shared, seat.loans[-1].token, name, seat.loans[-1]))
+        if seat.serving:
+            away.append(name)
+            served.setdefault(seat.serving, []).append("" if seat.state is SeatState.RINGING else seat.call)
     lent.sort()
-    return Tally(
-        tuple(idle_from),
-        (*(name for _, name in dedicated), *(name for _, name in shared)),
+    return (
         {name: loan for _, _, name, loan in lent},
-        tuple(kept for _, _, name, loan in lent if (kept := _kept(view, name, loan))),
-        serving,
-        on_duty,
-        ringing_home,
+        frozenset(loan.assisted for _, _, _, loan in lent),
+        *_kept(view, lent),
+        {assisted: len(calls) for assisted, calls in served.items()},
+        {assisted: tuple(sorted(calls)) for assisted, calls in served.items()},
+        tuple(sorted(away)),
     )
 
 
-def _kept(view: CityView, name: str, loan: SeatLoan) -> Kept | None:
-    seat, lending = view.seats[name], view.fixed.lending.get(name, Lending.NO)
-    if lending is Lending.NO or not seat.ready or seat.state is SeatState.OFFLINE:
-        return None
-    free_from = seat.free_from if seat.state is SeatState.FREE else NEVER
-    return Kept(SeatRef(view.city.code, name), loan.assisted, lending is Lending.DEDICATED, free_from)
+def _kept(
+    view: CityView, lent: Iterable[tuple[bool, int, str, SeatLoan]]
+) -> tuple[tuple[Kept, ...], Mapping[str, Mapping[SeatRef, str]]]:
+    kept: list[Kept] = []
+    held: dict[str, dict[SeatRef, str]] = {}
+    code, lending = view.city.code, view.fixed.lending
+    for _, _, name, loan in lent:
+        seat, lend = view.seats[name], lending.get(name, Lending.NO)
+        if lend is Lending.NO or seat.state is SeatState.OFFLINE:
+            continue
+        ref = SeatRef(code, name)
+        if seat.serving:  # Also where the agent went on a break in mid-talk: the loan ends with the talk.
+            held.setdefault(loan.assisted, {})[ref] = loan.assisted
+        elif seat.ready:
+            free_from = seat.free_from if seat.state is SeatState.FREE else NEVER
+            kept.append(Kept(ref, loan.assisted, lend is Lending.DEDICATED, free_from))
+    return tuple(kept), held
 
 
 def all_loans(world: World) -> Iterable[tuple[SeatRef, SeatLoan]]:

@@ -7,9 +7,10 @@ from itertools import count
 from typing import Any, Protocol
 
 from callctl.core.allocation import Help, HelpState, Room
+from callctl.core.experience import Experience
 from callctl.sim.draws import MASK, WORD, mixed, stream, table
 from callctl.sim.people import AWAY, BIN_S, GONE, TALK, TALKING, WAITING, WRAP, Caller, City, arrival_times
-from callctl.sim.scenario import Scenario
+from callctl.sim.scenario import NOTHING, Scenario, SimCity
 
 
 class Policy(Protocol):
@@ -29,6 +30,9 @@ class Policy(Protocol):
 
     def wait_over(self, city: City, waited_s: float, hung_up: bool) -> None:
         """A caller was answered by the own room or hung up."""
+
+    def own_talk_ended(self, city: City, seconds: float) -> None:
+        """A call of the own room is over; talk and wrap-up take `seconds` together."""
 
     def switched(self, city: City) -> None:
         """Assistance was switched on or off, or a quota changed."""
@@ -79,12 +83,10 @@ class Calls:
 
     def _prepare(self, city: City) -> None:
         spec, room = city.spec, city.room
-        room.trunks, room.threshold_s, room.target = spec.trunks, spec.threshold_s, spec.sl_target
-        room.weight, room.lends, room.peak_per_h = spec.weight, spec.supporter, spec.peak_per_h()
-        room.quota, room.release_s, room.least_reserve = spec.quota[0][1], spec.release_s, spec.reserve
-        room.aht_s = float(spec.talk["mean"]) + float(spec.wrap["mean"])
-        room.lent_aht_s = room.aht_s * self.scenario.remote.aht_factor
-        room.patience_s = max(1.0, float(spec.patience["mean"]))
+        room.trunks, room.threshold_s, room.release_s = spec.trunks, spec.threshold_s, spec.release_s
+        room.weight, room.lends, room.quota = spec.weight, spec.supporter, spec.quota[0][1]
+        room.least_reserve = spec.reserve
+        room.experience = self._known_of(spec)
         room.waiting_since = lambda place: self.waiting_since(city, place)
         room.staff += spec.staff[0][1]
         # Pooled agents have no city: nobody is kept apart.
@@ -95,6 +97,17 @@ class Calls:
         city.next_key = lambda: chance.getrandbits(64)
         city.arrivals = arrival_times(self.scenario, self.seed, spec)
         city.arrivals.reverse()
+
+    def _known_of(self, spec: SimCity) -> Experience:
+        """A city that has answered calls for years knows its handling times and its day."""
+        aht_s = float(spec.talk["mean"]) + float(spec.wrap["mean"])
+        patience_s = max(1.0, float(spec.patience["mean"]))
+        known = Experience(spec.sl_target, peak_per_h=spec.peak_per_h(), aht_s=aht_s, patience_s=patience_s)
+        known.own.known = known.lent.known = True
+        known.lent.mean_s = aht_s * self.scenario.remote.aht_factor
+        begun = spec.start != NOTHING and spec.per_h  # In the middle of a day the rate of now is known.
+        known.calls.new_forecast((spec.per_h[0] if begun else spec.peak_per_h() / 2.0) / 3600.0, 0.0)
+        return known
 
     # The clock.
 
@@ -242,6 +255,7 @@ class Calls:
         city.lines_free += 1
         del city.talks[caller]
         wrap_s = city.wrap[caller.bits >> WRAP & MASK]
+        self.policy.own_talk_ended(city, city.talk[caller.bits >> TALK & MASK] + wrap_s)
         heappush(self.events, (self.now + wrap_s, next(self.order), self._agent_ready, city))
 
     def _agent_ready(self, city: City) -> None:

@@ -3,13 +3,11 @@
 import math
 from typing import Any
 
-from callctl.core.allocation import RECOVERED, Allocation, Help, HelpState, Room
-from callctl.core.estimate import Arrivals, Patience
+from callctl.core.allocation import Allocation, Help, HelpState, Room
+from callctl.core.estimate import QUARTER_S
+from callctl.core.experience import Budget
 from callctl.sim.calls import Calls
 from callctl.sim.people import AWAY, GONE, WAITING, Caller, City
-from callctl.sim.scenario import NOTHING
-
-FORECAST_S = 900.0
 
 
 class NoHelp:
@@ -29,6 +27,9 @@ class NoHelp:
         """Nothing to decide."""
 
     def wait_over(self, city: City, waited_s: float, hung_up: bool) -> None:
+        """Nothing to learn."""
+
+    def own_talk_ended(self, city: City, seconds: float) -> None:
         """Nothing to learn."""
 
     def switched(self, city: City) -> None:
@@ -62,7 +63,7 @@ class NoHelp:
 
 
 class Sharing(NoHelp):
-    """callctl's own policy: the production allocation, told what happens and obeyed."""
+    """callctl's own policy: the production allocation and experience, told what happens and obeyed."""
 
     def __init__(self, reserve: int | None = None, protect: bool = True) -> None:
         self.reserve, self.protect = reserve, protect
@@ -75,33 +76,25 @@ class Sharing(NoHelp):
         """Build the allocation over the engine's rooms."""
         self.engine = engine
         self.allocation = self.allocation_over([city.room for city in engine.cities])
-        self.allocation.channels = {
-            (engine.by_name[assisted].room.index, city.room.index): most
-            for city in engine.cities
-            for assisted, most in city.spec.channels.items()
-        }
-        self.patience = [Patience(city.room.patience_s) for city in engine.cities]
         self.woken_at = [math.inf] * len(engine.cities)
         for city in engine.cities:
-            room = city.room
-            known = city.spec.start != NOTHING and city.spec.per_h
-            room.calls = Arrivals((city.spec.per_h[0] if known else room.peak_per_h / 2.0) / 3600.0, 0.0)
-            room.budget = RECOVERED * room.full_budget()
-            room.least_reserve = city.spec.reserve if self.reserve is None else self.reserve
-            self.allocation.rules_changed(room)
-        engine.at(FORECAST_S, self._new_quarter_hour, None)
+            for assisted, most in city.spec.channels.items():
+                self.allocation.between(engine.by_name[assisted].room, city.room).channels = most
+            city.room.least_reserve = city.spec.reserve if self.reserve is None else self.reserve
+            if not self.protect:
+                city.room.experience.budget = Budget(0.0, 1.0)  # A target of nothing is always kept.
+        self._look_at_reserves(None)
 
-    def _new_quarter_hour(self, _: None) -> None:
+    def _look_at_reserves(self, _: None) -> None:
         now = self.engine.now
         for room in self.allocation.rooms:
-            room.calls.new_forecast(room.calls.rate(now).mean, now)
-            self.allocation.rules_changed(room)
-        self.engine.at(now + FORECAST_S, self._new_quarter_hour, None)
+            self.allocation.rules_changed(room, now)
+        self.engine.at(now + QUARTER_S, self._look_at_reserves, None)
 
     def arrived(self, city: City) -> None:
         """Count the arrival where it will be needed."""
         if city.room.quota:
-            city.room.calls.arrived(self.engine.now)
+            city.room.experience.arrived(self.engine.now)
 
     def line_changed(self, city: City) -> None:
         """Cover the waiting callers of an active city; give up set-ups nobody needs any more."""
@@ -144,12 +137,16 @@ class Sharing(NoHelp):
     def wait_over(self, city: City, waited_s: float, hung_up: bool) -> None:
         """Learn how patient citizens are; book late calls of a supporting city."""
         room = city.room
-        if room.switched_on and waited_s > 0.0:
-            patience = self.patience[room.index]
-            patience.waited(waited_s, hung_up)
-            room.patience_s = patience.mean_s
-        if room.quota and self.protect:
-            self.allocation.own_call(room, hung_up or waited_s > room.sl_s, self.engine.now)
+        if hung_up:
+            room.experience.hung_up(waited_s)
+        else:
+            room.experience.answered_at_home(waited_s, self.engine.now)
+        if room.quota:
+            self.allocation.own_call(room, self.engine.now)
+
+    def own_talk_ended(self, city: City, seconds: float) -> None:
+        """Learn how long calls take."""
+        city.room.experience.own.finished(seconds)
 
     def switched(self, city: City) -> None:
         """A lever or the state of a link changed."""
@@ -174,7 +171,11 @@ class Sharing(NoHelp):
 
     def answered(self, help_: Help) -> None:
         """Book the help."""
-        self.allocation.answered(help_, self.engine.now)
+        now = self.engine.now
+        self.allocation.answered(help_, now)
+        caller = help_.caller
+        if isinstance(caller, Caller):
+            help_.assisted.experience.answered(caller.waited_s, now)
         self.line_changed(self.engine.cities[help_.assisted.index])
 
     def adopt(self, help_: Help) -> None:
@@ -182,7 +183,8 @@ class Sharing(NoHelp):
         self.allocation.adopt(help_)
 
     def talk_ended(self, help_: Help, seconds: float) -> None:
-        """The leg is free."""
+        """The leg is free; learn how long help takes."""
+        help_.supporting.experience.lent.finished(seconds)
         self.allocation.talk_ended(help_)
 
     def wrapped_up(self, help_: Help) -> None:

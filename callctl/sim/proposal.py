@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from callctl.core.recommend import SPAN_S, Demand, Recommendation, Supply, recommend
 from callctl.sim.forecast import BIN_S
-from callctl.sim.scenario import Scenario, SimCity, Steps
+from callctl.sim.scenario import Scenario, SimCity
+from callctl.sim.spec_reader import Steps
 from callctl.sim.whatif import helped
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from callctl.core.allocation import Help, HelpState
 from callctl.sim.draws import MASK, SIZE, mixed, stream
 from callctl.sim.people import TALK, TALKING, WAITING, Caller, City
-from callctl.sim.scenario import NOTHING, Scenario, Start, Steps
+from callctl.sim.scenario import NOTHING, Scenario, Start
+from callctl.sim.spec_reader import Steps
 
 if TYPE_CHECKING:
     from callctl.sim.engine import Engine

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from callctl.core.acts import Sentence
-from callctl.sim.scenario import Scenario, SimCity, Steps
+from callctl.sim.scenario import Scenario, SimCity
+from callctl.sim.spec_reader import Steps
 
 WORDS = {
     **dict.fromkeys(("on", "开启", "启动", "开启支援"), "on"),

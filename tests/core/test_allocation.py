@@ -4,7 +4,9 @@ import math
 
 import pytest
 
-from callctl.core.allocation import BREAK_S, Allocation, Help, HelpState, Room
+from callctl.core.allocation import Allocation, Help, HelpState, Room
+from callctl.core.between import BREAKER_OPEN_S, Between
+from callctl.core.experience import Experience
 from callctl.core.reasons import Why
 
 
@@ -17,7 +19,8 @@ def province(*idle: int) -> tuple[Allocation, list[Room]]:
     allocation = Allocation(rooms)
     allocation.ring_together = 1
     for room in rooms:
-        allocation.rules_changed(room)
+        room.experience.own.known = True
+        allocation.rules_changed(room, 0.0)
     return allocation, rooms
 
 
@@ -96,7 +99,8 @@ def test_dedicated_seats_go_first_and_do_not_mind_the_own_queue() -> None:
 
 def test_the_idlest_room_is_asked_and_the_ledger_breaks_ties() -> None:
     allocation, rooms = province(4, 9, 9)
-    rooms[2].helped(0.0, 3)
+    for _ in range(3):
+        rooms[2].experience.helped(0.0)
     assert [help_.supporting.index for help_ in wait(allocation, rooms[0], 1, 0.0, 30.0)] == [3]
 
 
@@ -140,12 +144,11 @@ def test_the_life_of_a_help_gives_everything_back() -> None:
 def test_a_failed_trunk_is_left_alone_then_tried_with_one_call() -> None:
     allocation, rooms = province(9)
     first, *_ = wait(allocation, rooms[0], 3, 0.0, 30.0)
-    for help_ in list(rooms[0].under_way):
-        assert allocation.failed(help_, 34.0) == 34.0 + BREAK_S
+    assert [allocation.failed(help_, 34.0) for help_ in list(rooms[0].under_way)] == [34.0, 34.0, 34.0 + BREAKER_OPEN_S]
     assert first.state is HelpState.OVER
     assert list(allocation.start(40.0)) == []
     assert allocation.why_not_lending(rooms[0], rooms[1], 40.0) is Why.BREAKER
-    (probe,) = allocation.start(34.0 + BREAK_S)
+    (probe,) = allocation.start(34.0 + BREAKER_OPEN_S)
     allocation.answered(probe, 52.0)
     rooms[0].waiting = 2
     assert len(list(allocation.start(52.0))) == 2
@@ -154,23 +157,43 @@ def test_a_failed_trunk_is_left_alone_then_tried_with_one_call() -> None:
 def test_late_calls_raise_the_reserve_until_the_budget_has_recovered() -> None:
     allocation, rooms = province(9)
     room = rooms[1]
-    room.peak_per_h, room.budget = 250.0, 2.5
-    for second in range(0, 900, 14):  # 18 of 20 agents busy with own calls.
-        room.calls.arrived(float(second))
+    room.experience = Experience(target=0.8, peak_per_h=250.0)
+    budget = room.experience.budget
+    for second in range(0, 890, 14):  # 18 of 20 agents busy with own calls.
+        room.experience.arrived(float(second))
+    budget.left = 2.5
     for _ in range(4):
-        allocation.own_call(room, True, 900.0)
-    assert room.tight
-    assert room.reserve >= 2
-    while room.tight:
-        allocation.own_call(room, False, 901.0)
+        room.experience.hung_up(30.0)
+        allocation.own_call(room, 899.0)
+    assert budget.tight
+    assert room.reserve > 2
+    while budget.tight:
+        room.experience.answered_at_home(0.0, 900.0)
+        allocation.own_call(room, 900.0)
     assert room.reserve == 1
-    assert room.budget == pytest.approx(0.1 * room.full_budget(), rel=0.02)
+    assert budget.left == pytest.approx(0.1 * budget.full, rel=0.02)
+
+
+def test_a_reserve_is_computed_once_in_five_minutes() -> None:
+    allocation, rooms = province(9)
+    room = rooms[1]
+    room.experience = Experience(peak_per_h=250.0)
+    room.experience.budget.tight = True
+    for second in range(0, 890, 14):
+        room.experience.arrived(float(second))
+    allocation.set_reserve(room, 900.0)
+    before, room.staff = room.reserve, 4
+    allocation.set_reserve(room, 1199.0)
+    assert room.reserve == before
+    allocation.set_reserve(room, 1200.0)
+    assert room.reserve != before
 
 
 def test_slow_help_needs_more_agents_to_spare() -> None:
     allocation, rooms = province(9)
-    rooms[1].lent_aht_s = 2.5 * rooms[1].aht_s
-    allocation.rules_changed(rooms[1])
+    mine = rooms[1].experience
+    mine.lent.known, mine.lent.mean_s = True, 2.5 * mine.own.mean_s
+    allocation.rules_changed(rooms[1], 0.0)
     assert rooms[1].reserve == 6
 
 
@@ -188,6 +211,8 @@ def test_a_city_that_has_lent_seats_gets_help_for_its_own_callers_at_once() -> N
     rooms[1].staff, rooms[1].switched_on = 60, True
     assert wait(allocation, rooms[1], 1, 10.0, 10.0) == []
     rooms[1].lent = 1
+    assert wait(allocation, rooms[1], 1, 10.0, 10.0) == []  # An agent at home is about to take the call.
+    rooms[1].idle = 0
     assert [help_.supporting.index for help_ in wait(allocation, rooms[1], 1, 10.0, 10.0)] == [2]
 
 
@@ -202,12 +227,35 @@ def test_no_set_up_begins_for_a_caller_answered_at_home_a_moment_ago() -> None:
 def test_the_reserve_of_a_city_that_is_helped_is_computed_when_it_rests() -> None:
     allocation, rooms = province(5)
     room = rooms[1]
-    room.peak_per_h, room.budget, room.active, room.switched_on = 300.0, 0.0, True, True
-    for _ in range(70):
-        room.calls.arrived(1.0)
-    allocation.own_call(room, True, 1.0)
-    assert (room.tight, room.reserve) == (True, 1)
+    room.active, room.switched_on = True, True
+    room.experience.calls.new_forecast(300.0 / 3600.0, 0.0)
+    room.experience.budget.tight = True
+    allocation.own_call(room, 1.0)
+    assert room.tight_reserve == 0
     room.calm_since = 0.0
     allocation.line_changed(room, 100.0)
     assert not room.active
-    assert room.reserve >= 2
+    assert room.reserve == max(2, room.tight_reserve) > 2
+
+
+def test_a_city_whose_handling_time_nobody_knows_waits_for_its_threshold() -> None:
+    allocation, rooms = province(9)
+    rooms[0].experience.own.known = False
+    assert wait(allocation, rooms[0], 30, 0.0, 19.9) == []
+    assert len(wait(allocation, rooms[0], 30, 0.0, 20.0)) == 5
+    assert rooms[0].active_why == (Why.WAITED, 20.0)
+
+
+def test_callers_whom_idle_agents_are_about_to_take_predict_no_wait() -> None:
+    allocation, rooms = province(9)
+    rooms[0].idle = 3
+    assert wait(allocation, rooms[0], 3, 0.0, 0.0) == []
+    assert len(wait(allocation, rooms[0], 8, 0.0, 0.0)) == 5
+
+
+def test_a_pair_lends_no_more_than_its_event_and_its_trunk_carry() -> None:
+    for between, why in ((Between(seats=2), Why.QUOTA), (Between(channels=2), Why.TRUNK_FULL)):
+        allocation, rooms = province(9)
+        allocation._make_pair = lambda assisted, supporting, between=between: between  # type: ignore[misc]
+        assert len(wait(allocation, rooms[0], 3, 0.0, 30.0)) == 2
+        assert allocation.why_not_lending(rooms[0], rooms[1], 30.0) is why

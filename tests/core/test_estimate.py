@@ -54,10 +54,19 @@ def test_patience_is_found_although_most_callers_are_answered_before_they_hang_u
 
 
 def test_handling_time_moves_a_fifth_per_twenty_calls() -> None:
-    handling = estimate.HandlingTime(mean_s=240.0)
+    handling = estimate.HandlingTime(mean_s=240.0, known=True)
     for _ in range(20):
         handling.finished(340.0)
     assert handling.mean_s == pytest.approx(260.0)
+
+
+def test_the_first_twenty_calls_take_the_place_of_a_guessed_handling_time() -> None:
+    handling = estimate.HandlingTime(mean_s=240.0)
+    for _ in range(19):
+        handling.finished(340.0)
+    assert (handling.known, handling.mean_s) == (False, 240.0)
+    handling.finished(340.0)
+    assert (handling.known, handling.mean_s) == (True, pytest.approx(340.0))
 
 
 def test_surge_is_seen_within_three_minutes_and_an_ordinary_hour_is_none() -> None:

@@ -1,5 +1,7 @@
 """How facts change the picture of a city."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +126,17 @@ def test_the_old_picture_is_never_changed(stream: tuple[Fact, ...]) -> None:
     before = repr(start)
     fold(start, stream)
     assert repr(start) == before
+
+
+@given(streams)
+@quick
+def test_seats_counted_by_what_changed_are_those_counted_anew(stream: tuple[Fact, ...]) -> None:
+    world = fold(unseen(PROVINCE), [reading()])
+    for fact in stream:
+        assert world.cities["nanjing"].tally
+        world = fold(world, [fact])
+    view = world.cities["nanjing"]
+    assert view.tally == replace(view).tally
 
 
 def test_a_returned_caller_stands_in_front_of_all_who_were_never_answered() -> None:

@@ -1,10 +1,11 @@
-"""The first policy, one situation at a time."""
+"""The sharing plan, one situation at a time."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Recall
 from callctl.core.events import (
     CallAnswered,
+    CallEnded,
     CallLeftQueue,
     CallRinging,
     CallWaiting,
@@ -30,7 +31,7 @@ from callctl.core.events import (
 from callctl.core.fold import fold
 from callctl.core.model import Pair, Province, QueueRules, SeatRef, SlotRef
 from callctl.core.plan import Plan
-from callctl.core.reasons import Why
+from callctl.core.reasons import Did, Why
 from callctl.core.world import unseen
 from tests.core.pictures import Picture
 from tests.provinces import a_province, wish
@@ -446,3 +447,184 @@ def test_a_seat_is_lent_only_after_its_older_loan_is_gone() -> None:
     d.hear(LoanChanged("xuzhou", d.now, "13001", "wuxi", 5, lent=False))
     [order] = d.picture.orders(made)
     assert isinstance(order, Lend)
+
+
+# Predicted waits, reasons, late binding -------------------------------------------------------------------------------
+
+
+def measured(d: Day, city: str = "nanjing", talked_s: float = 230.0) -> None:
+    """Twenty calls: the city's handling time is known, 240 s with the wrap-up. The agents are free again."""
+    seat = HomeSeat(d.picture.province.cities[city].seats[0].id)
+    d.hear(*(CallEnded(city, d.now - 100, f"{city}-0.{n}", seat, talked_s) for n in range(20)))
+
+
+def test_a_predicted_wait_makes_a_city_active_before_anybody_has_waited() -> None:
+    d = day()
+    measured(d)
+    d.hear(SeatChanged("nanjing", d.now, "11001", SeatState.BUSY))
+    d.calls(1, waited_s=0)
+    made = d.plan()
+    assert made.active == {"nanjing"}
+    assert len(made.loans) == 1
+    [decision] = made.decisions["nanjing"]
+    assert decision.words_zh == "启动支援：预计等候 343 秒 ≥ 20 秒"
+    assert decision.words_en == "activated: predicted wait 343 s ≥ 20 s"
+
+
+def test_a_caller_for_whom_an_agent_is_idle_predicts_no_wait() -> None:
+    d = day()
+    measured(d)
+    d.calls(1, waited_s=0)
+    assert d.plan().active == frozenset()
+
+
+def test_the_waited_threshold_is_given_as_the_reason_and_shown_as_long_as_the_city_is_active() -> None:
+    d = day(cities=2)
+    d.calls(1, waited_s=31)
+    first = d.plan().decisions["nanjing"]
+    assert first[0].words_zh == "启动支援：已等候 31 秒 ≥ 20 秒"
+    d.calls(1)
+    assert d.later(100).decisions["nanjing"] == first
+
+
+def test_a_seat_that_comes_back_says_why() -> None:
+    d = day(cities=2)
+    d.calls(3)
+    d.plan()
+    d.calls(1, "wuxi", waited_s=0)
+    d.plan()
+    d.later(10)
+    told = d.later(11).decisions["wuxi"]
+    assert {each.words_en.split(": ")[1] for each in told} == {"the supporting city is short itself"}
+    assert {each.seat for each in told} == {"12001", "12002", "12003"}
+    assert "wuxi" not in d.later(61).decisions
+
+
+def test_the_end_of_assistance_says_why() -> None:
+    d = day(cities=2)
+    d.calls(1)
+    d.plan()
+    d.picture.wishes = wish("nanjing", on=False)
+    made = d.plan()
+    assert [(each.did, each.why) for each in made.decisions["nanjing"]] == [(Did.RESTED, Why.SWITCHED_OFF)]
+    assert [(each.did, each.why) for each in made.decisions["wuxi"]] == [(Did.SEAT_BACK, Why.SWITCHED_OFF)]
+
+
+def two_in_need(xuzhou: int = 1) -> Day:
+    d = day(cities=3, rules={"wuxi": {"shared": 0, "kept": 1}, "xuzhou": {"shared": xuzhou, "reserve": 0}})
+    d.picture.wishes = wish("nanjing", "wuxi")
+    return d
+
+
+def answer(d: Day, call: str, seat: str) -> None:
+    home = call.partition("-")[0]
+    by, slot = LentSeat(seat, home), SlotRef("xuzhou", 1)
+    d.hear(CallRinging("xuzhou", d.now, call, by), CallRinging(home, d.now, call, slot))
+    d.hear(CallAnswered("xuzhou", d.now, call, by, 1.0), CallAnswered(home, d.now, call, slot, 1.0))
+
+
+def test_a_freed_seat_goes_to_whoever_is_then_first_also_of_another_city() -> None:
+    d = two_in_need()
+    [call] = d.calls(1, "nanjing", waited_s=60)
+    [seat] = d.lent(d.plan(), "xuzhou")
+    answer(d, call, seat)
+    d.calls(1, "nanjing", waited_s=30)
+    d.calls(1, "wuxi", waited_s=50)
+    assert d.plan().loans == {SeatRef("xuzhou", seat): "nanjing"}  # A call in progress is not touched.
+    d.hear(CallEnded("xuzhou", d.now, call, LentSeat(seat, "nanjing"), 9.0))
+    d.hear(CallEnded("nanjing", d.now, call, SlotRef("xuzhou", 1), 9.0))
+    assert d.plan().loans == {SeatRef("xuzhou", seat): "nanjing"}  # Nor the rest after it.
+    made = d.later(11)
+    assert made.loans == {SeatRef("xuzhou", seat): "wuxi"}
+    assert [each.did for each in made.decisions["xuzhou"]] == [Did.SEAT_MOVED]
+
+
+def test_a_moved_seat_stays_for_a_moment_and_a_seat_at_home_is_preferred_to_moving() -> None:
+    d = two_in_need()
+    [call] = d.calls(1, "nanjing", waited_s=60)
+    assert len(d.plan().loans) == 1
+    d.hear(CallLeftQueue("nanjing", d.now, call, Outcome.ABANDONED))
+    d.calls(1, "wuxi", waited_s=40)
+    assert set(d.plan().loans.values()) == {"wuxi"}
+    d.calls(1, "nanjing", waited_s=90)  # More urgent, but the seat came only now.
+    assert set(d.later(1).loans.values()) == {"wuxi"}
+    assert set(d.later(5).loans.values()) == {"nanjing"}
+    e = two_in_need(xuzhou=2)
+    e.calls(1, "nanjing", waited_s=60)
+    e.plan()
+    e.calls(1, "wuxi", waited_s=90)
+    assert sorted(e.plan().loans.values()) == ["nanjing", "wuxi"]
+
+
+def test_free_lent_seats_stay_where_they_are_with_their_slots_open_while_nobody_needs_them() -> None:
+    d = two_in_need(xuzhou=3)
+    calls = d.calls(3, "nanjing", waited_s=60)
+    d.plan()
+    d.hear(*(CallLeftQueue("nanjing", d.now, call, Outcome.ABANDONED) for call in calls))
+    made = d.later(30)
+    assert list(made.loans.values()) == ["nanjing"] * 3
+    assert made.open_slots == {Pair("nanjing", "xuzhou"): 3}
+
+
+def test_a_seat_paused_in_mid_talk_does_not_free_its_quota() -> None:
+    d = day(cities=2, rules={"wuxi": {"shared": 4, "quota": 1}})
+    [call, _] = d.calls(2)
+    [seat] = d.lent(d.plan(), "wuxi")
+    by = LentSeat(seat, "nanjing")
+    d.hear(CallRinging("wuxi", d.now, call, by), CallAnswered("wuxi", d.now, call, by, 1.0))
+    d.hear(SeatReadied("wuxi", d.now, seat, False))
+    made = d.plan()
+    assert d.lent(made, "wuxi") == [seat]
+    assert d.whys(made) == {Why.QUOTA}
+
+
+def test_agents_who_have_not_read_a_citys_scripts_are_not_lent_to_it() -> None:
+    d = day(cities=2, rules={"wuxi": {"shared": 2, "reserve": 0}})
+    d.picture.world = replace(d.picture.world, unbriefed={"nanjing": frozenset({SeatRef("wuxi", "12001")})})
+    d.calls(2)
+    made = d.plan()
+    assert (d.lent(made, "wuxi"), d.whys(made)) == (["12002"], {Why.UNBRIEFED})
+    everybody = frozenset({SeatRef("wuxi", "12001"), SeatRef("wuxi", "12002")})
+    d.picture.world = replace(d.picture.world, unbriefed={"nanjing": everybody})
+    made = d.plan()
+    assert (made.loans, d.whys(made)) == ({}, {Why.UNBRIEFED})
+    d.picture.world = replace(d.picture.world, unbriefed={"wuxi": everybody})
+    assert d.lent(d.plan(), "wuxi") == ["12001", "12002"]
+
+
+def late_calls(d: Day, number: int) -> None:
+    seat = d.picture.province.cities["wuxi"].seats[0].id
+    for n in range(number):
+        d.hear(CallAnswered("wuxi", d.now, f"wuxi-0.{n}", HomeSeat(seat), 60.0))
+        d.hear(CallEnded("wuxi", d.now, f"wuxi-0.{n}", HomeSeat(seat), 230.0))
+
+
+def test_a_city_whose_own_callers_were_late_keeps_more_agents_home_until_it_has_recovered() -> None:
+    d = day(cities=2, rules={"wuxi": {"shared": 12}})
+    d.calls(8)
+    assert len(d.plan().loans) == 8
+    e = day(cities=2, rules={"wuxi": {"shared": 12, "quota": 12}})
+    late_calls(e, 40)
+    for n in range(100):  # Nine agents' worth of own calls.
+        e.hear(CallWaiting("wuxi", e.now, WaitingCall(f"wuxi-3.{n}", "1", e.now)))
+        e.hear(CallLeftQueue("wuxi", e.now, f"wuxi-3.{n}", Outcome.LEFT))
+    e.picture.now += 900
+    e.hear(*(e.read(code) for code in e.province.cities))
+    e.calls(12)
+    made = e.plan()
+    room_keeps = 12 - len(e.lent(made, "wuxi"))
+    assert e.picture.world.cities["wuxi"].experience.budget.tight
+    assert room_keeps >= 2
+    assert e.whys(made) == {Why.RESERVE}
+    assert made.memory.reserves["wuxi"][0] == room_keeps
+    # The room chain is not asked again with every plan.
+    assert e.later(60).memory.reserves == made.memory.reserves
+
+
+def test_help_goes_round_where_cities_have_equally_many_to_spare() -> None:
+    d = day(cities=3)
+    for n in range(5):
+        d.hear(CallAnswered("wuxi", d.now, f"nanjing-0.{n}", LentSeat("12001", "nanjing"), 1.0))
+        d.hear(CallEnded("wuxi", d.now - 50, f"nanjing-0.{n}", LentSeat("12001", "nanjing"), 1.0))
+    d.calls(1)
+    assert len(d.lent(d.plan(), "xuzhou")) == 1

@@ -9,6 +9,7 @@ import pytest
 
 from callctl.core import erlang
 from callctl.core.allocation import Allocation, Room
+from callctl.core.reasons import Why
 from callctl.sim.engine import Engine
 from callctl.sim.policies import NoHelp, Sharing
 from callctl.sim.scenario import Scenario, scenario_from
@@ -135,6 +136,18 @@ def test_a_room_with_reserve_and_quota_as_the_room_chain(n: int, load: float, qu
     agrees(got["sl"], truth.sl, slack=0.008)  # The formula takes those in front to be patient, and the caller too.
 
 
+class BlindRoom(Room):
+    """Lends whatever is idle, although it is helped itself and its own callers wait."""
+
+    __slots__ = ()
+
+    def bar(self) -> Why | None:
+        return Why.SEATS_BUSY if self.idle <= 0 else None
+
+    def spare(self) -> int:
+        return max(0, self.idle)
+
+
 class TwoWay(Allocation):
     """Blind sharing in both directions at any time: what the literature warns of."""
 
@@ -143,15 +156,11 @@ class TwoWay(Allocation):
         self._appetite(room)
         self.seats_changed(room)
 
-    def seats_changed(self, room: Room) -> None:
-        if room.idle > 0:
-            self.open[room.index] = room
-        else:
-            self.open.pop(room.index, None)
-
 
 class Blind(Sharing):
     def allocation_over(self, rooms: list[Room]) -> Allocation:
+        for room in rooms:
+            room.__class__ = BlindRoom
         return TwoWay(rooms)
 
 
