@@ -8,6 +8,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from callctl.province import ProvinceError, read_province
+from callctl.settings import SettingsError, read_settings
 from callctl.sim.outcome import Outcome
 from callctl.sim.page import as_page
 from callctl.sim.replicate import replicate, seeds_of
@@ -74,10 +76,19 @@ def simulate(
         print(as_table(runs))
     if html is not None:
         try:
-            html.write_text(as_page(read, runs, policy.value), "utf-8")
+            html.write_text(as_page(read, runs, policy.value, _city_names()), "utf-8")
         except OSError as error:
             _fail(f"{html}: cannot be written: {error.strerror}")
         print(f"{html}: written", file=sys.stderr)
+
+
+def _city_names() -> dict[str, str]:
+    """What people call the cities whose codes a scenario uses; nothing where no province is set up."""
+    try:
+        province = read_province(read_settings().province_dir)
+    except (ProvinceError, SettingsError):
+        return {}
+    return {city.code: city.name_zh for city in province.cities.values()}
 
 
 def _with_progress(read: Scenario, names: list[str], seeds: int, processes: int | None) -> dict[str, list[Outcome]]:

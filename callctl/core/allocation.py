@@ -413,4 +413,4 @@ def _own_reserve(room: Room, now: float) -> int:
     mine = room.experience
     load = math.ceil(2.0 * mine.calls.rate(now).mean * mine.own.mean_s) / 2.0
     times = (round(mine.own.mean_s), round(mine.lent_aht_s), round(mine.patience.mean_s, -1), mine.sl_s)
-    return _known_reserve(room.staff, load, min(room.quota, room.staff), mine.budget.target, *times)
+    return _known_reserve(room.staff, load, min(room.quota, room.staff), mine.budget.target, *times, room.tight_reserve)

@@ -269,22 +269,38 @@ def _served_in_room(n: int, most: int, own: float, lent: float, tau_s: float) ->
 
 
 def reserve_for(
-    n: int, load: float, quota: int, target: float, aht_s: float, foreign_aht_s: float, patience_s: float, tau_s: float
+    n: int,
+    load: float,
+    quota: int,
+    target: float,
+    aht_s: float,
+    foreign_aht_s: float,
+    patience_s: float,
+    tau_s: float,
+    guess: int = 1,
 ) -> int:
-    """The fewest agents to keep idle so that own callers keep their service level although all the rest is lent."""
-    if room_chain(n, load, 0, 0, aht_s, foreign_aht_s, patience_s, tau_s).sl < target:
-        return n  # Not even alone: everybody is needed at home.
-    low, high = 0, 1
-    while high < n and room_chain(n, load, quota, high, aht_s, foreign_aht_s, patience_s, tau_s).sl < target:
-        low, high = high + 1, 2 * high
-    high = min(high, n)
-    while low < high:
+    """The fewest agents to keep idle so that own callers keep their service level although all the rest is lent.
+
+    `guess` only saves time: where the answer is near it, three chains are enough. n where not even all would do.
+    """
+
+    def enough(r: int, lent: int = quota) -> bool:
+        return room_chain(n, load, lent, r, aht_s, foreign_aht_s, patience_s, tau_s).sl >= target
+
+    low, high, step = -1, max(0, min(guess, n)), 1  # Not enough, enough.
+    if high < n and not enough(high):
+        if not enough(0, 0):
+            return n  # Not even alone: everybody is needed at home.
+        while high < n and (low == -1 or not enough(high)):
+            low, high, step = high, min(n, high + step), 2 * step
+    else:
+        while high > 0 and enough(max(0, high - step)):
+            high, step = max(0, high - step), 2 * step
+        low = max(-1, high - step)
+    while high - low > 1:
         middle = (low + high) // 2
-        if room_chain(n, load, quota, middle, aht_s, foreign_aht_s, patience_s, tau_s).sl >= target:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 def load_after_steps(calls_per_h: Iterable[float], bin_s: float, aht_s: float, start: float = 0.0) -> list[float]:
