@@ -8,6 +8,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from callctl.province import ProvinceError, read_province
+from callctl.settings import SettingsError, read_settings
 from callctl.sim.founding import with_fixed_wrap_up
 from callctl.sim.full import FULL
 from callctl.sim.outcome import Outcome
@@ -93,10 +95,19 @@ def simulate(
         print(as_table(runs))
     if html is not None:
         try:
-            html.write_text(as_page(read, runs, asked), "utf-8")
+            html.write_text(as_page(read, runs, asked, _city_names()), "utf-8")
         except OSError as error:
             _fail(f"{html}: cannot be written: {error.strerror}")
         print(f"{html}: written", file=sys.stderr)
+
+
+def _city_names() -> dict[str, str]:
+    """What people call the cities whose codes a scenario uses; nothing where no province is set up."""
+    try:
+        province = read_province(read_settings().province_dir)
+    except (ProvinceError, SettingsError):
+        return {}
+    return {city.code: city.name_zh for city in province.cities.values()}
 
 
 def _with_progress(read: Scenario, names: list[str], seeds: int, processes: int | None) -> dict[str, list[Outcome]]:

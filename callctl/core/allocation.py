@@ -169,11 +169,15 @@ class Allocation:
             if room.calm_since == math.inf:
                 room.calm_since = now
             if room.active and now >= room.calm_since + room.release_s:
-                room.active = False
+                self._rest(room, now)
         if room.active and not room.switched_on:
-            room.active = False
+            self._rest(room, now)
         self._appetite(room)
         self.seats_changed(room)
+
+    def _rest(self, room: Room, now: float) -> None:
+        room.active = False
+        self.set_reserve(room, now)  # It may lend again: with the reserve of now, not of the time before its own surge.
 
     def _appetite(self, room: Room) -> None:
         if room.active and room.known and room.waiting > len(room.under_way):
@@ -187,6 +191,8 @@ class Allocation:
         waited_s = now - room.waiting_since(0)
         if waited_s >= room.threshold_s:
             return Why.WAITED, waited_s
+        if room.lent > 0 and room.waiting > room.idle:
+            return Why.AGENTS_AWAY, waited_s  # Nobody is worse off for having helped.
         experience, ahead = room.experience, room.waiting - max(0, room.idle)
         if experience.own.known and ahead > 0:  # Agents idle at this moment take the first ones.
             predicted_s = wait_qla(ahead, max(0, room.staff), experience.own.mean_s, experience.patience.mean_s)
@@ -227,7 +233,8 @@ class Allocation:
         """The agents to keep idle: few, more where help is slow; by the room's own load while its budget is used up."""
         experience = room.experience
         if experience.budget.tight:
-            if now - room.reviewed_at >= REVIEW_S:
+            # Whoever is helped lends nothing; its reserve is computed when it rests.
+            if now - room.reviewed_at >= REVIEW_S and not room.active:
                 room.reviewed_at, room.tight_reserve = now, _own_reserve(room, now)
             room.reserve = max(room.least_reserve, 2, room.tight_reserve)
         else:
@@ -240,7 +247,9 @@ class Allocation:
         """Every set-up that should begin now: the fair line of all assisted cities, the best supporter for each."""
         if not self.hungry or not self.open:
             return
-        line = [(self._turn(room, now), room.index, room) for room in self.hungry.values()]
+        # A caller may have been answered at home a moment ago, and the owner tells of the seat before it tells of the line.
+        hungry = [room for room in self.hungry.values() if room.waiting > len(room.under_way)]
+        line = [(self._turn(room, now), room.index, room) for room in hungry]
         heapq.heapify(line)
         givers: dict[int, list[_Giver]] = {}
         while line:
@@ -289,7 +298,10 @@ class Allocation:
 
     def _begin(self, assisted: Room, supporting: Room) -> Help:
         nearness, dedicated, spare = supporting.pool(assisted)
-        seats = max(1, min(self.ring_together, (spare + 1) // 2, supporting.quota - supporting.lent))
+        # Only seats that no other caller needs ring together: where help is short, each rings for a caller of its own.
+        callers = max(1, assisted.waiting - len(assisted.under_way))
+        free = min(spare, supporting.quota - supporting.lent)
+        seats = max(1, min(self.ring_together, (spare + 1) // 2, free // callers))
         help_ = Help(assisted, supporting, dedicated, seats, nearness)
         assisted.under_way.append(help_)
         assisted.legs += 1
@@ -325,6 +337,13 @@ class Allocation:
         pair.health = PairHealth(pair.health.failures + 1, now)
         self.given_up(help_)
         return now if let_through(pair.health, now) else now + BREAKER_OPEN_S
+
+    def adopt(self, help_: Help) -> None:
+        """A talk that goes on from before: the seat is lent and the legs are taken, whoever decided it."""
+        self.between(help_.assisted, help_.supporting).carried += 1
+        help_.assisted.legs += 1
+        help_.supporting.legs += 1
+        self._reserve(help_, help_.seats)
 
     def answered(self, help_: Help, now: float) -> None:
         """The lent agent answered and has the caller who was first. The owner lowers `waiting` and calls line_changed."""
@@ -394,4 +413,4 @@ def _own_reserve(room: Room, now: float) -> int:
     mine = room.experience
     load = math.ceil(2.0 * mine.calls.rate(now).mean * mine.own.mean_s) / 2.0
     times = (round(mine.own.mean_s), round(mine.lent_aht_s), round(mine.patience.mean_s, -1), mine.sl_s)
-    return _known_reserve(room.staff, load, min(room.quota, room.staff), mine.budget.target, *times)
+    return _known_reserve(room.staff, load, min(room.quota, room.staff), mine.budget.target, *times, room.tight_reserve)

@@ -65,8 +65,9 @@ def erlang_c(n: int, calls_per_h: float, aht_s: float, tau_s: float) -> Waiting:
 def erlang_a(n: int, calls_per_h: float, aht_s: float, patience_s: float, tau_s: float) -> Waiting:
     """M/M/n+M (Palm; Garnett, Mandelbaum & Reiman 2002): exponential patience."""
     lam, mu, theta = calls_per_h / HOUR, 1.0 / aht_s, 1.0 / patience_s
-    if lam <= 0.0:
-        return Waiting(0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+    blocked = erlang_b(n, lam / mu)
+    if blocked < 1e-250:  # Nobody ever meets a full room; beyond, the numbers of a computer end.
+        return Waiting(0.0, 0.0, 0.0, 0.0, lam / mu / n, 1.0)
     # log of the weight of "n + i in the system" against "n in the system".
     logs = [0.0]
     peak = 0.0
@@ -76,7 +77,7 @@ def erlang_a(n: int, calls_per_h: float, aht_s: float, patience_s: float, tau_s:
     scaled = [math.exp(x - peak) for x in logs]
     full = math.exp(-peak)  # The weight of "n in the system" on this scale.
     above = sum(scaled)
-    total = full / erlang_b(n, lam / mu) - full + above
+    total = full / blocked - full + above
     queue = sum(i * w for i, w in enumerate(scaled)) / total
     p_abandon = theta * queue / lam
     served_late_s = _served_within(n, lam, mu, theta, tau_s, peak) / total
@@ -205,60 +206,47 @@ def room_chain(
 
 
 def _room_levels(n: int, floor: int, most: int, lam: float, own: float, lent: float, theta: float) -> list[list[float]]:
-    """Unnormalised weights [calls - floor][lent]; matrix-analytic, and all matrices are triangular: cheap."""
+    """Unnormalised weights [calls - floor][lent].
+
+    Above `floor` a lent seat that comes back is not lent again, so the number lent only falls there: each number's column
+    is a birth-and-death chain fed by the column of one more, solved from the fullest room downwards. Cost: levels x quota.
+    """
     top, tail = n + 1, 1.0
     while tail > 1e-9 and top < n + 400:
         tail *= lam / (n * min(own, lent) + (top - n) * theta)
         top += 1
-    size = most + 1
-
-    # ups[i] carries level i to level i + 1: level above = level times matrix (lower triangular, row by row).
-    ups: list[list[list[float]]] = []
-    folded = [[0.0] * size for _ in range(size)]
-    foreign = [m * lent for m in range(size)] + [0.0]
-    for calls in range(top, floor, -1):
-        served, queue = min(calls, n), max(0, calls - n)
-        same = [max(0, served - m) * own + queue * theta for m in range(size)]
-        arriving = lam if calls < top else 0.0
-        for m in range(size):
-            folded[m] = [-x for x in folded[m]]
-            folded[m][m] += arriving + same[m] + foreign[m]
-        up = _scaled_inverse_lower(folded, lam)
-        ups.append(up)
-        folded = []
-        for m, row in enumerate(up):
-            line = [row[b] * same[b] + row[b + 1] * foreign[b + 1] for b in range(m)]
-            line.append(row[m] * same[m])
-            folded.append(line + [0.0] * (most - m))
-    ups.reverse()
-    # The lowest level: an own call ends, more than r are idle, one more seat is lent at once (m grows only here).
-    base_level = [0.0] * size
-    base_level[most] = 1.0
-    for m in range(most, 0, -1):
-        inflow = sum(base_level[a] * folded[a][m] for a in range(m, size))
-        out = lam + ((floor - m) * own if m < most else 0.0)
-        base_level[m - 1] = max(0.0, base_level[m] * out - inflow) / ((floor - m + 1) * own)
-    levels = [base_level]
-    for up in ups:
-        last = levels[-1]
-        levels.append([sum(last[a] * up[a][b] for a in range(b, size)) for b in range(size)])
+    height = top - floor
+    levels = [[0.0] * (most + 1) for _ in range(height + 1)]
+    fed = [0.0] * (height + 2)  # Weights of the column of one more lent seat.
+    base = 1.0
+    for m in range(most, -1, -1):
+        down = [max(0, min(floor + i, n) - m) * own + max(0, floor + i - n) * theta for i in range(height + 1)]
+        column = _column(base, down, [(m + 1) * lent * weight for weight in fed], lam, m * lent)
+        for i, weight in enumerate(column):
+            levels[i][m] = weight
+        if m:
+            # At the floor: an own call ends, more than r are idle, one more seat is lent at once (m grows only here).
+            inflow = column[1] * down[1] + fed[1] * (m + 1) * lent
+            out = lam + ((floor - m) * own if m < most else 0.0)
+            base = max(0.0, base * out - inflow) / ((floor - m + 1) * own)
+        fed = [*column, 0.0]
     return levels
 
 
-def _scaled_inverse_lower(block: list[list[float]], factor: float) -> list[list[float]]:
-    """`factor` times the inverse of a lower triangular matrix."""
-    size = len(block)
-    inverse = [[0.0] * size for _ in range(size)]
-    for row in range(size):
-        line, into, pivot = block[row], inverse[row], block[row][row]
-        for k in range(row):
-            weight = line[k] / pivot
-            if weight:
-                above = inverse[k]
-                for col in range(k + 1):
-                    into[col] -= weight * above[col]
-        into[row] = factor / pivot
-    return inverse
+def _column(base: float, down: list[float], inflow: list[float], lam: float, back: float) -> list[float]:
+    """One column of the chain from its lowest weight: x[i] = fixed[i] + share[i] * x[i - 1], found from the top."""
+    top = len(down) - 1
+    fixed, share = [0.0] * (top + 1), [0.0] * (top + 1)
+    for i in range(top, 0, -1):
+        out, more = down[i] + back + (lam if i < top else 0.0), inflow[i + 1]
+        if i < top:
+            out -= down[i + 1] * share[i + 1]
+            more += down[i + 1] * fixed[i + 1]
+        fixed[i], share[i] = more / out, lam / out
+    column = [base]
+    for i in range(1, top + 1):
+        column.append(fixed[i] + share[i] * column[-1])
+    return column
 
 
 def _served_in_room(n: int, most: int, own: float, lent: float, tau_s: float) -> list[list[float]]:
@@ -281,20 +269,38 @@ def _served_in_room(n: int, most: int, own: float, lent: float, tau_s: float) ->
 
 
 def reserve_for(
-    n: int, load: float, quota: int, target: float, aht_s: float, foreign_aht_s: float, patience_s: float, tau_s: float
+    n: int,
+    load: float,
+    quota: int,
+    target: float,
+    aht_s: float,
+    foreign_aht_s: float,
+    patience_s: float,
+    tau_s: float,
+    guess: int = 1,
 ) -> int:
-    """The fewest agents to keep idle so that own callers keep their service level although all the rest is lent."""
-    low, high = 0, 1
-    while high < n and room_chain(n, load, quota, high, aht_s, foreign_aht_s, patience_s, tau_s).sl < target:
-        low, high = high + 1, 2 * high
-    high = min(high, n)
-    while low < high:
+    """The fewest agents to keep idle so that own callers keep their service level although all the rest is lent.
+
+    `guess` only saves time: where the answer is near it, three chains are enough. n where not even all would do.
+    """
+
+    def enough(r: int, lent: int = quota) -> bool:
+        return room_chain(n, load, lent, r, aht_s, foreign_aht_s, patience_s, tau_s).sl >= target
+
+    low, high, step = -1, max(0, min(guess, n)), 1  # Not enough, enough.
+    if high < n and not enough(high):
+        if not enough(0, 0):
+            return n  # Not even alone: everybody is needed at home.
+        while high < n and (low == -1 or not enough(high)):
+            low, high, step = high, min(n, high + step), 2 * step
+    else:
+        while high > 0 and enough(max(0, high - step)):
+            high, step = max(0, high - step), 2 * step
+        low = max(-1, high - step)
+    while high - low > 1:
         middle = (low + high) // 2
-        if room_chain(n, load, quota, middle, aht_s, foreign_aht_s, patience_s, tau_s).sl >= target:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 def load_after_steps(calls_per_h: Iterable[float], bin_s: float, aht_s: float, start: float = 0.0) -> list[float]:

@@ -31,6 +31,7 @@ class Why(enum.Enum):
     # Why something was done.
     WAITED = "waited"
     PREDICTED = "predicted"
+    AGENTS_AWAY = "agents_away"
     ADOPTED = "adopted"
     CALM = "calm"
     SHORT = "short"
@@ -62,6 +63,7 @@ WORDS: dict[Why, tuple[str, str]] = {
     Why.UNDER_WAY: ("正在安排座席", "seats are being arranged"),
     Why.WAITED: ("已等候", "waited"),
     Why.PREDICTED: ("预计等候", "predicted wait"),
+    Why.AGENTS_AWAY: ("本市座席在外支援", "own agents are away helping"),
     Why.ADOPTED: ("控制器重启前已在支援", "was being helped when the controller started"),
     Why.CALM: ("队列已空一段时间", "the queue has been empty for a while"),
     Why.SHORT: ("支援市自己缺人", "the supporting city is short itself"),

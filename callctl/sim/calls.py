@@ -10,7 +10,7 @@ from callctl.core.allocation import Help, HelpState, Room
 from callctl.core.experience import Experience
 from callctl.sim.draws import MASK, WORD, mixed, table
 from callctl.sim.people import AWAY, BIN_S, GONE, TALK, TALKING, WAITING, WRAP, Caller, City
-from callctl.sim.scenario import Scenario, SimCity
+from callctl.sim.scenario import NOTHING, Scenario, SimCity
 
 
 class Policy(Protocol):
@@ -42,6 +42,9 @@ class Policy(Protocol):
 
     def unanswered(self, help_: Help) -> None:
         """A set-up rang and nobody answered."""
+
+    def adopt(self, help_: Help) -> None:
+        """A lent talk that was there before the run began."""
 
     def answered(self, help_: Help) -> None:
         """The lent agent has the caller; the queue is one shorter already."""
@@ -80,12 +83,16 @@ class Calls:
 
     def _prepare(self, city: City) -> None:
         spec, room = city.spec, city.room
-        room.trunks, room.threshold_s = spec.trunks, spec.threshold_s
+        room.trunks, room.threshold_s, room.release_s = spec.trunks, spec.threshold_s, spec.release_s
         room.weight, room.lends, room.quota = spec.weight, spec.supporter, spec.quota[0][1]
+        room.least_reserve = spec.reserve
         room.experience = self._known_of(spec)
         room.waiting_since = lambda place: self.waiting_since(city, place)
         room.staff += spec.staff[0][1]
-        room.idle += spec.staff[0][1]
+        # Pooled agents have no city: nobody is kept apart.
+        dedicated = 0 if self.pooled else min(spec.dedicated, spec.staff[0][1])
+        room.dedicated += dedicated
+        room.idle += spec.staff[0][1] - dedicated
         city.draw(self.scenario, self.seed)
 
     def _known_of(self, spec: SimCity) -> Experience:
@@ -95,7 +102,8 @@ class Calls:
         known = Experience(spec.sl_target, peak_per_h=spec.peak_per_h(), aht_s=aht_s, patience_s=patience_s)
         known.own.known = known.lent.known = True
         known.lent.mean_s = aht_s * self.scenario.remote.aht_factor
-        known.calls.new_forecast(spec.peak_per_h() / 3600.0 / 2.0, 0.0)
+        begun = spec.start != NOTHING and spec.per_h  # In the middle of a day the rate of now is known.
+        known.calls.new_forecast((spec.per_h[0] if begun else spec.peak_per_h() / 2.0) / 3600.0, 0.0)
         return known
 
     # The clock.

@@ -48,15 +48,26 @@ def _weibull(spec: Mapping[str, Any]) -> Callable[[float], float]:
     return lambda u: scale * (-math.log1p(-u)) ** (1.0 / shape)
 
 
-def _by_bisection(cdf: Callable[[float], float], mean: float) -> Callable[[float], float]:
+def _solved(cdf: Callable[[float], float], pdf: Callable[[float], float]) -> Callable[[float], float]:
+    """Quantiles asked for in rising order: Newton from the one before, halving where a step leaves the bracket."""
+    found = 0.0
+
     def quantile(u: float) -> float:
-        low, high = 0.0, mean
+        nonlocal found
+        low, high = found, max(1.0, 2.0 * found)
         while cdf(high) < u:
             low, high = high, high * 2.0
-        for _ in range(40):
-            middle = (low + high) / 2.0
-            low, high = (middle, high) if cdf(middle) < u else (low, middle)
-        return (low + high) / 2.0
+        x = low
+        for _ in range(60):
+            error, slope = cdf(x) - u, pdf(x)
+            low, high = (x, high) if error < 0.0 else (low, x)
+            step = x - error / slope if slope > 0.0 else high
+            step = step if low < step < high else (low + high) / 2.0
+            if abs(step - x) <= 1e-12 * step:
+                break
+            x = step
+        found = step
+        return step
 
     return quantile
 
@@ -71,13 +82,19 @@ def _erlang(spec: Mapping[str, Any]) -> Callable[[float], float]:
             total += term
         return 1.0 - math.exp(-rate) * total
 
-    return _by_bisection(cdf, mean)
+    def pdf(x: float) -> float:
+        return k / mean * math.exp((k - 1) * math.log(k * x / mean) - k * x / mean - math.lgamma(k)) if x > 0.0 else 0.0
+
+    return _solved(cdf, pdf)
 
 
 def _hyper(spec: Mapping[str, Any]) -> Callable[[float], float]:
     mean, p, m1 = float(spec["mean"]), float(spec["p"]), float(spec["m1"])
     m2 = (mean - p * m1) / (1.0 - p)
-    return _by_bisection(lambda x: 1.0 - p * math.exp(-x / m1) - (1.0 - p) * math.exp(-x / m2), mean)
+    return _solved(
+        lambda x: 1.0 - p * math.exp(-x / m1) - (1.0 - p) * math.exp(-x / m2),
+        lambda x: p / m1 * math.exp(-x / m1) + (1.0 - p) / m2 * math.exp(-x / m2),
+    )
 
 
 # Words of a distribution besides `dist`, and its quantiles.
@@ -93,16 +110,29 @@ FAMILIES: dict[str, tuple[frozenset[str], Callable[[Mapping[str, Any]], Callable
 
 @lru_cache(maxsize=64)
 def _table(words: tuple[tuple[str, Any], ...]) -> tuple[float, ...]:
+    """The values for a mean of 1."""
     spec = dict(words)
-    mean, build = float(spec["mean"]), FAMILIES[spec["dist"]][1]
-    if build is None or mean <= 0.0:
-        return (mean,) * SIZE
+    build = FAMILIES[spec["dist"]][1]
+    if build is None:
+        return (1.0,) * SIZE
     quantile = build(spec)
     values = [quantile((i + 0.5) / SIZE) for i in range(SIZE)]
-    scale = mean * SIZE / sum(values)  # The far tail lies beyond the last quantile: keep the mean exact.
+    scale = SIZE / sum(values)  # The far tail lies beyond the last quantile: keep the mean exact.
     return tuple(value * scale for value in values)
 
 
 def table(spec: Mapping[str, Any]) -> tuple[float, ...]:
     """SIZE equally likely values of a distribution, smallest first."""
-    return _table(tuple(sorted(spec.items())))
+    return _scaled(tuple(sorted(spec.items())))
+
+
+@lru_cache(maxsize=128)  # Half a megabyte each; a province has five or six a city.
+def _scaled(words: tuple[tuple[str, Any], ...]) -> tuple[float, ...]:
+    spec = dict(words)
+    mean = float(spec["mean"])
+    if mean <= 0.0:
+        return (0.0,) * SIZE
+    unit = {word: value for word, value in spec.items() if word != "m1"} | {"mean": 1.0}
+    if "m1" in spec:
+        unit["m1"] = float(spec["m1"]) / mean
+    return tuple(mean * value for value in _table(tuple(sorted(unit.items()))))

@@ -10,6 +10,7 @@ from callctl.core.allocation import Help
 from callctl.sim.calls import Calls
 from callctl.sim.people import GONE, WAITING, Caller, City, Counts
 from callctl.sim.scenario import Fault
+from callctl.sim.start import place_all
 
 
 class Engine(Calls):
@@ -19,6 +20,10 @@ class Engine(Calls):
         """Live through the scenario."""
         self.policy.start(self)
         self._plan_changes()
+        for at, name, on in self.scenario.switches:
+            if at == 0.0:
+                self.by_name[name].room.switched_on = on  # Before the start's people are looked at.
+        place_all(self)
         for city in self.cities:
             self._next_arrival(city)
         events, horizon = self.events, self.scenario.horizon_s

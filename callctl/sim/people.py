@@ -95,6 +95,7 @@ def arrival_times(scenario: Scenario, seed: int, spec: SimCity) -> list[float]:
     day_factor, day = 1.0, -1
     for place, per_h in enumerate(spec.per_h):
         start = place * spec.bin_s
+        end = min(start + spec.bin_s, scenario.horizon_s)
         if scenario.day_cv and int(start // 86400) != day:
             day = int(start // 86400)
             day_factor = chance.gammavariate(scenario.day_cv**-2, scenario.day_cv**2)
@@ -103,7 +104,7 @@ def arrival_times(scenario: Scenario, seed: int, spec: SimCity) -> list[float]:
         if per_s <= 0.0:
             continue
         t = start + chance.expovariate(per_s)
-        while t < start + spec.bin_s:
+        while t < end:
             times.append(t)
             t += chance.expovariate(per_s)
     return times

@@ -44,17 +44,28 @@ class NoHelp:
     def answered(self, help_: Help) -> None:
         """Cannot happen."""
 
+    def adopt(self, help_: Help) -> None:
+        """A lent talk goes on until it ends."""
+        help_.supporting.idle -= 1
+        help_.supporting.lent += 1
+        help_.supporting.legs += 1
+        help_.assisted.legs += 1
+
     def talk_ended(self, help_: Help, seconds: float) -> None:
-        """Cannot happen."""
+        """The leg is free."""
+        help_.supporting.legs -= 1
+        help_.assisted.legs -= 1
 
     def wrapped_up(self, help_: Help) -> None:
-        """Cannot happen."""
+        """The agent is idle."""
+        help_.supporting.lent -= 1
+        help_.supporting.idle += 1
 
 
 class Sharing(NoHelp):
     """callctl's own policy: the production allocation and experience, told what happens and obeyed."""
 
-    def __init__(self, reserve: int = 1, protect: bool = True) -> None:
+    def __init__(self, reserve: int | None = None, protect: bool = True) -> None:
         self.reserve, self.protect = reserve, protect
 
     def allocation_over(self, rooms: list[Room]) -> Allocation:
@@ -66,10 +77,12 @@ class Sharing(NoHelp):
         self.engine = engine
         self.allocation = self.allocation_over([city.room for city in engine.cities])
         self.woken_at = [math.inf] * len(engine.cities)
-        for room in self.allocation.rooms:
-            room.least_reserve = self.reserve
+        for city in engine.cities:
+            for assisted, most in city.spec.channels.items():
+                self.allocation.between(engine.by_name[assisted].room, city.room).channels = most
+            city.room.least_reserve = city.spec.reserve if self.reserve is None else self.reserve
             if not self.protect:
-                room.experience.budget = Budget(0.0, 1.0)  # A target of nothing is always kept.
+                city.room.experience.budget = Budget(0.0, 1.0)  # A target of nothing is always kept.
         self._look_at_reserves(None)
 
     def _look_at_reserves(self, _: None) -> None:
@@ -164,6 +177,10 @@ class Sharing(NoHelp):
         if isinstance(caller, Caller):
             help_.assisted.experience.answered(caller.waited_s, now)
         self.line_changed(self.engine.cities[help_.assisted.index])
+
+    def adopt(self, help_: Help) -> None:
+        """It counts like one of our own."""
+        self.allocation.adopt(help_)
 
     def talk_ended(self, help_: Help, seconds: float) -> None:
         """The leg is free; learn how long help takes."""
@@ -276,13 +293,3 @@ class Static(NoHelp):
         leg.help.supporting.lent -= 1
         leg.help.supporting.legs -= 1
         leg.help.assisted.legs -= 1
-
-    def talk_ended(self, help_: Help, seconds: float) -> None:
-        """The leg is free."""
-        help_.supporting.legs -= 1
-        help_.assisted.legs -= 1
-
-    def wrapped_up(self, help_: Help) -> None:
-        """The agent is idle."""
-        help_.supporting.lent -= 1
-        help_.supporting.idle += 1

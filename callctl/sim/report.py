@@ -119,7 +119,7 @@ def row(runs: Runs, policy: str) -> list[str]:
     stress = (
         f"{together['sl15_stress']:.4f} ({100 * together['sl15_stress_change']:+.1f})" if together["sl15_stress"] else "-"
     )
-    shares = [figures["ratio"][best][_measure(runs)] for best in ("limit", "pooled")]
+    shares = [figures["ratio"][best][measure(runs)] for best in ("limit", "pooled")]
     return [
         policy,
         f"{assisted['attempts']:,.0f}",
@@ -141,7 +141,7 @@ def row(runs: Runs, policy: str) -> list[str]:
     ]
 
 
-def _measure(runs: Runs) -> str:
+def measure(runs: Runs) -> str:
     """What R compares: answered attempts; people where busy tones make attempts meaningless (under a tenth answered)."""
     without = runs.get("none")
     return "people_answered" if without and without[0].assisted.connect_rate < 0.1 else "connect_rate"

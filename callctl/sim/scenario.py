@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from callctl.sim.draws import FAMILIES
+from callctl.sim.spec_reader import SpecReader, Steps
 
-Steps = tuple[tuple[float, int], ...]
 FAULTS = ("trunk_down", "pbx_down")
 
 
@@ -41,6 +40,20 @@ class Redial:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """A city at time 0, in the middle of its day."""
+
+    waiting_s: tuple[float, ...] = ()  # How long each waiting caller has waited.
+    talking_s: tuple[float | None, ...] = ()  # How long each own talk has lasted; None: not known.
+    wrapping: int = 0  # Own agents in wrap-up.
+    lent_s: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)  # By assisted city.
+    active: bool = False  # Assistance acts for this city.
+
+
+NOTHING = Start()
+
+
+@dataclass(frozen=True, slots=True)
 class SimCity:
     """One city of a scenario."""
 
@@ -59,6 +72,12 @@ class SimCity:
     patience: Mapping[str, Any]
     redial: Redial
     weight: float = 1.0
+    reserve: int = 1  # Free agents always kept home, at least.
+    release_s: float = 60.0
+    dedicated: int = 0  # Of the staff, seats that take only assisted calls.
+    channels: Mapping[str, int] = field(default_factory=dict)  # Calls at a time, by assisted city.
+    start: Start = NOTHING
+    label: str = ""  # The name for people; empty: the name itself.
 
     def peak_per_h(self) -> float:
         """Calls in the busiest hour of an ordinary rate curve."""
@@ -91,6 +110,11 @@ class Scenario:
     faults: tuple[Fault, ...]
     cities: tuple[SimCity, ...]
     note: str = field(default="", compare=False)
+    begins_s: float = 0.0  # Time of day at time 0, seconds after midnight.
+
+
+MOST_PER_H = 1e6
+MOST_CALLERS = 2e7  # A day of a province has a few hundred thousand; more is a slip of the pen, and hours of waiting.
 
 
 class ScenarioError(Exception):
@@ -101,97 +125,14 @@ class ScenarioError(Exception):
         super().__init__("\n".join(f"{source}: {mistake}" for mistake in mistakes))
 
 
-class _Reader:
-    """Reads keys and remembers every mistake instead of stopping at the first."""
-
-    def __init__(self) -> None:
-        self.mistakes: list[str] = []
-
-    def wrong(self, where: str, what: str) -> None:
-        self.mistakes.append(f"{where}: {what}")
-
-    def known(self, table: Mapping[str, Any], where: str, words: Sequence[str]) -> None:
-        for word in table:
-            if word not in words:
-                self.wrong(f"{where}.{word}" if where else word, f"unknown key; known: {', '.join(words)}")
-
-    def table(self, table: Mapping[str, Any], key: str, where: str, needed: bool = False) -> Mapping[str, Any]:
-        got = table.get(key)
-        if isinstance(got, Mapping):
-            return got
-        if got is not None or needed:
-            self.wrong(f"{where}{key}", "must be an object { }" if got is not None else "is missing")
-        return {}
-
-    def number(
-        self,
-        table: Mapping[str, Any],
-        key: str,
-        where: str,
-        default: float | None = None,
-        low: float = 0.0,
-        high: float = 1e12,
-    ) -> float:
-        got = table.get(key, default)
-        if got is None:
-            self.wrong(f"{where}{key}", "is missing")
-            return low
-        if isinstance(got, bool) or not isinstance(got, int | float) or not low <= got <= high:
-            upper = f" to {high:g}" if high < 1e12 else " or more"
-            self.wrong(f"{where}{key}", f"is {got!r}; must be a number, {low:g}{upper}")
-            return low
-        return float(got)
-
-    def items(self, table: Mapping[str, Any], key: str, where: str, needed: bool = False) -> list[Any]:
-        got = table.get(key)
-        if isinstance(got, list):
-            return got
-        if got is not None or needed:
-            self.wrong(f"{where}{key}", "must be a list [ ]" if got is not None else "is missing")
-        return []
-
-    def steps(self, table: Mapping[str, Any], key: str, where: str, default: int) -> Steps:
-        steps: list[tuple[float, int]] = []
-        for step in self.items(table, key, where):
-            ok = isinstance(step, list) and len(step) == 2 and all(isinstance(x, int | float) for x in step)
-            if not ok or step[0] < 0 or step[1] < 0 or step[1] != int(step[1]):
-                self.wrong(f"{where}{key}", f"{step!r} must be [seconds, number], both 0 or more")
-            elif steps and step[0] < steps[-1][0]:
-                self.wrong(f"{where}{key}", f"{step!r} is earlier than the step before it")
-            else:
-                steps.append((float(step[0]), int(step[1])))
-        if not steps or steps[0][0] > 0.0:
-            steps.insert(0, (0.0, default))
-        return tuple(steps)
-
-    def dist(self, table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
-        spec = self.table(table, key, where, needed=True)
-        if not spec:
-            return {"dist": "det", "mean": 1.0}
-        family = FAMILIES.get(str(spec.get("dist")))
-        if family is None:
-            self.wrong(f"{where}{key}.dist", f"is {spec.get('dist')!r}; known: {', '.join(FAMILIES)}")
-            return {"dist": "det", "mean": 1.0}
-        for word in sorted(family[0] | {"dist"} ^ spec.keys()):
-            if word in family[0] and word not in spec:
-                self.wrong(f"{where}{key}.{word}", f"is missing; {spec['dist']} needs {', '.join(sorted(family[0]))}")
-        checked: dict[str, Any] = {"dist": spec["dist"]}
-        for word in family[0] & spec.keys():
-            low = 1 if word == "k" else 0.0 if word in {"mean", "cv", "p"} else 1e-9
-            checked[word] = self.number(spec, word, f"{where}{key}.", low=low, high=0.999999 if word == "p" else 1e12)
-        self.known(spec, f"{where}{key}", ["dist", *sorted(family[0])])
-        if spec["dist"] == "hyper" and checked.get("mean", 0) <= checked.get("p", 0) * checked.get("m1", 0):
-            self.wrong(f"{where}{key}.m1", "p times m1 must be below the mean")
-        return checked
-
-
 CITY_KEYS = (
     *("name", "lines", "trunks", "threshold_s", "sl_target", "supporter", "weight", "staff", "quota"),
-    *("arrivals", "talk", "wrap", "patience", "redial"),
+    *("arrivals", "talk", "wrap", "patience", "redial", "reserve", "release_s", "dedicated", "channels", "start", "label"),
 )
+START_KEYS = ("waiting_s", "talking_s", "wrapping", "lent_s", "active")
 
 
-def _redial(reader: _Reader, city: Mapping[str, Any], where: str) -> Redial:
+def _redial(reader: SpecReader, city: Mapping[str, Any], where: str) -> Redial:
     spec = reader.table(city, "redial", where)
     where += "redial."
     reader.known(spec, where[:-1], ("p_block", "p_abandon", "delay_block", "delay_abandon", "max"))
@@ -205,7 +146,38 @@ def _redial(reader: _Reader, city: Mapping[str, Any], where: str) -> Redial:
     )
 
 
-def _city(reader: _Reader, spec: object, place: int) -> SimCity | None:
+def _ages(reader: SpecReader, table: Mapping[str, Any], key: str, where: str, unknown: bool) -> tuple[float | None, ...]:
+    ages = reader.items(table, key, where)
+    for age in ages:
+        known = not isinstance(age, bool) and isinstance(age, int | float) and age >= 0
+        if not known and not (age is None and unknown):
+            reader.wrong(f"{where}{key}", f"{age!r} must be seconds, 0 or more" + (", or null" if unknown else ""))
+            return ()
+    return tuple(ages)
+
+
+def _start(reader: SpecReader, city: Mapping[str, Any], where: str) -> Start:
+    if "start" not in city:
+        return NOTHING
+    spec = reader.table(city, "start", where)
+    where += "start."
+    reader.known(spec, where[:-1], START_KEYS)
+    lent = reader.table(spec, "lent_s", where)
+    return Start(
+        tuple(age for age in _ages(reader, spec, "waiting_s", where, False) if age is not None),
+        _ages(reader, spec, "talking_s", where, True),
+        int(reader.number(spec, "wrapping", where, 0)),
+        {name: _ages(reader, lent, name, f"{where}lent_s.", True) for name in lent},
+        reader.flag(spec, "active", where, False),
+    )
+
+
+def _channels(reader: SpecReader, city: Mapping[str, Any], where: str) -> Mapping[str, int]:
+    spec = reader.table(city, "channels", where)
+    return {name: int(reader.number(spec, name, f"{where}channels.")) for name in spec}
+
+
+def _city(reader: SpecReader, spec: object, place: int) -> SimCity | None:
     if not isinstance(spec, Mapping):
         reader.wrong(f"cities[{place}]", "must be an object { }")
         return None
@@ -218,8 +190,8 @@ def _city(reader: _Reader, spec: object, place: int) -> SimCity | None:
     arrivals = reader.table(spec, "arrivals", where, needed=True)
     reader.known(arrivals, f"{where}arrivals", ("bin_s", "per_h"))
     rates = reader.items(arrivals, "per_h", f"{where}arrivals.", needed=bool(arrivals))
-    if not all(isinstance(rate, int | float) and rate >= 0 for rate in rates):
-        reader.wrong(f"{where}arrivals.per_h", "every rate must be a number, 0 or more")
+    if not all(isinstance(rate, int | float) and 0 <= rate <= MOST_PER_H for rate in rates):
+        reader.wrong(f"{where}arrivals.per_h", f"every rate must be a number, 0 to {MOST_PER_H:,.0f}")
         rates = []
     return SimCity(
         name=name,
@@ -227,32 +199,40 @@ def _city(reader: _Reader, spec: object, place: int) -> SimCity | None:
         trunks=int(reader.number(spec, "trunks", where, 30)),
         threshold_s=reader.number(spec, "threshold_s", where, 20.0),
         sl_target=reader.number(spec, "sl_target", where, 0.8, high=1.0),
-        supporter=bool(spec.get("supporter", True)),
+        supporter=reader.flag(spec, "supporter", where, True),
         staff=reader.steps(spec, "staff", where, 0),
         quota=reader.steps(spec, "quota", where, 0),
-        bin_s=reader.number(arrivals, "bin_s", f"{where}arrivals.", 900.0, low=1.0),
+        bin_s=reader.number(arrivals, "bin_s", f"{where}arrivals.", 900.0, low=1.0, high=1e9),
         per_h=tuple(map(float, rates)),
         talk=reader.dist(spec, "talk", where),
         wrap=reader.dist(spec, "wrap", where),
         patience=reader.dist(spec, "patience", where),
         redial=_redial(reader, spec, where),
         weight=reader.number(spec, "weight", where, 1.0, low=0.001),
+        reserve=int(reader.number(spec, "reserve", where, 1)),
+        release_s=reader.number(spec, "release_s", where, 60.0),
+        dedicated=int(reader.number(spec, "dedicated", where, 0)),
+        channels=_channels(reader, spec, where),
+        start=_start(reader, spec, where),
+        label=str(spec.get("label", "")),
     )
 
 
-def _switches(reader: _Reader, spec: Mapping[str, Any], names: set[str]) -> tuple[tuple[float, str, bool], ...]:
+def _switches(reader: SpecReader, spec: Mapping[str, Any], names: set[str]) -> tuple[tuple[float, str, bool], ...]:
     switches = []
     for place, switch in enumerate(reader.items(spec, "assist", "")):
-        if not isinstance(switch, list) or len(switch) != 3 or not isinstance(switch[0], int | float) or switch[0] < 0:
+        if not isinstance(switch, list) or len(switch) != 3 or not isinstance(switch[0], int | float) or not switch[0] >= 0:
             reader.wrong(f"assist[{place}]", f"{switch!r} must be [seconds, city, true or false]")
         elif switch[1] not in names:
             reader.wrong(f"assist[{place}]", f"no city is named {switch[1]!r}")
+        elif not isinstance(switch[2], bool):
+            reader.wrong(f"assist[{place}]", f"{switch[2]!r} must be true or false")
         else:
-            switches.append((float(switch[0]), str(switch[1]), bool(switch[2])))
+            switches.append((float(switch[0]), switch[1], switch[2]))
     return tuple(sorted(switches, key=lambda switch: switch[0]))
 
 
-def _faults(reader: _Reader, spec: Mapping[str, Any], names: set[str]) -> tuple[Fault, ...]:
+def _faults(reader: SpecReader, spec: Mapping[str, Any], names: set[str]) -> tuple[Fault, ...]:
     faults = []
     for place, fault in enumerate(reader.items(spec, "faults", "")):
         where = f"faults[{place}]"
@@ -269,7 +249,7 @@ def _faults(reader: _Reader, spec: Mapping[str, Any], names: set[str]) -> tuple[
     return tuple(faults)
 
 
-def _remote(reader: _Reader, spec: Mapping[str, Any]) -> Remote:
+def _remote(reader: SpecReader, spec: Mapping[str, Any]) -> Remote:
     defaults = Remote()
     words = Remote.__slots__
     reader.known(spec, "remote", words)
@@ -279,14 +259,16 @@ def _remote(reader: _Reader, spec: Mapping[str, Any]) -> Remote:
     )
 
 
-SCENARIO_KEYS = (*("name", "note", "seed", "horizon_s", "warmup_s", "remote", "noise", "assist", "faults", "cities"),)
+SCENARIO_KEYS = (
+    *("name", "note", "begins_s", "seed", "horizon_s", "warmup_s", "remote", "noise", "assist", "faults", "cities"),
+)
 
 
 def scenario_from(spec: object, source: str) -> Scenario:
     """Check a parsed scenario. ScenarioError names every mistake."""
     if not isinstance(spec, Mapping):
         raise ScenarioError(source, ["the file must hold one object { }"])
-    reader = _Reader()
+    reader = SpecReader()
     reader.known(spec, "", SCENARIO_KEYS)
     noise = reader.table(spec, "noise", "")
     reader.known(noise, "noise", ("bin_cv", "day_cv"))
@@ -294,6 +276,9 @@ def scenario_from(spec: object, source: str) -> Scenario:
     names = [city.name for city in cities if city]
     for name in sorted({name for name in names if names.count(name) > 1}):
         reader.wrong(f"cities: {name}", "is there twice; every city needs its own name")
+    for city in filter(None, cities):
+        for name in sorted({*city.channels, *city.start.lent_s} - set(names)):
+            reader.wrong(f"{city.name}.channels and start.lent_s", f"no city is named {name!r}")
     horizon_s = reader.number(spec, "horizon_s", "", low=1.0, high=366 * 86400)
     scenario = Scenario(
         name=str(spec.get("name") or Path(source).stem),
@@ -307,7 +292,13 @@ def scenario_from(spec: object, source: str) -> Scenario:
         faults=_faults(reader, spec, set(names)),
         cities=tuple(filter(None, cities)),
         note=str(spec.get("note", "")),
+        begins_s=reader.number(spec, "begins_s", "", 0.0, high=86400.0),
     )
+    callers = sum(sum(city.per_h) * city.bin_s for city in scenario.cities) / 3600.0
+    if callers > MOST_CALLERS:
+        reader.wrong("arrivals", f"are {callers:,.0f} callers in all; at most {MOST_CALLERS:,.0f} can be lived through")
+    if not names and not reader.mistakes:
+        reader.wrong("cities", "is empty; at least one city is needed")
     if reader.mistakes:
         raise ScenarioError(source, reader.mistakes)
     return scenario

@@ -197,6 +197,47 @@ def test_slow_help_needs_more_agents_to_spare() -> None:
     assert rooms[1].reserve == 6
 
 
+def test_in_a_rush_every_seat_rings_for_a_caller_of_its_own() -> None:
+    allocation, rooms = province(9)
+    allocation.ring_together = 3
+    assert [help_.seats for help_ in wait(allocation, rooms[0], 1, 0.0, 30.0)] == [3]
+    allocation, rooms = province(9)
+    allocation.ring_together = 3
+    assert [help_.seats for help_ in wait(allocation, rooms[0], 5, 0.0, 30.0)] == [1, 1, 1, 1, 1]
+
+
+def test_a_city_that_has_lent_seats_gets_help_for_its_own_callers_at_once() -> None:
+    allocation, rooms = province(5, 5)
+    rooms[1].staff, rooms[1].switched_on = 60, True
+    assert wait(allocation, rooms[1], 1, 10.0, 10.0) == []
+    rooms[1].lent = 1
+    assert wait(allocation, rooms[1], 1, 10.0, 10.0) == []  # An agent at home is about to take the call.
+    rooms[1].idle = 0
+    assert [help_.supporting.index for help_ in wait(allocation, rooms[1], 1, 10.0, 10.0)] == [2]
+
+
+def test_no_set_up_begins_for_a_caller_answered_at_home_a_moment_ago() -> None:
+    allocation, rooms = province(0)
+    wait(allocation, rooms[0], 2, 0.0, 30.0)
+    rooms[0].waiting, rooms[1].idle = 0, 5
+    allocation.seats_changed(rooms[1])
+    assert list(allocation.start(30.0)) == []
+
+
+def test_the_reserve_of_a_city_that_is_helped_is_computed_when_it_rests() -> None:
+    allocation, rooms = province(5)
+    room = rooms[1]
+    room.active, room.switched_on = True, True
+    room.experience.calls.new_forecast(300.0 / 3600.0, 0.0)
+    room.experience.budget.tight = True
+    allocation.own_call(room, 1.0)
+    assert room.tight_reserve == 0
+    room.calm_since = 0.0
+    allocation.line_changed(room, 100.0)
+    assert not room.active
+    assert room.reserve == max(2, room.tight_reserve) > 2
+
+
 def test_a_city_whose_handling_time_nobody_knows_waits_for_its_threshold() -> None:
     allocation, rooms = province(9)
     rooms[0].experience.own.known = False

@@ -105,3 +105,43 @@ def test_distributions_have_their_mean_and_spread(spec: dict[str, Any], mean: fl
 def test_the_format_survives_json() -> None:
     spec = {"horizon_s": 60, "cities": [city()]}
     assert scenario_from(json.loads(json.dumps(spec)), "x.json") == scenario_from(spec, "x.json")
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "said"),
+    [
+        (("cities",), [], "cities: is empty; at least one city is needed"),
+        (
+            ("cities", 0, "arrivals", "per_h"),
+            [float("inf")],
+            "扬州.arrivals.per_h: every rate must be a number, 0 to 1,000,000",
+        ),
+        (("cities", 0, "arrivals", "per_h"), [1e6] * 100, "arrivals: are 25,000,000 callers in all; at most 20,000,000"),
+        (("cities", 0, "staff"), [[0, float("inf")]], "扬州.staff: [0, inf] must be [seconds, number]"),
+        (
+            ("cities", 0, "patience"),
+            {"dist": "weibull", "mean": 3, "shape": 1e-9},
+            "扬州.patience.shape: is 1e-09; must be",
+        ),
+        (
+            ("cities", 0, "talk"),
+            {"dist": "erlang", "mean": 3, "k": 10**9},
+            "扬州.talk.k: is 1000000000; must be a number, 1 to 200",
+        ),
+        (("cities", 0, "supporter"), "no", "扬州.supporter: is 'no'; must be true or false"),
+        (("assist",), [[0, "扬州", "on"]], "assist[0]: 'on' must be true or false"),
+        (("warmup_s",), 7200, "warmup_s: is 7200; must be a number, 0 to 3600"),
+    ],
+)
+def test_values_no_province_has_are_refused_at_once(where: tuple[str | int, ...], value: object, said: str) -> None:
+    exp = {"dist": "exp", "mean": 100}
+    one = {"name": "扬州", "lines": 9, "arrivals": {"per_h": [60]}, "talk": exp, "wrap": exp, "patience": exp}
+    spec: Any = {"horizon_s": 3600, "cities": [one]}
+    place = spec
+    for word in where[:-1]:
+        place = place[word]
+    place[where[-1]] = value
+    with pytest.raises(ScenarioError) as told:
+        scenario_from(spec, "s.json")
+    assert len(told.value.mistakes) == 1
+    assert told.value.mistakes[0].startswith(said)

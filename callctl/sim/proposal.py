@@ -1,0 +1,89 @@
+"""Seats proposed for the next hours of a scenario, and the scenario with them: a proposal is tried before it is shown."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from callctl.core.recommend import SPAN_S, Demand, Recommendation, Supply, recommend
+from callctl.sim.forecast import BIN_S
+from callctl.sim.scenario import Scenario, SimCity
+from callctl.sim.spec_reader import Steps
+from callctl.sim.whatif import helped
+
+
+def proposals(scenario: Scenario, target: float | None = None) -> list[Recommendation]:
+    """One for each city that is switched on at any time, the heaviest first; the later ones get what is left."""
+    on = helped(scenario)
+    assisted = sorted((city for city in scenario.cities if city.name in on), key=lambda city: (-city.weight, city.name))
+    spans = max(1, round(scenario.horizon_s / SPAN_S))
+    taken: dict[str, list[int]] = {city.name: [0] * spans for city in scenario.cities}
+    found = []
+    for city in assisted:
+        helpers = [one for one in scenario.cities if one.name not in on and one.channels.get(city.name, 1) > 0]
+        supplies = [_supply(one, city, taken[one.name], spans) for one in helpers]
+        found.append(recommend(_demand(city, scenario, spans, target), supplies))
+        for name, row in found[-1].seats.items():
+            taken[name] = [a + b for a, b in zip(taken[name], row, strict=True)]
+    return found
+
+
+def _demand(city: SimCity, scenario: Scenario, spans: int, target: float | None) -> Demand:
+    return Demand(
+        city.name,
+        _rates(city, spans),
+        tuple(_at(city.staff, span) - city.dedicated for span in range(spans)),
+        _aht_s(city),
+        float(city.patience["mean"]),
+        target if target is not None else city.sl_target,
+        factor=max(1.0, scenario.remote.aht_factor),
+    )
+
+
+def _supply(city: SimCity, assisted: SimCity, taken: Sequence[int], spans: int) -> Supply:
+    agents = [_at(city.staff, span) for span in range(spans)]
+    return Supply(
+        city.name,
+        _rates(city, spans),
+        tuple(max(0, n - city.dedicated - used) for n, used in zip(agents, taken, strict=True)),
+        _aht_s(city),
+        float(city.patience["mean"]),
+        city.sl_target,
+        reserve=city.reserve,
+        quota=max(0, max(agents) - max(taken)) if city.supporter else 0,
+        channels=min(city.channels.get(assisted.name, city.trunks), city.trunks),
+        dedicated=city.dedicated,
+        given=_at(city.quota, 0),
+    )
+
+
+def _rates(city: SimCity, spans: int) -> tuple[float, ...]:
+    """Calls per hour by half hour; nobody new calls after the last bin."""
+    rates = []
+    for span in range(spans):
+        moments = [span * SPAN_S + BIN_S / 2.0, span * SPAN_S + 1.5 * BIN_S]
+        places = [int(moment // city.bin_s) for moment in moments]
+        rates.append(sum(city.per_h[place] if place < len(city.per_h) else 0.0 for place in places) / len(places))
+    return tuple(rates)
+
+
+def _at(steps: Steps, span: int) -> int:
+    return next(n for at, n in reversed(steps) if at <= span * SPAN_S)
+
+
+def _aht_s(city: SimCity) -> float:
+    return float(city.talk["mean"]) + float(city.wrap["mean"])
+
+
+def with_proposals(scenario: Scenario, found: Sequence[Recommendation]) -> Scenario:
+    """Every supporting city's seats as proposed, half hour by half hour; together where several cities are helped."""
+    rows: dict[str, list[int]] = {}
+    for one in found:
+        for name, row in one.seats.items():
+            before = rows.setdefault(name, [0] * len(row))
+            rows[name] = [a + b for a, b in zip(before, row, strict=True)]
+    cities = [
+        replace(city, quota=tuple((span * SPAN_S, seats) for span, seats in enumerate(rows[city.name])))
+        if city.name in rows
+        else city
+        for city in scenario.cities
+    ]
+    return replace(scenario, cities=tuple(cities))

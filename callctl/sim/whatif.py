@@ -1,0 +1,197 @@
+"""What a supervisor asks: "what if I switch on now, add 12 seats from Xuzhou, the second wave enters at 10:00".
+
+A question is a few words, one change after the other with ";" between them; it turns one scenario into another.
+
+    on 扬州            开启 扬州             the switch, also `off`/关闭; @10:00 or @+30 (minutes) says when
+    徐州 +12           徐州 -3   徐州 =8     seats the city may lend; =0 is `withdraw 徐州`/撤回 徐州
+    dedicated 徐州 +6  专席 徐州 +6          more people on seats that take only assisted calls
+    agents 扬州 +5     在岗 扬州 +5          the city's own agents on duty
+    calls 扬州 x1.5    来电 扬州 x1.5        half as many calls again as expected
+    priority 扬州 2    优先 扬州 2           threshold 扬州 10 / 阈值 扬州 10
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from callctl.core.acts import Sentence
+from callctl.sim.scenario import Scenario, SimCity
+from callctl.sim.spec_reader import Steps
+
+WORDS = {
+    **dict.fromkeys(("on", "开启", "启动", "开启支援"), "on"),
+    **dict.fromkeys(("off", "关闭", "停止", "关闭支援"), "off"),
+    **dict.fromkeys(("withdraw", "撤回", "撤出"), "withdraw"),
+    **dict.fromkeys(("seats", "quota", "借出", "配额", "增派"), "seats"),
+    **dict.fromkeys(("dedicated", "专席"), "dedicated"),
+    **dict.fromkeys(("agents", "staff", "在岗"), "agents"),
+    **dict.fromkeys(("calls", "来电"), "calls"),
+    **dict.fromkeys(("priority", "优先", "优先级"), "priority"),
+    **dict.fromkeys(("threshold", "阈值"), "threshold"),
+}
+MOST_SEATS = 10_000
+
+
+class WhatIfRefused(Exception):
+    """The question cannot be read; every mistake, in both languages."""
+
+    def __init__(self, mistakes: list[Sentence]) -> None:
+        self.mistakes = mistakes
+        super().__init__("; ".join(mistake.en for mistake in mistakes))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that will be otherwise from `at_s` on. `text` as it was asked."""
+
+    text: str
+    kind: str
+    city: str
+    number: float = 0.0
+    relative: bool = False
+    at_s: float = 0.0
+
+
+def city_called(scenario: Scenario, text: str) -> str | None:
+    """The scenario's name of the city a person means: its name or label, with or without 市."""
+    asked = text.strip()
+    for city in scenario.cities:
+        if asked.lower() == city.name.lower() or asked.removesuffix("市") in (city.label, city.name):
+            return city.name
+    return None
+
+
+def helped(scenario: Scenario) -> set[str]:
+    """Cities whose switch is on for any time at all."""
+    found = set()
+    for place, (at, name, on) in enumerate(scenario.switches):
+        later = (when for when, other, _ in scenario.switches[place + 1 :] if other == name)
+        if on and next(later, scenario.horizon_s) > at:
+            found.add(name)
+    return found
+
+
+def read_changes(text: str, scenario: Scenario) -> list[Change]:
+    """The changes a question names. WhatIfRefused names every mistake."""
+    mistakes: list[Sentence] = []
+    changes = []
+    for part in re.split(r"[;；,，、]", text):
+        if part.strip():
+            changes.append(_change(part.strip(), scenario, mistakes))
+    if not changes and not mistakes:
+        mistakes.append(Sentence("没有写出任何变化", "no change is named"))
+    if mistakes:
+        raise WhatIfRefused(mistakes)
+    return [change for change in changes if change is not None]
+
+
+def _change(text: str, scenario: Scenario, mistakes: list[Sentence]) -> Change | None:
+    words = re.sub(r"([+\-=x×@])\s+", r"\1", text.replace("＋", "+").replace("－", "-")).split()
+    at_s = 0.0
+    if words[-1].startswith("@"):
+        when = _when(words.pop()[1:], scenario, text, mistakes)
+        if when is None:
+            return None
+        at_s = when
+    kind = WORDS.get(words[0].lower()) if words else None
+    rest = words[1:] if kind else words
+    kind = kind or "seats"
+    name = city_called(scenario, rest[0]) if rest else None
+    if name is None:
+        known = "、".join(city.label or city.name for city in scenario.cities)
+        asked = rest[0] if rest else "?"
+        mistakes.append(
+            Sentence(
+                f"“{text}”：没有“{asked}”这个市；可用：{known}", f"'{text}': no city is called '{asked}'; known: {known}"
+            )
+        )
+        return None
+    if kind in ("on", "off", "withdraw"):
+        if len(rest) > 1:
+            mistakes.append(Sentence(f"“{text}”：“{rest[1]}”多余", f"'{text}': '{rest[1]}' is too much"))
+        return Change(text, kind, name, at_s=at_s)
+    return _with_number(text, kind, name, rest[1:], at_s, mistakes)
+
+
+def _with_number(text: str, kind: str, name: str, rest: list[str], at_s: float, mistakes: list[Sentence]) -> Change | None:
+    pattern = r"[x×](\d+(?:\.\d+)?)" if kind == "calls" else r"([+\-=]?)(\d+(?:\.\d+)?)(?:席|人|s|秒)?"
+    found = re.fullmatch(pattern, rest[0]) if len(rest) == 1 else None
+    if found is None or float(found[found.lastindex or 0]) > MOST_SEATS:
+        example = "x1.5" if kind == "calls" else "2" if kind in ("priority", "threshold") else "+12"
+        mistakes.append(
+            Sentence(
+                f"“{text}”：缺数字，例如 {example}", f"'{text}': needs one number, e.g. {example}, at most {MOST_SEATS}"
+            )
+        )
+        return None
+    number = float(found[found.lastindex or 0])
+    sign = "" if kind == "calls" else found[1]
+    if kind in ("priority", "threshold", "calls") and at_s:
+        mistakes.append(Sentence(f"“{text}”：只能从现在起", f"'{text}': holds from now on; leave the @ out"))
+    if kind == "priority" and number <= 0.0:
+        mistakes.append(Sentence(f"“{text}”：优先级须大于 0", f"'{text}': a priority must be above 0"))
+    return Change(text, kind, name, -number if sign == "-" else number, sign in ("+", "-"), at_s)
+
+
+def _when(word: str, scenario: Scenario, text: str, mistakes: list[Sentence]) -> float | None:
+    """Seconds from time 0 for 10:00 (the next one) or +30 minutes."""
+    if found := re.fullmatch(r"\+(\d+)", word):
+        at_s = 60.0 * int(found[1])
+    elif (found := re.fullmatch(r"(\d{1,2}):(\d{2})", word)) and int(found[1]) < 24 and int(found[2]) < 60:
+        at_s = (3600.0 * int(found[1]) + 60.0 * int(found[2]) - scenario.begins_s) % 86400.0
+    else:
+        mistakes.append(Sentence(f"“{text}”：时间写作 @10:00 或 @+30", f"'{text}': write the time as @10:00 or @+30"))
+        return None
+    if at_s >= scenario.horizon_s:
+        hours = scenario.horizon_s / 3600.0
+        mistakes.append(
+            Sentence(f"“{text}”：超出推演的 {hours:g} 小时", f"'{text}': beyond the {hours:g} hours that are looked at")
+        )
+        return None
+    return at_s
+
+
+def changed(scenario: Scenario, changes: list[Change]) -> Scenario:
+    """The scenario with these changes, one after the other."""
+    for change in changes:
+        if change.kind in ("on", "off"):
+            switch = (change.at_s, change.city, change.kind == "on")
+            switches = sorted((*scenario.switches, switch), key=lambda one: one[0])
+            scenario = replace(scenario, switches=tuple(switches))
+        else:
+            cities = [_of_city(city, change) if city.name == change.city else city for city in scenario.cities]
+            scenario = replace(scenario, cities=tuple(cities))
+    return scenario
+
+
+def _of_city(city: SimCity, change: Change) -> SimCity:
+    def number(before: int) -> int:
+        return max(0, round(change.number + (before if change.relative else 0)))
+
+    if change.kind == "dedicated":
+        # People on top of the ordinary room, from now on: a scenario's dedicated seats do not change in mid-day.
+        more = number(city.dedicated) - city.dedicated
+        return replace(
+            city,
+            dedicated=city.dedicated + more,
+            staff=tuple((at, max(0, n + more)) for at, n in city.staff),
+            quota=tuple((at, max(0, n + more)) for at, n in city.quota),
+            supporter=True,
+        )
+    new: dict[str, dict[str, Any]] = {
+        "withdraw": {"quota": _from(city.quota, change.at_s, lambda before: 0)},
+        "seats": {"quota": _from(city.quota, change.at_s, number), "supporter": True},
+        "agents": {"staff": _from(city.staff, change.at_s, number)},
+        "calls": {"per_h": tuple(rate * change.number for rate in city.per_h)},
+        "priority": {"weight": change.number},
+        "threshold": {"threshold_s": change.number},
+    }
+    return replace(city, **new[change.kind])
+
+
+def _from(steps: Steps, at_s: float, new: Callable[[int], int]) -> Steps:
+    """The steps, changed from `at_s` on."""
+    before = [step for step in steps if step[0] < at_s]
+    now = next((n for at, n in reversed(steps) if at <= at_s), 0)
+    return (*before, (at_s, new(now)), *((at, new(n)) for at, n in steps if at > at_s))

@@ -1,0 +1,201 @@
+"""`callctl plan` as a supervisor meets it: the published picture, the history, a saved moment, questions and mistakes."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from callctl import clock
+from callctl.cli.root import run_command_line
+from callctl.core.model import City
+from callctl.province import read_province
+from callctl.sim.scenario import read_scenario
+from callctl.store import embedded
+from callctl.store.measured import seen_lately
+from callctl.store.registry import RedisRegistry
+from callctl.store.schema import open_engine, prepare
+from callctl.store.tables import calls
+
+ROOT = Path(__file__).resolve().parent.parent
+PROVINCE = read_province(ROOT)
+Plan = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = embedded.start(tmp_path_factory.mktemp("valkey"))
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def plan(tmp_path: Path, valkey_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Plan:
+    for name in [name for name in os.environ if name.startswith(("CALLCTL_", "LC_", "LANG"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("CALLCTL_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("CALLCTL_PROVINCE", str(ROOT))
+    monkeypatch.setenv("CALLCTL_REDIS_URL", valkey_url)
+    monkeypatch.setenv("CALLCTL_SQL_URL", f"sqlite+aiosqlite:///{tmp_path / 'history.db'}")
+    with Redis.from_url(valkey_url) as link:
+        link.flushall()
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["callctl", "plan", "--processes", "1", "--seeds", "3", "--hours", "1", *words])
+        code = run_command_line()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return run
+
+
+def shown(city: City, **more: Any) -> dict[str, Any]:
+    """A calm city: a third of its seats talk."""
+    seats = [seat.id for seat in city.seats]
+    busy = len(seats) // 3
+    states = dict.fromkeys(seats[:busy], "busy") | dict.fromkeys(seats[busy:], "free")
+    counts = {
+        word: list(states.values()).count(word) for word in ("free", "ringing", "busy", "wrap_up", "paused", "offline")
+    }
+    return {
+        "up": True,
+        "waiting": 0,
+        "longest_wait_s": 0.0,
+        "seats": counts,
+        "seat_states": states,
+        "lent_in": {},
+        "assistance": "off",
+        "threshold_s": 20.0,
+        "reserve": 1,
+        "quota": city.lend.quota,
+    } | more
+
+
+def publish(**changes: dict[str, Any]) -> None:
+    cities = {code: shown(city, **changes.get(code, {})) for code, city in PROVINCE.cities.items()}
+    event = {"id": "e", "title": "", "started_at": 0.0, "priority": 2.0, "switched_on": True, "seats": {}}
+    picture = {"at": clock.now(), "cities": cities, "wishes": {"events": {"yangzhou": event}, "stopped": False}}
+
+    async def put() -> None:
+        registry = RedisRegistry(os.environ["CALLCTL_REDIS_URL"])
+        await registry.put_status(picture)
+        await registry.close()
+
+    asyncio.run(put())
+
+
+def rush() -> dict[str, Any]:
+    states = dict.fromkeys((seat.id for seat in PROVINCE.cities["yangzhou"].seats), "busy")
+    counts = dict.fromkeys(("free", "ringing", "wrap_up", "paused", "offline"), 0) | {"busy": len(states)}
+    lent = {"xuzhou": {"open": 3, "in_use": 2}}
+    return {
+        "waiting": 8,
+        "longest_wait_s": 40.0,
+        "seats": counts,
+        "seat_states": states,
+        "lent_in": lent,
+        "assistance": "acting",
+    }
+
+
+def record(city: str, number: int, talked_s: float, abandoned: int) -> None:
+    """Calls of the last half hour in the history."""
+
+    async def write() -> None:
+        engine = open_engine(os.environ["CALLCTL_SQL_URL"])
+        await prepare(engine)
+        common = {"city": city, "number": "", "state": "ended", "open": False, "requeues": 0, "seen_from": "events"}
+        rows = [
+            common
+            | {"call": f"{city}-{i}", "asked_at": clock.now() - 1000.0 - i, "waited_s": 9.0}
+            | (
+                {"outcome": "abandoned", "talked_s": None}
+                if i < abandoned
+                else {"outcome": "answered", "talked_s": talked_s}
+            )
+            for i in range(number)
+        ]
+        async with engine.begin() as connection:
+            await connection.execute(calls.insert(), rows)
+        seen = await seen_lately(engine, clock.now() - 3600.0, clock.now())
+        assert seen[city] == (number, number - abandoned, talked_s * (number - abandoned), abandoned, 9.0 * number)
+        await engine.dispose()
+
+    asyncio.run(write())
+
+
+def test_what_is_asked_is_answered_beside_what_is(plan: Plan) -> None:
+    publish(yangzhou=rush())
+    code, out, err = plan("--if", "关闭 扬州", "--if", "徐州 +3; 无锡 =0 @+20")
+    assert code == 0, err
+    assert "未来 1 小时，3 次推演的平均值" in out
+    assert "保持现状：扬州接通率" in out
+    assert "关闭 扬州：扬州接通率" in out
+    assert "本市15秒接听 %" in out
+    assert "还没有来电记录" in err
+
+
+def test_the_picture_becomes_the_moment_to_begin_from(plan: Plan, tmp_path: Path) -> None:
+    publish(yangzhou=rush(), suzhou={"up": False})
+    record("yangzhou", 300, 200.0, 100)
+    file = tmp_path / "now.json"
+    code, _, err = plan("--save", str(file))
+    assert code == 0
+    assert "苏州情况未知，未计入" in err
+    saved = {city.name: city for city in read_scenario(file).cities}
+    assert "suzhou" not in saved
+    yangzhou, xuzhou = saved["yangzhou"], saved["xuzhou"]
+    assert yangzhou.start.waiting_s == (40.0, 35.0, 30.0, 25.0, 20.0, 15.0, 10.0, 5.0)
+    assert len(yangzhou.start.talking_s) == len(PROVINCE.cities["yangzhou"].seats)
+    assert (yangzhou.start.active, yangzhou.weight, yangzhou.threshold_s) == (True, 2.0, 20.0)
+    assert len(xuzhou.start.lent_s["yangzhou"]) == 2
+    assert len(xuzhou.start.talking_s) == len(PROVINCE.cities["xuzhou"].seats) // 3 - 2
+    assert yangzhou.per_h[0] == pytest.approx(300, rel=0.1)
+    assert yangzhou.talk["mean"] == 200.0
+    assert yangzhou.patience["mean"] == 27.0
+    assert plan("--from", str(file), "--if", "off yangzhou")[0] == 0
+
+
+def test_programs_get_every_figure_with_its_interval(plan: Plan, tmp_path: Path) -> None:
+    publish(yangzhou=rush())
+    forecast = tmp_path / "f.json"
+    forecast.write_text('{"扬州": [150, 150, 150, 150]}', "utf-8")
+    code, out, _ = plan("--json", "--if", "徐州 +3", "--recommend", "--forecast", str(forecast))
+    assert code == 0
+    told = json.loads(out)
+    assert [one["asked"] for one in told["what_if"]] == ["徐州 +3", "按建议调整"]
+    figures = told["as_it_is"]["cities"]["yangzhou"]
+    assert figures["calls"]["all"][0] == pytest.approx(608, abs=60)  # 600 expected, and the 8 who wait already.
+    assert len(figures["connect_rate"]["hours"]) == 1
+    assert told["what_if"][0]["change"]["yangzhou"]["connect_rate"][1] >= 0.0
+    assert told["proposals"][0]["half_hours"][0]["per_h"] == 600.0
+    assert told["assisted"] == ["yangzhou"]
+
+
+def test_mistakes_are_lines_that_say_what_to_do(plan: Plan, tmp_path: Path) -> None:
+    assert plan()[0] == 4  # Nobody has published anything.
+    publish()
+    code, out, err = plan("--if", "on 火星", "--if", "徐州 many")
+    assert (code, out) == (1, "")
+    assert len(err.splitlines()) == 2
+    assert "火星" in err
+    assert plan("--day", "monday")[0] == 1
+    assert plan("--from", str(tmp_path / "absent.json"))[0] == 1
+    assert plan("--forecast", str(tmp_path / "absent.csv"))[0] == 1
+    assert plan("--save", str(tmp_path / "no" / "folder.json"))[0] == 1
+
+
+def test_nobody_switched_on_is_said_and_nothing_can_be_proposed(plan: Plan) -> None:
+    publish()
+    code, out, err = plan("--recommend", "--if", "off 扬州")
+    assert code == 0
+    assert "无从建议" in err
+    code, out, err = plan("--recommend")
+    assert code == 0
+    assert "建议 · 扬州" in out
