@@ -16,10 +16,11 @@ from callctl.lab.running import PbxFailed, RunningPbx
 VARIABLE = "CALLCTL_FREESWITCH"  # Names the folder that holds bin/freeswitch.
 _NEEDED = ("mod_callcenter", "mod_sofia", "mod_lua", "mod_hash", "mod_local_stream")
 _COMPLAINT = re.compile(r"\[(?:WARNING|ERR|CRIT|ALERT)\]")
-# mod_sofia greets like this at every start.
-_HARMLESS = re.compile(r"sofia\.c:\d+ MSG Thread \d+ Started")
+# mod_sofia greets like this at every start, and warns of what `gwlist` shows anyway.
+_HARMLESS = re.compile(r"sofia\.c:\d+ (?:MSG Thread \d+ Started|Ping (?:succeeded|failed) trunk-)")
 _VERSION = re.compile(r"FreeSWITCH [Vv]ersion:? (\d+)\.(\d+)\.(\d+)")
 OLDEST = (1, 10)
+_TIMES = 4000  # A day of music.
 
 
 class NoFreeSwitch(Exception):
@@ -96,9 +97,14 @@ class FreeSwitchPbx(RunningPbx):
     def _lay_out_varlib(self) -> None:
         for name in ("db", "storage", "cache", "certs", "sounds/music/8000"):
             (self.folders.varlib / name).mkdir(parents=True, exist_ok=True)
-        music = self.folders.varlib / "sounds" / "music" / "8000" / "tone.wav"
-        if not music.exists():
-            tones.write_file(music, MUSIC, MUSIC_S)
+        # A folder of music rests a second before it begins again; a list in it (*.loc) goes on, unless it names the same
+        # file twice running.
+        music = self.folders.varlib / "sounds" / "music"
+        files = [music / "tone-1.wav", music / "tone-2.wav"]
+        for path in files:
+            if not path.exists():
+                tones.write_file(path, MUSIC, MUSIC_S)
+        (music / "8000" / "tone.loc").write_text("".join(f"{path}\n" for path in files * _TIMES), encoding="utf-8")
 
     # ------------------------------------------------------------------------------------- what it says
     def complaints(self) -> list[str]:
@@ -127,17 +133,31 @@ class FreeSwitchPbx(RunningPbx):
 
     async def cli(self, command: str, within_s: float = 10.0) -> str:
         """What the event socket answers to `api <command>`. Raises PbxFailed where it does not."""
-        pbx = self.city.pbx
+        assert "\n" not in command, "one command is one line"
         try:
             async with asyncio.timeout(within_s):
-                reader, writer = await asyncio.open_connection(pbx.ami_host or pbx.host, pbx.ami_port)
+                reader, writer = await self.connect()
                 try:
-                    return await _asked(reader, writer, self._secret, command)
+                    writer.write(f"api {command}\n\n".encode())
+                    return (await read_frame(reader))[1].strip()
                 finally:
                     writer.close()
-        except (OSError, TimeoutError, EOFError, ValueError) as error:
+        except (OSError, TimeoutError, EOFError) as error:
             why = str(error) or f"within {within_s:g} s"
             raise PbxFailed(f"{self.city.code}'s FreeSWITCH did not answer “{command}”: {why}") from None
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the event socket, logged in. Raises OSError, EOFError, PbxFailed."""
+        pbx = self.city.pbx
+        reader, writer = await asyncio.open_connection(pbx.ami_host or pbx.host, pbx.ami_port)
+        await read_frame(reader)  # auth/request
+        writer.write(f"auth {self._secret}\n\n".encode())
+        headers, _ = await read_frame(reader)
+        if not headers.get("Reply-Text", "").startswith("+OK"):
+            writer.close()
+            said = headers.get("Reply-Text") or headers.get("Content-Type", "")
+            raise PbxFailed(f"{self.city.code}'s FreeSWITCH does not let us in: {said}")
+        return reader, writer
 
     async def registered(self, within_s: float = 10.0) -> set[str]:
         """The seats whose phones are registered now. Raises PbxFailed."""
@@ -159,18 +179,8 @@ class FreeSwitchPbx(RunningPbx):
             raise PbxFailed(f"{self.city.code}: there is no {self.folders.etc / 'freeswitch.xml'}")
 
 
-async def _asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, secret: str, command: str) -> str:
-    assert "\n" not in command, "one command is one line"
-    await _frame(reader)  # auth/request
-    writer.write(f"auth {secret}\n\n".encode())
-    headers, _ = await _frame(reader)
-    if not headers.get("Reply-Text", "").startswith("+OK"):
-        raise ValueError(f"login refused: {headers.get('Reply-Text', '') or headers.get('Content-Type', '')}")
-    writer.write(f"api {command}\n\n".encode())
-    return (await _frame(reader))[1].strip()
-
-
-async def _frame(reader: asyncio.StreamReader) -> tuple[dict[str, str], str]:
+async def read_frame(reader: asyncio.StreamReader) -> tuple[dict[str, str], str]:
+    """One message of the event socket: its headers and its body. Raises EOFError where the connection ends."""
     head = (await reader.readuntil(b"\n\n")).decode("utf-8", "replace")
     headers = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
     body = await reader.readexactly(int(headers.get("Content-Length", "0")))

@@ -1,14 +1,16 @@
 """What a controller does to a PBX, done by hand, and a PBX as new: one set of acts for each kind."""
 
 import asyncio
+import contextlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Protocol
+from urllib.parse import unquote
 
 from callctl import clock
 from callctl.core.model import SlotRef
-from callctl.lab.freeswitch import FreeSwitchPbx
+from callctl.lab.freeswitch import FreeSwitchPbx, read_frame
 from callctl.lab.pbx import LabPbx
 from callctl.lab.running import RunningPbx
 from callctl.pbx import asterisk_names as names
@@ -130,16 +132,43 @@ class FreeSwitchActs:
         pbx = self.pbx
         await pbx.cli("hupall")
         await _until_quiet(pbx)
-        seats = {seat.id for seat in pbx.city.seats}
+        seats, there = {seat.id for seat in pbx.city.seats}, await pbx.registered()
         for agent in await self.rows("agent list"):
             if agent["name"] not in seats:
                 await self._do(f"callcenter_config agent del {agent['name']}")
                 continue
-            for key, value in (("status", "Available"), ("state", "Waiting"), ("ready_time", "0")):
+            status = "Available" if agent["name"] in there else "'Logged Out'"
+            for key, value in (("status", status), ("state", "Waiting"), ("ready_time", "0")):
                 await self._do(f"callcenter_config agent set {key} {agent['name']} {value}")
         for tier in await self.rows("tier list") if seats else []:
             if tier["queue"].startswith("support-"):
                 await self._do(f"callcenter_config tier del {tier['queue']} {tier['agent']}")
+
+    async def set_figure(self, name: str, value: int) -> None:
+        """Change a figure of vars.xml until the next start."""
+        await self._do(f"global_setvar {name}={value}")
+
+    @contextlib.asynccontextmanager
+    async def listen(self) -> AsyncIterator[list[dict[str, str]]]:
+        """What mod_callcenter and our dialplan say meanwhile: the events' headers, values decoded."""
+        heard: list[dict[str, str]] = []
+        reader, writer = await self.pbx.connect()
+        writer.write(b"event plain CUSTOM callcenter::info callctl::info\n\n")
+        await read_frame(reader)
+
+        async def follow() -> None:
+            while True:
+                lines = (await read_frame(reader))[1].split("\n\n")[0].splitlines()
+                pairs = (line.split(": ", 1) for line in lines if ": " in line)
+                heard.append({name: unquote(value) for name, value in pairs})
+
+        task = asyncio.create_task(follow())
+        try:
+            yield heard
+            await asyncio.sleep(0.3)
+        finally:
+            task.cancel()
+            writer.close()
 
     async def channel_rows(self) -> list[dict[str, str]]:
         """What `show channels` shows."""
