@@ -47,8 +47,8 @@ def _refuse_foreign(out: Path) -> None:
     try:
         mark = out / MARK
         ours = {MARK, *mark.read_text(encoding="utf-8").splitlines()} if mark.is_file() else set()
-        found = (entry for entry in out.rglob("*") if entry.is_symlink() or not entry.is_dir())
-        foreign = sorted(name for entry in found if (name := str(entry.relative_to(out))) not in ours)
+        ours |= {str(parent) for name in ours for parent in Path(name).parents}
+        foreign = sorted(name for entry in out.rglob("*") if (name := str(entry.relative_to(out))) not in ours)
     except OSError as error:
         raise RenderError(f"{out}: cannot read: {error.strerror or error}") from error
     if foreign:

@@ -118,7 +118,7 @@ def host(value: object, key: str) -> Fit:
     return Fit(name)
 
 
-def node(value: object, key: str) -> Fit:
+def allowed(value: object, key: str) -> Fit:
     """Another machine as a line of a FreeSWITCH access list; a DNS name is looked up when the list is loaded."""
     name = host(value, key)
     who = f'cidr="{name}/32"' if is_address(name) else f'host="{name}" mask="255.255.255.255"'
@@ -176,7 +176,7 @@ def environment(folder: str) -> Environment:
         "host": host,
         "interface": interface,
         "network": network,
-        "node": node,
+        "allowed": allowed,
         "number": number,
         "path": path,
         "secret": secret,

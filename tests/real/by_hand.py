@@ -101,6 +101,8 @@ class FreeSwitchActs:
         """The rows of a callcenter_config list."""
         lines = (await self.pbx.cli(f"callcenter_config {command}")).splitlines()
         kept = [line for line in lines if not line.startswith("+OK")]
+        if not kept:
+            return []
         return [dict(zip(kept[0].split("|"), line.split("|"), strict=True)) for line in kept[1:]]
 
     async def beat(self, age_s: float = 0.0) -> None:
@@ -143,6 +145,16 @@ class FreeSwitchActs:
         for tier in await self.rows("tier list") if seats else []:
             if tier["queue"].startswith("support-"):
                 await self._do(f"callcenter_config tier del {tier['queue']} {tier['agent']}")
+
+    async def move(self, number: str, supporting: str) -> None:
+        """Take the waiting citizen with this number out of the queue, to be answered there."""
+        [member] = [
+            row
+            for row in await self.rows(f"queue list members {self.pbx.city.queue.name}")
+            if row["cid_number"] == number and row["session_uuid"]
+        ]
+        await self._do(f"uuid_setvar {member['session_uuid']} cc_move {supporting}")
+        await self._do(f"uuid_recv_dtmf {member['session_uuid']} D")
 
     async def set_figure(self, name: str, value: int) -> None:
         """Change a figure of vars.xml until the next start."""

@@ -1,65 +1,15 @@
 """What a citizen gets in cities with FreeSWITCH, alone and beside Asterisk: no controller, seats lent by hand."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
-from callctl.lab.call import PhoneCall
-from callctl.lab.phone import BUSY, CRASHED, DECLINES, NEVER_ANSWERS, Habit, Phone
-from tests.real.by_hand import FreeSwitchActs
+from callctl.lab.phone import BUSY, CRASHED, DECLINES, NEVER_ANSWERS, Habit
 from tests.real.floor import Floor
+from tests.real.mixed import NAMES, TALKS, acts, both, heard, lent, off_by_itself, quiet, until
 from tests.real.stage import BREAK_S, music_gap_s
 
 pytestmark = pytest.mark.real
-TALKS = Habit(answer_after_s=0.3, talk_s=None)
-# Assisted and supporting city; nanjing and xuzhou have FreeSWITCH, yangzhou Asterisk.
-PAIRS = [("nanjing", "xuzhou"), ("nanjing", "yangzhou"), ("yangzhou", "nanjing")]
-NAMES = {"nanjing": "南京", "xuzhou": "徐州", "yangzhou": "扬州"}
-both = pytest.mark.parametrize(("home", "helper"), PAIRS, ids=["fs-fs", "fs-ast", "ast-fs"])
-
-
-async def lent(
-    floor: Floor, home: str, helper: str, *, seats: int = 1, slots: int = 1, habit: Habit = TALKS
-) -> list[Phone]:
-    """Seats of `helper` lent to `home`, their phones registered, and as many slots open there."""
-    chosen = floor.seats(helper)[:seats]
-    phones = await floor.log_in(helper, *chosen, habit=habit)
-    for seat in chosen:
-        await floor.lend(helper, seat, home)
-    for number in range(1, slots + 1):
-        await floor.open_slot(home, helper, number)
-    return phones
-
-
-async def quiet(floor: Floor, *cities: str, within_s: float = 3.0) -> None:
-    """Wait until these cities have no channel left: no ghost call."""
-    async with asyncio.timeout(within_s):
-        while any([await floor.pbx(code).channels() for code in cities]):  # noqa: ASYNC110 - A PBX tells nobody.
-            await asyncio.sleep(0.05)
-
-
-async def until(true: Callable[[], bool], within_s: float) -> None:
-    """Wait for what only the phones can tell."""
-    async with asyncio.timeout(within_s):
-        while not true():  # noqa: ASYNC110 - Many phones at once.
-            await asyncio.sleep(0.02)
-
-
-def heard(call: PhoneCall, sound: str) -> bool:
-    """Whether it was ever heard in this call."""
-    return any(stretch.sound == sound for stretch in call.heard)
-
-
-def acts(floor: Floor, code: str) -> FreeSwitchActs:
-    made = floor.acts(code)
-    assert isinstance(made, FreeSwitchActs)
-    return made
-
-
-async def agent_row(floor: Floor, code: str, name: str) -> dict[str, str]:
-    [row] = [row for row in await acts(floor, code).rows("agent list") if row["name"] == name]
-    return row
 
 
 async def test_the_rendered_cities_boot_without_a_warning(mixed: Floor) -> None:
@@ -81,12 +31,12 @@ async def test_an_own_agent_answers_and_both_hear_each_other(mixed: Floor) -> No
 
 
 @both
-async def test_a_lent_seat_answers_across_the_trunk(mixed: Floor, home: str, helper: str) -> None:
-    [phone] = await lent(mixed, home, helper, slots=0)
+async def test_a_lent_seat_answers_across_the_trunk(mixed: Floor, home: str, ally: str) -> None:
+    [phone] = await lent(mixed, home, ally, slots=0)
     citizen = await mixed.citizen(home, "13812345678")
     await asyncio.sleep(1.2)
-    await mixed.open_slot(home, helper)
-    await citizen.until_hears(mixed.tone(helper))
+    await mixed.open_slot(home, ally)
+    await citizen.until_hears(mixed.tone(ally))
     answered = citizen.heard[-1].since
     await phone.last.until_hears("citizen")
     assert music_gap_s(citizen, answered) < BREAK_S, "music until the answer, without a gap"
@@ -98,31 +48,31 @@ async def test_a_lent_seat_answers_across_the_trunk(mixed: Floor, home: str, hel
     assert f"{NAMES[home]}12345" in call.header("from"), "any phone shows for whom the agent answers"
     assert call.number == "13812345678"
     call.hang_up()
-    await quiet(mixed, helper)
+    await quiet(mixed, ally)
     assert citizen.state.value == "up", "the survey, or the next agent"
     citizen.hang_up()
     await quiet(mixed, home)
 
 
 @both
-async def test_a_citizen_who_hangs_up_stops_the_remote_ringing(mixed: Floor, home: str, helper: str) -> None:
-    [phone] = await lent(mixed, home, helper, habit=NEVER_ANSWERS)
+async def test_a_citizen_who_hangs_up_stops_the_remote_ringing(mixed: Floor, home: str, ally: str) -> None:
+    [phone] = await lent(mixed, home, ally, habit=NEVER_ANSWERS)
     citizen = await mixed.citizen(home)
     call = await phone.until_rung()
     citizen.hang_up()
     assert await call.until_ended(2.0) == "cancelled"
-    await quiet(mixed, home, helper)
+    await quiet(mixed, home, ally)
     phone.habit = TALKS
     later = await mixed.citizen(home)
-    await later.until_hears(mixed.tone(helper), 15.0)
+    await later.until_hears(mixed.tone(ally), 15.0)
 
 
 @both
 @pytest.mark.parametrize("habit", [BUSY, DECLINES, CRASHED], ids=["busy", "declines", "crashed"])
 async def test_an_agent_who_does_not_take_the_call_costs_the_citizen_nothing(
-    mixed: Floor, home: str, helper: str, habit: Habit
+    mixed: Floor, home: str, ally: str, habit: Habit
 ) -> None:
-    [phone] = await lent(mixed, home, helper, habit=habit)
+    [phone] = await lent(mixed, home, ally, habit=habit)
     citizen = await mixed.citizen(home)
     await phone.rung.wait() if habit is not CRASHED else await asyncio.sleep(3.0)
     assert citizen.hears == "music"
@@ -133,16 +83,14 @@ async def test_an_agent_who_does_not_take_the_call_costs_the_citizen_nothing(
 
 
 @both
-async def test_a_phone_that_rings_out_is_told_home_and_the_citizen_stays(mixed: Floor, home: str, helper: str) -> None:
-    [phone] = await lent(mixed, home, helper, habit=NEVER_ANSWERS)
+async def test_a_phone_that_rings_out_is_told_home_and_the_citizen_stays(mixed: Floor, home: str, ally: str) -> None:
+    [phone] = await lent(mixed, home, ally, habit=NEVER_ANSWERS)
     citizen = await mixed.citizen(home)
     call = await phone.until_rung()
     assert await call.until_ended(12.0) == "cancelled"  # support_ring_s
     assert citizen.hears == "music"
     if home == "nanjing":  # mod_callcenter cannot tell a phone that rang out from a dead city: one ring, then a rest.
-        async with asyncio.timeout(3.0):
-            while (await agent_row(mixed, home, f"{helper}-01"))["status"] != "On Break":
-                await asyncio.sleep(0.05)
+        await off_by_itself(mixed, home, ally, within_s=3.0)
 
 
 async def test_nobody_is_overtaken_and_nobody_doubled(mixed: Floor) -> None:
