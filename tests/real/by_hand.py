@@ -30,6 +30,9 @@ class Acts(Protocol):
     async def open_slot(self, slot: SlotRef, token: int = 1) -> None:
         """Give the home queue an open slot."""
 
+    async def close_slot(self, slot: SlotRef) -> None:
+        """Let it be rung no more."""
+
     async def open_slots(self) -> set[str]:
         """The names of the slots that may be rung."""
 
@@ -63,6 +66,9 @@ class AsteriskActs:
         await self.pbx.cli(
             f"queue add member {member} to {queue} penalty {names.SLOT_PENALTY} as {names.slot_name(slot, token)}"
         )
+
+    async def close_slot(self, slot: SlotRef) -> None:
+        await self.pbx.cli(f"queue pause member {names.slot_interface(slot)} queue {self.pbx.city.queue.name}")
 
     async def open_slots(self) -> set[str]:
         shown = await self.pbx.cli(f"queue show {self.pbx.city.queue.name}")
@@ -122,6 +128,9 @@ class FreeSwitchActs:
             await self._do(f"callcenter_config agent set {key} {name} {value}")
         await self._do(f"callcenter_config tier add {queue} {name} 2 {token}")
         await self._do(f"callcenter_config agent set status {name} Available")
+
+    async def close_slot(self, slot: SlotRef) -> None:
+        await self._do(f"callcenter_config agent set status {slot.supporting}-{slot.number:02d} 'Logged Out'")
 
     async def open_slots(self) -> set[str]:
         agents = await self.rows(f"queue list agents {self.pbx.city.queue.name}")

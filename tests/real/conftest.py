@@ -85,6 +85,7 @@ async def mixed(mixed_cities: Lab) -> AsyncIterator[Floor]:
     """The mixed cities as new, with the dead man's switch renewed."""
     made = Floor(mixed_cities)
     await made.reset()
+    await mixed_cities.until_trunks_up(30.0)  # A test before this one may have killed a city.
     await made.beat()
     yield made
     await made.close()

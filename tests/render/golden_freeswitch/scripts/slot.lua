@@ -21,7 +21,8 @@ elseif (tonumber(cc.ask("limit_usage hash trunk " .. city)) or 0) >= channels th
 else
   stream:write(string.format(
     -- The look above is cheap; the leg's own `limit` is the one that counts.
-    "[leg_timeout=%d,leg_progress_timeout=%d,media_timeout=%d,outbound_redirect_fatal=true,sip_h_X-CC-Waited=%d,"
+    "[leg_timeout=%d,leg_progress_timeout=%d,media_timeout=%d,bridge_generate_comfort_noise=-1,"
+      .. "outbound_redirect_fatal=true,sip_h_X-CC-Waited=%d,"
       .. "limit_ignore_transfer=true,execute_on_originate='limit hash trunk %s %d !NORMAL_CIRCUIT_CONGESTION']sofia/gateway/trunk-%s/support",
     cc.figure("slot_ring_s"), cc.figure("slot_silence_s"), cc.figure("trunk_silence_ms"), os.time() - since,
     city, channels, city))
