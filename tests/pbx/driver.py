@@ -20,6 +20,7 @@ class Driver(Protocol):
     alpha_seat: str
     beta_seats: Sequence[str]
     wrapup_s: float  # Of both cities.
+    no_such_queue: str  # The PBX's own words.
 
     def heard(self, link: PbxLink) -> list[Fact]:
         """Every fact of that link so far, in order."""
@@ -168,6 +169,8 @@ class Suite:
 
 class LoopDriver:
     """What every driver shares: it runs the two links and keeps what they tell."""
+
+    no_such_queue = "No such queue"
 
     def __init__(self, alpha: PbxLink, beta: PbxLink) -> None:
         self.alpha, self.beta = alpha, beta
