@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from callctl.lab.lab import Lab, LabPlan
+from callctl.lab.lab import Lab, LabPlan, Programs
 from callctl.lab.program import find_asterisk
 from callctl.render.asterisk import AsteriskTimes
 from tests.real.floor import Floor
@@ -33,10 +33,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture(scope="session")
 def cities(run_number: int) -> Iterator[Lab]:
     """The running lab. Its calls take place in each test's own event loop; see `floor`."""
-    program = find_asterisk(os.environ, PROJECT)
+    programs = Programs(asterisk=find_asterisk(os.environ, PROJECT))
     # Not pytest's own folder: a control socket's name must stay short.
     with tempfile.TemporaryDirectory(prefix="callctl-real-") as folder:
-        lab = Lab(LabPlan(Path(folder), PROJECT, queue=QUEUE, network=run_number, times=TIMES), program)
+        lab = Lab(LabPlan(Path(folder), PROJECT, queue=QUEUE, network=run_number, times=TIMES), programs)
         lab.prepare()
         asyncio.run(_start(lab))
         yield lab

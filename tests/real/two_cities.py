@@ -9,7 +9,7 @@ from pathlib import Path
 
 from callctl import clock
 from callctl.lab.call import PhoneCall
-from callctl.lab.lab import Lab, LabPlan
+from callctl.lab.lab import Lab, LabPlan, Programs
 from callctl.lab.phone import ANSWERS, NEVER_ANSWERS, Habit
 from callctl.lab.program import AsteriskProgram
 from callctl.pbx import asterisk_names as names
@@ -35,7 +35,7 @@ def two_cities(folder: Path, program: AsteriskProgram, network: int) -> Lab:
         _write(source / "queues" / f"{code}.toml", _queues(code, place))
         _write(source / "agents" / f"{code}.toml", _agents(code, place))
     plan = LabPlan(folder / "lab", source, tuple(PLACES), max(SEATS.values()), network=network, queue=QUEUE, times=TIMES)
-    lab = Lab(plan, program)
+    lab = Lab(plan, Programs(asterisk=program))
     lab.prepare()
     return lab
 
