@@ -35,14 +35,14 @@ from callctl.pbx.port import LOGIN_REFUSED, OrderRefused, OrderUnanswered
 from callctl.pbx.values import number_of
 
 # Names behind CUSTOM are its subclasses. Of mod_callcenter's only what the map reads: half of what it says is counts.
+# A phone that comes back is told by its agent's status.
 SUBSCRIPTION = (
-    "event plain HEARTBEAT CUSTOM callcenter::info callctl::info sofia::gateway_state sofia::register sofia::unregister "
-    "sofia::expire"
+    "event plain HEARTBEAT CUSTOM callcenter::info callctl::info sofia::gateway_state sofia::unregister sofia::expire"
 )
 FILTERS = (
     ("Event-Name", "HEARTBEAT"),
     *(("Event-Subclass", name) for name in ("callctl::info", "sofia::gateway_state")),
-    *(("Event-Subclass", f"sofia::{word}") for word in ("register", "unregister", "expire")),
+    *(("Event-Subclass", f"sofia::{word}") for word in ("unregister", "expire")),
     *(("CC-Action", f"member-queue-{word}") for word in ("start", "end")),
     *(("CC-Action", f"bridge-agent-{word}") for word in ("start", "end", "fail")),
     *(("CC-Action", f"agent-{word}") for word in ("offering", "state-change", "status-change", "max-no-answer")),

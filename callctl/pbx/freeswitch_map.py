@@ -85,7 +85,6 @@ class FreeSwitchMap:
             "callcenter::info": self._said_by_callcenter,
             "callctl::info": self._said_by_dialplan,
             "sofia::gateway_state": self._gateway,
-            "sofia::register": self._registered,
             "sofia::unregister": self._unregistered,
             "sofia::expire": self._unregistered,
         }
@@ -256,9 +255,7 @@ class FreeSwitchMap:
     def _agent_status(self, event: Fields, at: float) -> Facts:
         agent, status = event.get("CC-Agent"), event.get("CC-Agent-Status")
         if agent in self.seats:
-            reason = "Auto-Pause" if agent in self._auto_paused and status == names.PAUSED else ""
-            self._auto_paused.discard(agent)
-            return (SeatReadied(self.city.code, at, agent, status == names.OPEN, reason),)
+            return self._seat_status(agent, status, at)
         slot = names.parse_slot(agent)
         if slot is None or status not in SLOT_STATES:
             return ()
@@ -267,22 +264,26 @@ class FreeSwitchMap:
             return ()
         return (SlotChanged(self.city.code, at, slot, self.slots[slot], *SLOT_STATES[status]),)
 
+    def _seat_status(self, seat: str, status: str, at: float) -> Facts:
+        """Logged Out is a phone that is not there (scripts/phones.lua says so), On Break an agent who is not ready."""
+        auto = seat in self._auto_paused
+        self._auto_paused.discard(seat)
+        if status == names.PAUSED:
+            return (SeatReadied(self.city.code, at, seat, False, "Auto-Pause" if auto else ""),)
+        self.phones[seat].registered = status == names.OPEN
+        changed = self._phone_changed(seat, at)
+        return (*changed, SeatReadied(self.city.code, at, seat, True)) if status == names.OPEN else changed
+
     def _gave_up(self, event: Fields, at: float) -> Facts:
         if event.get("CC-Agent") in self.seats:
             self._auto_paused.add(event.get("CC-Agent"))
         return ()
 
-    def _registered(self, event: Fields, at: float) -> Facts:
-        return self._sign(event, at, there=True)
-
     def _unregistered(self, event: Fields, at: float) -> Facts:
-        return self._sign(event, at, there=False)
-
-    def _sign(self, event: Fields, at: float, there: bool) -> Facts:
         seat = event.get("from-user") or event.get("user")
         if seat not in self.phones:
             return ()
-        self.phones[seat].registered = there
+        self.phones[seat].registered = False
         return self._phone_changed(seat, at)
 
     def _gateway(self, event: Fields, at: float) -> Facts:

@@ -63,7 +63,7 @@ def _open(city: City, slot: SlotRef, token: int, busy: bool) -> tuple[Step, ...]
     """
     agent = names.slot_agent(slot)
     # ${…} is expanded on the caller's channel, each time the slot is rung.
-    contact = f"'${{lua(callctl/slot.lua {slot.supporting} ${{cc_home}} ${{cc_since}})}}'"
+    contact = f"'${{lua(${{conf_dir}}/scripts/slot.lua {slot.supporting} ${{cc_home}} ${{cc_since}})}}'"
     settings = {
         "contact": contact,
         "max_no_answer": "1",

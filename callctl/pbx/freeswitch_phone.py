@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from callctl.core.events import SeatState
-from callctl.pbx.freeswitch_words import RUNG, TALKING
+from callctl.pbx.freeswitch_words import RECEIVING, TALKING
 
 
 @dataclass(slots=True)
@@ -22,6 +22,7 @@ class Phone:
             return SeatState.OFFLINE
         if self.lent is SeatState.BUSY or self.agent_state == TALKING:
             return SeatState.BUSY
-        if self.lent is SeatState.RINGING or self.agent_state in RUNG:
+        # Not RESERVED: our dialplan holds a lent seat by that state, through ring and talk alike.
+        if self.lent is SeatState.RINGING or self.agent_state == RECEIVING:
             return SeatState.RINGING
         return SeatState.FREE

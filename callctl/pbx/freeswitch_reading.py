@@ -167,7 +167,7 @@ def _take_over_phones(chart: FreeSwitchMap, reading: Reading, agents: Mapping[st
     for seat, phone in chart.phones.items():
         leg = legs.get(seat, {})
         home = _home_of(chart, leg.get("accountcode", ""))
-        phone.registered = seat in there
+        phone.registered = seat in there and agents.get(seat, {}).get("status") != names.CLOSED
         phone.agent_state = agents.get(seat, {}).get("state", "")
         phone.lent = None
         if home not in ("", chart.city.code):
@@ -190,7 +190,7 @@ def _seats(chart: FreeSwitchMap, agents: Mapping[str, Row], legs: Mapping[str, R
         yield SeatSeen(
             seat,
             phone.state,
-            ready=agent.get("status") == names.OPEN,
+            ready=agent.get("status") != names.PAUSED,
             free_from=free_from if free_from > now else 0.0,
             call=call if _home_of(chart, call) else "",
         )

@@ -90,10 +90,13 @@ def rows_of(answer: bytes) -> list[Row]:
 
 def json_rows_of(answer: bytes) -> list[Row]:
     """A list of `show … as json`; empty where there is nothing. Raises ValueError where it is no such list."""
-    found: Any = json.loads(_structure(answer))
+    try:
+        found: Any = json.loads(_structure(answer))
+    except ValueError:
+        found = None
     rows = found.get("rows", []) if isinstance(found, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError("not a list of rows")
+        raise ValueError(f"not a list of rows: {answer[:60]!r}")
     return [{name: _mended(str(value)) for name, value in row.items()} for row in rows]
 
 

@@ -26,6 +26,10 @@ class Driver(Protocol):
         """Every fact of that link so far, in order."""
         ...
 
+    def forgets_at_boot(self, link: PbxLink) -> bool:
+        """Whether that PBX comes back without its slots and loans: callctl makes them again."""
+        ...
+
     async def wait(self, seconds: float) -> None:
         """Let time pass."""
         ...
@@ -187,6 +191,9 @@ class LoopDriver:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def forgets_at_boot(self, link: PbxLink) -> bool:
+        return False
 
     def heard(self, link: PbxLink) -> list[Fact]:
         return self._heard[link.city]

@@ -103,6 +103,7 @@ class StandIn(EslServer):
             "uuid_recv_dtmf": self._uuid_recv_dtmf,
         }
         self._moves: dict[str, str] = {}
+        self._gone: set[str] = set()  # Seats whose phones have signed off.
         self.connect()
 
     def connect(self) -> None:
@@ -159,10 +160,13 @@ class StandIn(EslServer):
 
     def _of_things(self, fact: SeatChanged | SeatReadied | SlotChanged | TrunkChanged | SurveyAnswered) -> None:
         match fact:
-            case SeatChanged(seat=seat, state=SeatState.OFFLINE):
-                self._say("sofia::unregister", {"profile-name": "phones", "from-user": seat, "from-host": self.pbx.city})
-            case SeatChanged(seat=seat, state=SeatState.FREE):
-                self._say("sofia::register", {"profile-name": "phones", "from-user": seat, "from-host": self.pbx.city})
+            case SeatChanged(seat=seat, state=SeatState.OFFLINE):  # scripts/phones.lua follows.
+                self._say("sofia::unregister", {"profile-name": "city", "from-user": seat, "from-host": self.pbx.city})
+                self._status(seat, CLOSED)
+                self._gone.add(seat)
+            case SeatChanged(seat=seat) if seat in self._gone:
+                self._gone.discard(seat)
+                self._status(seat, OPEN)
             case SeatReadied(seat=seat, ready=ready):
                 self._status(seat, OPEN if ready else PAUSED)
             case SlotChanged(slot=slot, state=SlotState.OPEN):
@@ -296,7 +300,8 @@ class StandIn(EslServer):
             state = {SeatState.RINGING: "Receiving", SeatState.BUSY: "In a queue call"}.get(seat.state, "Waiting")
             wrapup_s = int(self.pbx.home.queue.wrapup_s)
             ended = int(seat.free_from + AHEAD_S) - wrapup_s if seat.free_from else 0
-            rows.append(cc.agent_row(seat.id, OPEN if seat.ready else PAUSED, state if own else "Waiting", wrapup_s, ended))
+            status = CLOSED if seat.state is SeatState.OFFLINE else OPEN if seat.ready else PAUSED
+            rows.append(cc.agent_row(seat.id, status, state if own else "Waiting", wrapup_s, ended))
         for name in sorted(self.agents):
             slot = self.pbx.slots.get(parse_slot(name) or SlotRef("", 0))
             status = CLOSED if slot is None else OPEN if slot.open else CLOSED if slot.reason == "closed" else PAUSED
@@ -332,7 +337,7 @@ class StandIn(EslServer):
         if words[0] == "registrations":
             rows = [{"reg_user": seat.id} for seat in self.pbx.seats.values() if seat.state is not SeatState.OFFLINE]
         else:
-            rows = [*self._caller_channels(), *self._phone_channels()]
+            rows = [*self._caller_channels(), *self._trunk_channels(), *self._phone_channels()]
         return json.dumps({"row_count": len(rows), **({"rows": rows} if rows else {})}).encode() + b"\n"
 
     def _caller_channels(self) -> list[dict[str, str]]:
@@ -345,6 +350,20 @@ class StandIn(EslServer):
                 "presence_id": "",
             }
             for call in self.pbx.calls
+        ]
+
+    def _trunk_channels(self) -> list[dict[str, str]]:
+        return [
+            {
+                "uuid": f"leg-of-{agent(call.by)}",
+                "direction": "outbound",
+                "name": "sofia/city/support",
+                "accountcode": self.ids.told(call.waiting.call),
+                "callstate": "ACTIVE" if call.answered_at else "RINGING",
+                "presence_id": "",
+            }
+            for call in self.pbx.calls.values()
+            if isinstance(call.by, SlotRef)
         ]
 
     def _phone_channels(self) -> list[dict[str, str]]:
