@@ -1,7 +1,8 @@
 """A FreeSWITCH that answers as a test tells it to: silent, late, wrong, half dead or hostile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from tests.pbx import mod_callcenter as cc
 from tests.pbx.esl_server import EslServer, event_frame
 
 Reply = Callable[[str], bytes | None]  # The whole command to its answer; None for no answer.
@@ -10,11 +11,17 @@ COUNTED = {"Event-Name": "CUSTOM", "Event-Subclass": "callcenter::info", "CC-Act
 
 
 class ScriptedSwitch(EslServer):
-    """Answers `+OK` to every api command, until told otherwise."""
+    """Answers every command of a link sensibly, and `+OK` to all else, until told otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = lambda: 1000.0) -> None:
         super().__init__()
-        self.answers: dict[str, Reply] = {}  # By how the command begins; the longest one counts.
+        self.clock = clock
+        self.answers: dict[str, Reply] = {  # By how the command begins; the longest one counts.
+            "strmicroepoch": lambda _: b"%d" % round(clock() * 1e6),
+            "uptime": lambda _: b"40\n",
+            "show": lambda _: b'{"row_count":0}\n',
+            "sofia profile": lambda _: b"trunk-xuzhou carrier ",
+        }
 
     def execute(self, command: str) -> bytes | None:
         fitting = [start for start in self.answers if command.startswith(start)]
@@ -26,3 +33,7 @@ class ScriptedSwitch(EslServer):
     def say_counted(self, *counts: str) -> None:
         """Events that can be told apart, to everybody who is connected."""
         self.write(b"".join(event_frame({**COUNTED, "CC-Count": count}) for count in counts))
+
+    def say_callcenter(self, headers: Mapping[str, str], at: float) -> None:
+        """What mod_callcenter said at that time."""
+        self.say(cc.event("callcenter::info", headers, "yangzhou", at, 1))
