@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import unquote
 
@@ -21,6 +22,14 @@ _QUEUE = re.compile(r"^(?P<queue>[\w-]+) has \d+ calls")
 QUIET_WITHIN_S = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class SlotShown:
+    """A slot as its PBX shows it."""
+
+    is_open: bool
+    free: bool  # No call rings or talks on it.
+
+
 class Acts(Protocol):
     """The acts on one PBX."""
 
@@ -33,8 +42,17 @@ class Acts(Protocol):
     async def close_slot(self, slot: SlotRef) -> None:
         """Let it be rung no more."""
 
-    async def open_slots(self) -> set[str]:
-        """The names of the slots that may be rung."""
+    async def slots(self) -> dict[str, SlotShown]:
+        """Every slot, by `<city>-<number>-t<token>`."""
+
+    async def slot_rung(self, slot: SlotRef) -> bool:
+        """Whether its leg is on its way, or talks."""
+
+    async def loans(self, assisted: str) -> set[str]:
+        """The loans to this city, as `<seat>-<city>-t<token>`."""
+
+    async def set_channels(self, other: str, most: int) -> None:
+        """Change the capacity of the trunk to `other` until the next start."""
 
     async def lend(self, seat: str, assisted: str, token: int = 1) -> None:
         """Put a seat into a support queue."""
@@ -70,10 +88,21 @@ class AsteriskActs:
     async def close_slot(self, slot: SlotRef) -> None:
         await self.pbx.cli(f"queue pause member {names.slot_interface(slot)} queue {self.pbx.city.queue.name}")
 
-    async def open_slots(self) -> set[str]:
+    async def slots(self) -> dict[str, SlotShown]:
         shown = await self.pbx.cli(f"queue show {self.pbx.city.queue.name}")
         lines = [line for line in map(str.strip, shown.splitlines()) if "Local/" in line]
-        return {line.split()[0] for line in lines if "paused" not in line}
+        return {line.split()[0]: SlotShown("paused" not in line, "Not in use" in line) for line in lines}
+
+    async def slot_rung(self, slot: SlotRef) -> bool:
+        part = f"{slot.supporting}-support-{slot.number:02d}@cc-seat"
+        return part in await self.pbx.cli("core show channels concise")
+
+    async def loans(self, assisted: str) -> set[str]:
+        shown = await self.pbx.cli(f"queue show support-{assisted}")
+        return {line.split()[0] for line in map(str.strip, shown.splitlines()) if f"-{assisted}-t" in line}
+
+    async def set_channels(self, other: str, most: int) -> None:
+        await self.pbx.cli(f"dialplan set global CC_TRUNK_{other} {most}")
 
     async def lend(self, seat: str, assisted: str, token: int = 1) -> None:
         phone, queue = names.phone_interface(seat), names.support_queue(assisted)
@@ -132,9 +161,25 @@ class FreeSwitchActs:
     async def close_slot(self, slot: SlotRef) -> None:
         await self._do(f"callcenter_config agent set status {slot.supporting}-{slot.number:02d} 'Logged Out'")
 
-    async def open_slots(self) -> set[str]:
-        agents = await self.rows(f"queue list agents {self.pbx.city.queue.name}")
-        return {agent["name"] for agent in agents if "-" in agent["name"] and agent["status"] == "Available"}
+    async def slots(self) -> dict[str, SlotShown]:
+        queue = self.pbx.city.queue.name
+        tokens = {row["agent"]: row["position"] for row in await self.rows(f"queue list tiers {queue}")}
+        return {
+            f"{row['name']}-t{tokens[row['name']]}": SlotShown(row["status"] == "Available", row["state"] == "Waiting")
+            for row in await self.rows(f"queue list agents {queue}")
+            if "-" in row["name"] and row["name"] in tokens
+        }
+
+    async def slot_rung(self, slot: SlotRef) -> bool:
+        rows = await self.rows(f"agent list {slot.supporting}-{slot.number:02d}")
+        return any(row["state"] in {"Receiving", "In a queue call"} for row in rows)
+
+    async def loans(self, assisted: str) -> set[str]:
+        rows = await self.rows(f"queue list tiers support-{assisted}")
+        return {f"{row['agent']}-{assisted}-t{row['position']}" for row in rows}
+
+    async def set_channels(self, other: str, most: int) -> None:
+        await self.set_figure(f"channels_{other}", most)
 
     async def lend(self, seat: str, assisted: str, token: int = 1) -> None:
         await self._do(f"callcenter_config tier add support-{assisted} {seat} 1 {token}")

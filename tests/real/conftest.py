@@ -33,12 +33,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture(scope="session")
-def cities(run_number: int) -> Iterator[Lab]:
-    """The running lab. Its calls take place in each test's own event loop; see `floor`."""
-    programs = Programs(asterisk=find_asterisk(os.environ, PROJECT))
+def cities(request: pytest.FixtureRequest, run_number: int) -> Iterator[Lab]:
+    """The running lab. Its calls take place in each test's own event loop; see `floor`.
+
+    All Asterisk, but in tests marked with `every_mix` (tests/real/mixed.py): there each test is run for every mix.
+    """
+    kinds: dict[str, str] = getattr(request, "param", {})
+    try:
+        found = find_freeswitch(os.environ) if kinds else None
+    except NoFreeSwitch as error:
+        pytest.skip(str(error))
+    programs = Programs(asterisk=find_asterisk(os.environ, PROJECT), freeswitch=found)
     # Not pytest's own folder: a control socket's name must stay short.
     with tempfile.TemporaryDirectory(prefix="callctl-real-") as folder:
-        lab = Lab(LabPlan(Path(folder), PROJECT, queue=QUEUE, network=run_number, times=TIMES), programs)
+        plan = LabPlan(Path(folder), PROJECT, queue=QUEUE, network=run_number, times=TIMES, kinds=kinds)
+        lab = Lab(plan, programs)
         lab.prepare()
         asyncio.run(_start(lab))
         yield lab

@@ -14,6 +14,20 @@ TALKS = Habit(answer_after_s=0.3, talk_s=None)
 # Assisted and supporting city; nanjing and xuzhou have FreeSWITCH, yangzhou Asterisk.
 PAIRS = [("nanjing", "xuzhou"), ("nanjing", "yangzhou"), ("yangzhou", "nanjing")]
 NAMES = {"nanjing": "南京", "xuzhou": "徐州", "yangzhou": "扬州"}
+FREESWITCH = "freeswitch"
+# The cities of the stage (yangzhou is the assisted one), and which of them have FreeSWITCH.
+every_mix = pytest.mark.parametrize(
+    "cities",
+    [
+        {},
+        {"nanjing": FREESWITCH, "xuzhou": FREESWITCH},
+        {"yangzhou": FREESWITCH},
+        {"nanjing": FREESWITCH, "xuzhou": FREESWITCH, "yangzhou": FREESWITCH},
+    ],
+    ids=["asterisk", "asterisk-helped-by-freeswitch", "freeswitch-helped-by-asterisk", "freeswitch"],
+    indirect=True,
+    scope="session",
+)
 both = pytest.mark.parametrize(("home", "ally"), PAIRS, ids=["fs-fs", "fs-ast", "ast-fs"])
 
 

@@ -152,7 +152,8 @@ async def test_a_silent_controller_lends_no_seat_at_the_supporting_city(mixed: F
     await asyncio.sleep(4.0)
     assert not phone.calls
     assert citizen.hears == "music"
-    assert await mixed.acts(home).open_slots(), "486: the slot backs off and stays open"
+    [slot] = (await mixed.acts(home).slots()).values()
+    assert slot.is_open, "486: the slot backs off and stays open"
     await mixed.beat(ally)
     await citizen.until_hears(mixed.tone(ally), 10.0)
 
@@ -207,7 +208,7 @@ async def test_the_supporting_end_of_a_full_trunk_refuses_too(mixed: Floor, home
         await asyncio.sleep(3.0)
         assert sum(len(phone.now_on()) for phone in phones) == 1
         assert sorted(citizen.hears for citizen in citizens) == sorted(["music", mixed.tone("xuzhou")])
-        assert len(await mixed.acts(home).open_slots()) == 2, "503: full, not broken"
+        assert [slot.is_open for slot in (await mixed.acts(home).slots()).values()] == [True, True], "503: full, not broken"
     finally:
         await acts(mixed, "xuzhou").set_figure(f"channels_{home}", 30)
 
@@ -240,7 +241,7 @@ async def test_a_restarted_freeswitch_has_no_slots_and_no_loans_and_serves_its_o
     before = len(mixed.pbx("nanjing").complaints())
     mixed.pbx("nanjing").kill()
     await mixed.pbx("nanjing").start()
-    assert await mixed.acts("nanjing").open_slots() == set()
+    assert await mixed.acts("nanjing").slots() == {}
     assert [row for row in await acts(mixed, "nanjing").rows("tier list") if row["queue"].startswith("support-")] == []
     await mixed.log_in("nanjing", mixed.seats("nanjing")[0], habit=TALKS)
     citizen = await mixed.citizen("nanjing")
