@@ -136,6 +136,14 @@ async def test_a_switch_that_dies_inside_an_event_ends_the_connection_and_stops_
         healthy.close()
 
 
+async def test_what_came_in_the_same_breath_as_the_good_bye_is_still_told(pbx, wire):
+    await wire.command("api status", DEADLINE_S)
+    content = b"".join(event_frame({**COUNTED, "CC-Count": str(number)}) for number in range(30))
+    pbx.write(content + b"Content-Type: text/disconnect-notice\nContent-Length: 0\n\n")
+    assert len(await counts(wire, 30)) == 30
+    assert await ended(wire) == "the PBX said good-bye"
+
+
 @pytest.mark.parametrize(
     "said",
     [

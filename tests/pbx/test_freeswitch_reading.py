@@ -37,8 +37,8 @@ def tier(queue, name, position=1):
     return {"queue": queue, "agent": name, "state": "Ready", "level": "1", "position": str(position)}
 
 
-def member(call, state="Waiting", by="", session="", score=0, answered=0, queue="q12345", number="13800000001"):
-    who = cc.Member(queue, session or f"s-{call}", call, number, int(NOW) - 9)
+def member(call, state="Waiting", by="", channel="", score=0, answered=0, queue="q12345", number="13800000001"):
+    who = cc.Member(queue, channel or f"s-{call}", call, number, int(NOW) - 9)
     return dict(zip(cc.MEMBER_COLUMNS.split("|"), cc.member_row(who, state, by, score, answered), strict=True))
 
 
