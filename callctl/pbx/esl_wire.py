@@ -150,14 +150,15 @@ class _Connection(InboundESL):  # type: ignore[misc]
                 chunk = self.sock.recv(CHUNK)
                 if not chunk:
                     return self.drop("the PBX closed the connection")
-                events = []
+                events: list[EslEvent] = []
                 for frame in frames.feed(chunk):
                     if isinstance(frame, EslEvent):
                         events.append(frame)
-                    else:
-                        self.take(frame)
-                if events:
-                    self._wire.put(events)
+                        continue
+                    self._wire.put(events)  # First what came first: the answer may be a good-bye.
+                    events = []
+                    self.take(frame)
+                self._wire.put(events)
                 gevent.sleep(0)  # A flood from one city must not keep the others waiting.
         except Exception as error:  # The reader must never end without a word: commands would wait for ever.
             self.drop(str(error) or type(error).__name__)
@@ -229,6 +230,8 @@ class EslWire:
     def put(self, events: list[EslEvent]) -> None:
         """Events for take(); too many of them end the connection."""
         inbox = self._inbox
+        if not events:
+            return
         if len(inbox) + len(events) > MOST_EVENTS:
             self._connection.drop("tells more than callctl can take in")
             return

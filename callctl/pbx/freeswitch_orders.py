@@ -15,10 +15,7 @@ _ADDED = "Agent already exist!"
 _TIERED = "Tier already exist!"
 _NO_AGENT = "Agent not found!"
 
-# How soon a slot is rung again. Every other end of a ring closes it at once (max_no_answer 1: "Auto-Pause").
-BUSY_AGAIN_S = 2  # Without a pause the caller at the head would be tried hundreds of times a second.
-REFUSED_AGAIN_S = 30
-SILENT_AGAIN_S = 2
+REST_S = 2  # After a ring without an answer. Without it the caller at the head would be tried hundreds of times a second.
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ def steps(  # noqa: PLR0911
     """
     match order:
         case Lend(seat=seat, assisted=assisted, token=token):
-            return (_tier(names.support_queue(assisted), seat, names.LOAN_LEVEL, token),)
+            return (_tier(names.support_queue(assisted), seat, token),)
         case Recall(seat=seat, assisted=assisted):
             return (Step(f"callcenter_config tier del {names.support_queue(assisted)} {seat}"),)
         case OpenSlot(slot=slot, token=token):
@@ -63,26 +60,29 @@ def _open(city: City, slot: SlotRef, token: int, busy: bool) -> tuple[Step, ...]
     """
     agent = names.slot_agent(slot)
     # ${…} is expanded on the caller's channel, each time the slot is rung.
-    contact = f"'${{lua(${{conf_dir}}/scripts/slot.lua {slot.supporting} ${{cc_home}} ${{cc_since}})}}'"
+    # ${…} is expanded on the caller's channel, each time the slot is rung. slot.lua pauses a slot that cannot be used;
+    # mod_callcenter itself (max_no_answer) would pause one whose city has only nobody free to answer.
+    script = f"${{conf_dir}}/scripts/slot.lua {slot.supporting} {slot.number:02d} ${{cc_home}} ${{cc_since}}"
     settings = {
-        "contact": contact,
-        "max_no_answer": "1",
-        "busy_delay_time": str(BUSY_AGAIN_S),
-        "reject_delay_time": str(REFUSED_AGAIN_S),
-        "no_answer_delay_time": str(SILENT_AGAIN_S),
+        "contact": f"'${{lua({script})}}'",
+        "max_no_answer": "0",
+        "busy_delay_time": str(REST_S),
+        "reject_delay_time": str(REST_S),
+        "no_answer_delay_time": str(REST_S),
     }
     return (
         Step(f"callcenter_config agent add {agent} callback", fulfilled=_ADDED),
         *(Step(f"callcenter_config agent set {key} {agent} {value}") for key, value in settings.items()),
         # Dropped in mid-call and opened again: its old call ends in the state Waiting, and must come to its end first.
         *((Step(f"callcenter_config agent set state {agent} '{TALKING}'"),) if busy else ()),
-        _tier(city.queue.name, agent, names.SLOT_LEVEL, token),
+        _tier(city.queue.name, agent, token),
         _status(slot, names.OPEN),
     )
 
 
-def _tier(queue: str, agent: str, level: int, token: int) -> Step:
-    return Step(f"callcenter_config tier add {queue} {agent} {level} {token}", fulfilled=_TIERED, is_tier=True)
+def _tier(queue: str, agent: str, token: int) -> Step:
+    level, position = names.tier_of(token)
+    return Step(f"callcenter_config tier add {queue} {agent} {level} {position}", fulfilled=_TIERED, is_tier=True)
 
 
 def _status(slot: SlotRef, status: str, fulfilled: str = "") -> Step:

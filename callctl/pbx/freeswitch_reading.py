@@ -32,7 +32,6 @@ from callctl.pbx.freeswitch_words import (
 )
 from callctl.pbx.values import number_of
 
-MOST_TOKEN = 2**31 - 1  # A tier's position is an int of C.
 _ACTIVE = frozenset({"ACTIVE", "HELD", "UNHELD"})  # callstate of a channel on which somebody talks.
 _RINGING = frozenset({"RINGING", "RING_WAIT", "EARLY"})
 _CITY_OF = re.compile(r"([a-z]+)-\d")
@@ -196,22 +195,17 @@ def _seats(chart: FreeSwitchMap, agents: Mapping[str, Row], legs: Mapping[str, R
         )
 
 
-def _token(tier: Row) -> int:
-    token = int(number_of(tier.get("position")))
-    return token if 0 <= token <= MOST_TOKEN else 0
-
-
 def _slots(
     chart: FreeSwitchMap, tiers: Iterable[Row], agents: Mapping[str, Row], talking: set[Answerer]
 ) -> Iterator[SlotSeen]:
     """Also slots to a city that the data folders no longer name: left open, they would be rung for ever."""
     for tier in tiers:
-        slot = _slot_of(chart, tier)
+        slot, token = _slot_of(chart, tier), _token(tier)
         agent = agents.get(tier.get("agent", ""))
-        if slot is None or agent is None:
+        if slot is None or token is None or agent is None:
             continue
         state, reason = SLOT_STATES.get(agent.get("status", ""), SLOT_STATES[names.CLOSED])
-        yield SlotSeen(slot, state, _token(tier), in_use=slot in talking or agent.get("state") != WAITING, reason=reason)
+        yield SlotSeen(slot, state, token, in_use=slot in talking or agent.get("state") != WAITING, reason=reason)
 
 
 def _slot_of(chart: FreeSwitchMap, tier: Row) -> SlotRef | None:
@@ -220,6 +214,11 @@ def _slot_of(chart: FreeSwitchMap, tier: Row) -> SlotRef | None:
 
 def _loans(chart: FreeSwitchMap, tiers: Iterable[Row]) -> Iterator[LoanSeen]:
     for tier in tiers:
-        assisted, seat = names.assisted_of(tier.get("queue", "")), tier.get("agent", "")
-        if assisted in chart.cities and assisted is not None and assisted != chart.city.code and seat in chart.seats:
-            yield LoanSeen(seat, assisted, _token(tier))
+        assisted, seat, token = names.assisted_of(tier.get("queue", "")), tier.get("agent", ""), _token(tier)
+        foreign = assisted is None or assisted not in chart.cities or assisted == chart.city.code
+        if not foreign and assisted is not None and token is not None and seat in chart.seats:
+            yield LoanSeen(seat, assisted, token)
+
+
+def _token(tier: Row) -> int | None:
+    return names.token_of(tier.get("level", ""), tier.get("position", ""))

@@ -110,7 +110,7 @@ class Driver(Protocol):
 Story = Callable[[Driver], Coroutine[Any, Any, None]]
 
 SLOT = SlotRef("beta", 1)
-TOKEN = 5
+TOKEN = 1_795_682_533_533_478  # As long as a real lease's.
 SOON_S = 10.0
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-SPEED = 20.0  # Loop seconds a second; the link's deadline of 5 s is then still 250 ms of a busy machine.
+SPEED = 10.0  # Loop seconds a second: two seconds of a busy machine are twenty of the link's patience.
 
 
 class _HastySelector(selectors.DefaultSelector):
@@ -16,7 +16,7 @@ class _HastySelector(selectors.DefaultSelector):
 
 
 class HastyLoop(asyncio.SelectorEventLoop):
-    """A loop in which 20 s pass in one."""
+    """A loop in which 10 s pass in one."""
 
     def __init__(self) -> None:
         super().__init__(_HastySelector())

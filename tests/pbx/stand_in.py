@@ -42,6 +42,8 @@ from callctl.pbx.freeswitch_names import (
     parse_slot,
     slot_agent,
     support_queue,
+    tier_of,
+    token_of,
 )
 from callctl.pbx.port import OrderRefused
 from callctl.sim.parts import Connection
@@ -259,8 +261,10 @@ class StandIn(EslServer):
                 return b"+OK\n" if name in self.agents | self.pbx.seats.keys() else b"-ERR Agent not found!\n"
             case ["agent", "list"]:
                 return cc.listed(cc.AGENT_COLUMNS, self._agent_rows())
-            case ["tier", "add", queue, name, _, position]:
-                return self._add_tier(queue, name, int(position))
+            case ["tier", "add", queue, name, level, position]:
+                token = token_of(level, position)
+                assert token is not None
+                return self._add_tier(queue, name, token)
             case ["tier", "del", queue, name]:
                 return self._obey(Recall(self.pbx.city, name, queue.removeprefix("support-")))
             case ["tier", "list"]:
@@ -313,9 +317,9 @@ class StandIn(EslServer):
         seats = [seat.id for seat in self.pbx.seats.values() if seat.lend is not Lending.DEDICATED]
         return [
             *([home, seat, "Ready", "1", "1"] for seat in seats),
-            *([home, slot_agent(ref), "Ready", "2", str(slot.token)] for ref, slot in self.pbx.slots.items()),
+            *([home, slot_agent(ref), "Ready", *map(str, tier_of(slot.token))] for ref, slot in self.pbx.slots.items()),
             *(
-                [support_queue(assisted), seat, "Ready", "1", str(token)]
+                [support_queue(assisted), seat, "Ready", *map(str, tier_of(token))]
                 for assisted, queue in self.pbx.support.items()
                 for seat, token in queue.items()
             ),

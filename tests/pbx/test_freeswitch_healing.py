@@ -20,8 +20,8 @@ def agent(name, state="Waiting", status="Available", **more):
     return row | more
 
 
-def member(state="Waiting", by="", session="s-1"):
-    who = cc.Member("q12345", session, CALL, "13800000001", int(NOW) - 9)
+def member(state="Waiting", by="", channel="s-1"):
+    who = cc.Member("q12345", channel, CALL, "13800000001", int(NOW) - 9)
     return dict(zip(cc.MEMBER_COLUMNS.split("|"), cc.member_row(who, state, by, 0, 0), strict=True))
 
 
@@ -149,7 +149,7 @@ def test_a_dispatch_thread_that_is_gone_is_told_to_a_person():
 
 
 def test_a_caller_answered_without_a_channel_is_told_once():
-    [(_, remedy)] = looked(lists([], [member("Answered", "1001", session="gone")]), looks=20)
+    [(_, remedy)] = looked(lists([], [member("Answered", "1001", channel="gone")]), looks=20)
     assert (remedy.command, remedy.who) == ("", CALL)
 
 

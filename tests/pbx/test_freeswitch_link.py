@@ -265,7 +265,7 @@ async def test_a_loan_and_its_end_are_told_once_each(pbx, controller):
 async def test_a_loan_that_was_there_and_was_not_known_is_read(pbx, controller):
     async with controller() as made:
         await made.until(PbxObserved)
-        tiers = rows(cc.TIER_COLUMNS, ["support-xuzhou", "2001", "Ready", "1", "3"])
+        tiers = rows(cc.TIER_COLUMNS, ["support-xuzhou", "2001", "Ready", "2", "3"])
         pbx.answers["callcenter_config tier list"] = lambda _: tiers
         pbx.answers["callcenter_config tier add"] = lambda _: b"-ERR Tier already exist!\n"
         await made.link.do(Lend("yangzhou", "2001", "xuzhou", 5))

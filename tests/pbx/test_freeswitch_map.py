@@ -139,8 +139,8 @@ class Headers(dict):
         return super().get(name, default)
 
 
-def member(name=CALL, number="13800000001", session="s-1", queue="q12345"):
-    return cc.Member(queue, session, name, number, int(NOW) - 10)
+def member(name=CALL, number="13800000001", channel="s-1", queue="q12345"):
+    return cc.Member(queue, channel, name, number, int(NOW) - 10)
 
 
 def told(facts):
@@ -352,10 +352,10 @@ def test_who_came_back_and_is_answered_again_ends_like_anybody():
     made = chart()
     callcenter(made, cc.bridge_agent_start("suzhou-01", member(), NOW - 20, 1), NOW - 20)
     said(made, "leg-lost", Call=CALL, Agent="suzhou-01", Cause="MEDIA_TIMEOUT")
-    callcenter(made, cc.member_queue_start(member(session="s-2"), returned=True))
+    callcenter(made, cc.member_queue_start(member(channel="s-2"), returned=True))
     callcenter(made, cc.bridge_agent_end("suzhou-01", member(), NOW, 20))  # Late, of the leg that was lost.
-    callcenter(made, cc.bridge_agent_start("suzhou-01", member(session="s-2"), NOW, 1))
-    [ended] = callcenter(made, cc.bridge_agent_end("suzhou-01", member(session="s-2"), NOW, 9))
+    callcenter(made, cc.bridge_agent_start("suzhou-01", member(channel="s-2"), NOW, 1))
+    [ended] = callcenter(made, cc.bridge_agent_end("suzhou-01", member(channel="s-2"), NOW, 9))
     assert (ended.lost, ended.talked_s) == (False, 9.0)
 
 
@@ -370,9 +370,9 @@ def test_a_call_back_and_a_caller_moved_by_hand_leave_the_queue_by_the_dialplans
 
 def test_the_end_of_a_caller_does_not_strike_off_the_call_back_that_waits_in_his_stead():
     made = chart()
-    callcenter(made, cc.member_queue_start(member(session="s-1"), returned=False))
-    callcenter(made, cc.member_queue_start(member(session="loopback"), returned=False))
-    callcenter(made, cc.member_queue_end(member(session="s-1"), NOW, "Cancel", "EXIT_WITH_KEY"))
+    callcenter(made, cc.member_queue_start(member(channel="s-1"), returned=False))
+    callcenter(made, cc.member_queue_start(member(channel="loopback"), returned=False))
+    callcenter(made, cc.member_queue_end(member(channel="s-1"), NOW, "Cancel", "EXIT_WITH_KEY"))
     assert made.callers == {CALL: "loopback"}
 
 
@@ -484,7 +484,7 @@ def test_trunks_are_the_gateways_named_after_cities():
 def test_the_memory_of_a_busy_day_has_an_end():
     made = chart()
     for number in range(MOST_REMEMBERED + 500):
-        who = member(f"yangzhou-1799999990.{number}", session=f"s-{number}")
+        who = member(f"yangzhou-1799999990.{number}", channel=f"s-{number}")
         made.facts(Headers({"Event-Subclass": "callcenter::info", **cc.member_queue_start(who, returned=False)}), NOW)
         made.facts(Headers({"Event-Subclass": "callcenter::info", **cc.bridge_agent_start("1001", who, NOW, 1)}), NOW)
     assert len(made.talks) == MOST_REMEMBERED

@@ -4,37 +4,40 @@ import pytest
 
 from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Recall, RenewHeartbeat
 from callctl.core.model import SlotRef
+from callctl.pbx import freeswitch_names as names
 from callctl.pbx.freeswitch_orders import steps
 from tests.pbx.cities import YANGZHOU
 
 SLOT = SlotRef("xuzhou", 3)
+TOKEN = 1_795_682_533_533_478  # A lease's: microseconds; a tier's numbers are ints of C.
 
 
 def commands(order, busy=(), pbx_now=1795393475.9, channel="c-1"):
     return [step.command for step in steps(order, YANGZHOU, pbx_now, channel, busy)]
 
 
-def test_a_loan_is_a_tier_whose_position_is_the_token():
-    [step] = steps(Lend("yangzhou", "2001", "xuzhou", 41), YANGZHOU, 0.0, "", ())
-    assert step.command == "callcenter_config tier add support-xuzhou 2001 1 41"
+def test_a_loan_is_a_tier_that_carries_the_token():
+    [step] = steps(Lend("yangzhou", "2001", "xuzhou", TOKEN), YANGZHOU, 0.0, "", ())
+    assert step.command == "callcenter_config tier add support-xuzhou 2001 1795684 533533478"
     assert (step.fulfilled, step.is_tier) == ("Tier already exist!", True)
     assert commands(Recall("yangzhou", "2001", "xuzhou")) == ["callcenter_config tier del support-xuzhou 2001"]
 
 
 def test_a_slot_is_whole_before_it_can_be_rung():
-    sent = commands(OpenSlot("yangzhou", SLOT, 7))
+    sent = commands(OpenSlot("yangzhou", SLOT, TOKEN))
     assert sent[0] == "callcenter_config agent add xuzhou-03 callback"
-    assert sent[1].startswith("callcenter_config agent set contact xuzhou-03 '${lua(")
-    assert "callcenter_config agent set max_no_answer xuzhou-03 1" in sent
+    script = "${conf_dir}/scripts/slot.lua xuzhou 03 ${cc_home} ${cc_since}"
+    assert sent[1] == f"callcenter_config agent set contact xuzhou-03 '${{lua({script})}}'"
+    assert "callcenter_config agent set max_no_answer xuzhou-03 0" in sent
     assert sent[-2:] == [
-        "callcenter_config tier add q12345 xuzhou-03 2 7",
+        "callcenter_config tier add q12345 xuzhou-03 1795684 533533478",
         "callcenter_config agent set status xuzhou-03 'Available'",
     ]
     assert not [line for line in sent if "set state" in line]
 
 
 def test_a_slot_opened_again_in_mid_call_stays_busy_until_its_call_has_ended():
-    sent = commands(OpenSlot("yangzhou", SLOT, 7), busy={SLOT})
+    sent = commands(OpenSlot("yangzhou", SLOT, TOKEN), busy={SLOT})
     assert sent.index("callcenter_config agent set state xuzhou-03 'In a queue call'") < len(sent) - 2
 
 
@@ -72,3 +75,18 @@ def test_the_heartbeat_is_the_switchs_own_clock():
 )
 def test_every_order_is_made_of_single_lines(order):
     assert all("\n" not in command and "\r" not in command for command in commands(order))
+
+
+@pytest.mark.parametrize("token", [0, 1, 5, 10**9 - 1, 10**9, TOKEN, 2 * 10**18])
+def test_every_token_fits_into_two_ints_of_c_and_comes_back(token):
+    level, position = names.tier_of(token)
+    assert 2 <= level < 2**31
+    assert 0 <= position < 2**31
+    assert names.token_of(str(level), str(position)) == token
+
+
+@pytest.mark.parametrize(
+    ("level", "position"), [("1", "1"), ("0", "5"), ("", "5"), ("2", ""), ("2", "-1"), ("2", str(10**9))]
+)
+def test_a_tier_that_callctl_has_not_made_carries_no_token(level, position):
+    assert names.token_of(level, position) is None

@@ -33,12 +33,12 @@ def agent(name, status="Available", state="Waiting", **more):
     return row | more
 
 
-def tier(queue, name, position=1):
-    return {"queue": queue, "agent": name, "state": "Ready", "level": "1", "position": str(position)}
+def tier(queue, name, position=1, level=2):
+    return {"queue": queue, "agent": name, "state": "Ready", "level": str(level), "position": str(position)}
 
 
-def member(call, state="Waiting", by="", session="", score=0, answered=0, queue="q12345", number="13800000001"):
-    who = cc.Member(queue, session or f"s-{call}", call, number, int(NOW) - 9)
+def member(call, state="Waiting", by="", channel="", score=0, answered=0, queue="q12345", number="13800000001"):
+    who = cc.Member(queue, channel or f"s-{call}", call, number, int(NOW) - 9)
     return dict(zip(cc.MEMBER_COLUMNS.split("|"), cc.member_row(who, state, by, score, answered), strict=True))
 
 
@@ -154,7 +154,7 @@ def test_a_seat_rests_until_wrap_up_is_over_by_the_switchs_clock():
     assert [seat.free_from for seat in found.seats] == [NOW + 2, NOW + 60, 0.0]
 
 
-def test_slots_and_loans_are_tiers_and_their_tokens_the_positions():
+def test_slots_and_loans_are_tiers_that_carry_a_token():
     found = read(
         agents=[
             agent("suzhou-01"),
@@ -164,7 +164,7 @@ def test_slots_and_loans_are_tiers_and_their_tokens_the_positions():
             agent("suzhou-03"),  # No tier: dropped.
         ],
         tiers=[
-            tier("q12345", "1001"),
+            tier("q12345", "1001", level=1),
             tier("q12345", "suzhou-01", 5),
             tier("q12345", "suzhou-02", 6),
             tier("q12345", "nanjing-01", 7),
@@ -174,6 +174,7 @@ def test_slots_and_loans_are_tiers_and_their_tokens_the_positions():
             tier("support-xian", "1003", 9),
             tier("support-suzhou", "9999", 9),
             tier("support-suzhou", "1001", "x"),
+            tier("support-suzhou", "1002", 1, level=1),  # Made by somebody else.
         ],
     )
     assert [(seen.slot, seen.state, seen.token, seen.in_use, seen.reason) for seen in found.slots] == [
@@ -182,7 +183,7 @@ def test_slots_and_loans_are_tiers_and_their_tokens_the_positions():
         (SlotRef("suzhou", 2), SlotState.CLOSED, 6, False, "closed"),
         (SlotRef("xian", 1), SlotState.OPEN, 8, False, ""),
     ]
-    assert found.loans == (LoanSeen("1001", "suzhou", 0), LoanSeen("1003", "suzhou", 9))
+    assert found.loans == (LoanSeen("1003", "suzhou", 9),)
 
 
 def test_a_slot_made_anew_in_mid_call_is_in_use():

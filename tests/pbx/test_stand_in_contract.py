@@ -19,7 +19,7 @@ from tests.pbx.scaled_time import run_hasty
 from tests.pbx.stand_in import CallIds, StandIn
 from tests.pbx.test_sim_pbx_contract import SimDriver, two_cities
 
-TIMING = Timing(backoff_most_s=2.0)
+TIMING = Timing(deadline_s=20.0, backoff_most_s=2.0)
 HEARTBEAT_S = 5.0  # As freeswitch_conf/ sets it.
 
 
@@ -103,7 +103,7 @@ def thread() -> Iterator[EslThread]:
 
 
 class TestStandIn(PbxContract):
-    """The suite, twenty times as fast as the clock."""
+    """The suite, ten times as fast as the clock."""
 
     @pytest.fixture(autouse=True)
     def _in_this_thread(self, thread: EslThread) -> None:
