@@ -17,6 +17,11 @@ function cc.alive()
   return math.abs(age) < cc.figure("heartbeat_stale_s")
 end
 
+-- A slot that cannot be used rings no more until callctl opens it again.
+function cc.rest(slot)
+  if slot:match("^%l+%-%d+$") then cc.ask("callcenter_config agent set status " .. slot .. " 'On Break'") end
+end
+
 -- The rows of a mod_callcenter list ("name|…|…", one a line, the first line names the columns), as tables by column.
 function cc.rows(command)
   local names, rows = nil, {}

@@ -1,29 +1,36 @@
 -- callctl: how a slot rings its city for the caller at the head of the queue, or why it cannot. The contact of every slot:
---   ${lua(${conf_dir}/scripts/slot.lua <city> ${cc_home} ${cc_since})}
--- What it writes is a dial string. mod_callcenter makes of a failure:
---   USER_BUSY, NORMAL_CIRCUIT_CONGESTION   nobody free there (486), trunk full: rest busy_delay_time, stay open
---   CALL_REJECTED                          403: rest reject_delay_time
---   anything else                          not usable: On Break after max_no_answer = 1 rings; callctl opens it again
+--   ${lua(${conf_dir}/scripts/slot.lua <city> <nn> ${cc_home} ${cc_since})}
+-- What it writes is a dial string. A refusal ends in one of two ways:
+--   busy, nobody picked up, trunk full   the city is fine but has nobody now: mod_callcenter rests the slot for two seconds
+--   anything else                        the city is not usable: the slot goes On Break, here or in slot_ended.lua. One attempt
+--                                        a slot, no storm, also when callctl is dead; callctl opens it again
 local cc = dofile(freeswitch.getGlobalVariable("conf_dir") .. "/scripts/common.lua")
-local city, home, since = argv[1] or "", argv[2] or "", tonumber(argv[3] or "") or os.time()
-local channels = cc.figure("channels_" .. city)
+local city, number, home, since = argv[1] or "", argv[2] or "", argv[3] or "", tonumber(argv[4] or "") or os.time()
+local slot, channels = city .. "-" .. number, cc.figure("channels_" .. city)
 
-local function refuse(cause) stream:write("error/" .. cause) end
+local function unusable(cause)
+  cc.rest(slot)
+  stream:write("error/" .. cause)
+end
 
 if home ~= freeswitch.getGlobalVariable("city") then
-  refuse("FACILITY_REJECTED")                  -- Hop guard: a call of another city never travels on.
+  unusable("FACILITY_REJECTED")                -- Hop guard: a call of another city never travels on.
 elseif not cc.alive() then
-  refuse("FACILITY_REJECTED")                  -- Dead man's switch.
+  unusable("FACILITY_REJECTED")                -- Dead man's switch.
 elseif channels == 0 then
-  refuse("DESTINATION_OUT_OF_ORDER")           -- No trunk there.
+  unusable("DESTINATION_OUT_OF_ORDER")         -- No trunk there.
+elseif cc.ask("sofia status gateway trunk-" .. city):match("Status%s+DOWN") then
+  unusable("GATEWAY_DOWN")
 elseif (tonumber(cc.ask("limit_usage hash trunk " .. city)) or 0) >= channels then
-  refuse("NORMAL_CIRCUIT_CONGESTION")
+  stream:write("error/NORMAL_CIRCUIT_CONGESTION")
 else
   stream:write(string.format(
-    -- The look above is cheap; the leg's own `limit` is the one that counts.
     "[leg_timeout=%d,leg_progress_timeout=%d,media_timeout=%d,bridge_generate_comfort_noise=-1,"
       .. "outbound_redirect_fatal=true,sip_h_X-CC-Waited=%d,"
-      .. "limit_ignore_transfer=true,execute_on_originate='limit hash trunk %s %d !NORMAL_CIRCUIT_CONGESTION']sofia/gateway/trunk-%s/support",
+      .. "session_in_hangup_hook=true,api_hangup_hook='lua %s/scripts/slot_ended.lua %s',"
+      -- The look above is cheap; the leg's own `limit` is the one that counts.
+      .. "limit_ignore_transfer=true,execute_on_originate='limit hash trunk %s %d !NORMAL_CIRCUIT_CONGESTION']"
+      .. "sofia/gateway/trunk-%s/support",
     cc.figure("slot_ring_s"), cc.figure("slot_silence_s"), cc.figure("trunk_silence_ms"), os.time() - since,
-    city, channels, city))
+    freeswitch.getGlobalVariable("conf_dir"), slot, city, channels, city))
 end

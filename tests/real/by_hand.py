@@ -20,6 +20,7 @@ from callctl.pbx import asterisk_names as names
 _MEMBER = re.compile(r"^\s+(?:\S+ \()?(?P<interface>(?:PJSIP|Local)/[^\s)]+)")
 _QUEUE = re.compile(r"^(?P<queue>[\w-]+) has \d+ calls")
 QUIET_WITHIN_S = 10.0
+TOKENS_A_LEVEL = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +146,19 @@ class FreeSwitchActs:
 
     async def open_slot(self, slot: SlotRef, token: int = 1) -> None:
         name, queue = f"{slot.supporting}-{slot.number:02d}", self.pbx.city.queue.name
-        contact = f"'${{lua(${{conf_dir}}/scripts/slot.lua {slot.supporting} ${{cc_home}} ${{cc_since}})}}'"
+        contact = (
+            f"'${{lua(${{conf_dir}}/scripts/slot.lua {slot.supporting} {slot.number:02d} ${{cc_home}} ${{cc_since}})}}'"
+        )
         await self._do(f"callcenter_config agent add {name} callback")
         for key, value in (
             ("contact", contact),
-            ("max_no_answer", "1"),
+            ("max_no_answer", "0"),
             ("busy_delay_time", "2"),
-            ("reject_delay_time", "30"),
+            ("reject_delay_time", "2"),
             ("no_answer_delay_time", "2"),
         ):
             await self._do(f"callcenter_config agent set {key} {name} {value}")
-        await self._do(f"callcenter_config tier add {queue} {name} 2 {token}")
+        await self._do(f"callcenter_config tier add {queue} {name} {_tier(token)}")
         await self._do(f"callcenter_config agent set status {name} Available")
 
     async def close_slot(self, slot: SlotRef) -> None:
@@ -163,7 +166,7 @@ class FreeSwitchActs:
 
     async def slots(self) -> dict[str, SlotShown]:
         queue = self.pbx.city.queue.name
-        tokens = {row["agent"]: row["position"] for row in await self.rows(f"queue list tiers {queue}")}
+        tokens = {row["agent"]: _token(row) for row in await self.rows(f"queue list tiers {queue}")}
         return {
             f"{row['name']}-t{tokens[row['name']]}": SlotShown(row["status"] == "Available", row["state"] == "Waiting")
             for row in await self.rows(f"queue list agents {queue}")
@@ -176,13 +179,13 @@ class FreeSwitchActs:
 
     async def loans(self, assisted: str) -> set[str]:
         rows = await self.rows(f"queue list tiers support-{assisted}")
-        return {f"{row['agent']}-{assisted}-t{row['position']}" for row in rows}
+        return {f"{row['agent']}-{assisted}-t{_token(row)}" for row in rows}
 
     async def set_channels(self, other: str, most: int) -> None:
         await self.set_figure(f"channels_{other}", most)
 
     async def lend(self, seat: str, assisted: str, token: int = 1) -> None:
-        await self._do(f"callcenter_config tier add support-{assisted} {seat} 1 {token}")
+        await self._do(f"callcenter_config tier add support-{assisted} {seat} {_tier(token)}")
 
     async def reset(self) -> None:
         pbx = self.pbx
@@ -239,6 +242,15 @@ class FreeSwitchActs:
     async def channel_rows(self) -> list[dict[str, str]]:
         """What `show channels` shows."""
         return list(json.loads(await self.pbx.cli("show channels as json")).get("rows", []))
+
+
+def _tier(token: int) -> str:
+    """Level and position of a line that carries this token."""
+    return f"{2 + token // TOKENS_A_LEVEL} {token % TOKENS_A_LEVEL}"
+
+
+def _token(tier: dict[str, str]) -> int:
+    return (int(tier["level"]) - 2) * TOKENS_A_LEVEL + int(tier["position"])
 
 
 async def _until_quiet(pbx: RunningPbx) -> None:

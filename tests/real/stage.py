@@ -243,7 +243,7 @@ class Stage:
 
 def _queues(pbx: RunningPbx) -> str:
     if not isinstance(pbx, LabPbx):
-        return "\n".join(pbx._lines()[-60:])
+        return "\n".join([line for line in pbx._lines() if "Adding " not in line and "Created ip" not in line][-60:])
     asked = [str(pbx.program.path), "-C", str(pbx.folders.etc / "asterisk.conf"), "-rx", "queue show"]
     try:
         return subprocess.run(asked, capture_output=True, text=True, timeout=3.0, check=False).stdout

@@ -24,6 +24,18 @@ async def in_talk(floor: Floor, home: str, ally: str) -> tuple[PhoneCall, PhoneC
     return citizen, phone.last
 
 
+async def shut(floor: Floor, home: str, ally: str) -> None:
+    """Close the slot and let its ring end: until then a freed agent takes who is second in line (decision 0002)."""
+    slot = SlotRef(ally, 1)
+    await floor.acts(home).close_slot(slot)
+
+    async def still() -> bool:
+        return not await floor.acts(home).slot_rung(slot)
+
+    await until_asked(still, 10.0)
+    await asyncio.sleep(2.0)
+
+
 @both
 async def test_a_lent_phone_that_dies_in_mid_talk_brings_the_citizen_to_the_front(
     mixed: Floor, home: str, ally: str
@@ -32,6 +44,7 @@ async def test_a_lent_phone_that_dies_in_mid_talk_brings_the_citizen_to_the_fron
     other = await mixed.citizen(home)  # Waits, and is overtaken by who has talked already.
     mixed.phone(ally, mixed.seats(ally)[0]).vanish()
     await citizen.until_hears("music", 30.0)  # seat_rtp_timeout_s
+    await shut(mixed, home, ally)
     [own] = await mixed.log_in(home, mixed.seats(home)[0], habit=TALKS)
     await citizen.until_hears(mixed.tone(home), 10.0)
     assert other.hears == "music"
@@ -44,9 +57,7 @@ async def test_a_pbx_killed_in_mid_talk_brings_the_citizen_to_the_front(mixed: F
     other = await mixed.citizen(home)
     mixed.pbx(ally).kill()
     await citizen.until_hears("music", 12.0)
-    await mixed.acts(home).close_slot(
-        SlotRef(ally, 1)
-    )  # Else a freed agent may take who is second: the slot rings for the first.
+    await shut(mixed, home, ally)
     [own] = await mixed.log_in(home, mixed.seats(home)[0], habit=TALKS)
     await citizen.until_hears(mixed.tone(home), 10.0)
     assert other.hears == "music"
@@ -86,8 +97,7 @@ async def test_a_frozen_city_costs_its_slot_four_seconds_and_the_citizen_nothing
     began = asyncio.get_running_loop().time()
     await mixed.open_slot(home, ally)
     if home == "nanjing":
-        row = await off_by_itself(mixed, home, ally)
-        assert row["no_answer_count"] == "1", "one attempt, then it rests"
+        await off_by_itself(mixed, home, ally)
         assert asyncio.get_running_loop().time() - began < SLOT_SILENCE_S + 2.0
     else:
         await asyncio.sleep(SLOT_SILENCE_S + 2.0)
@@ -125,6 +135,7 @@ async def test_a_dead_city_is_seen_and_its_slots_fail_at_once(mixed: Floor) -> N
     async with acts(mixed, "nanjing").listen() as events:
         citizen = await mixed.citizen("nanjing")
         await off_by_itself(mixed, "nanjing", "xuzhou", 5)
+        await asyncio.sleep(2.5)  # Time for a second attempt, were there one.
         fails = [event for event in events if event.get("CC-Action") == "bridge-agent-fail"]
     assert [event["CC-Hangup-Cause"] for event in fails] == ["GATEWAY_DOWN"] * 5, "one attempt a slot"
     assert citizen.hears == "music"
@@ -136,6 +147,7 @@ async def test_a_silent_controller_closes_the_slots_at_home(mixed: Floor) -> Non
     async with acts(mixed, "nanjing").listen() as events:
         citizen = await mixed.citizen("nanjing")
         await off_by_itself(mixed, "nanjing", "xuzhou")
+        await asyncio.sleep(0.5)
         causes = [event["CC-Hangup-Cause"] for event in events if event.get("CC-Action") == "bridge-agent-fail"]
     assert causes == ["FACILITY_REJECTED"]
     assert not phone.calls

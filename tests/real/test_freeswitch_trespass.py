@@ -204,11 +204,11 @@ async def test_a_phone_cannot_send_a_citizen_on_to_the_carrier(mixed: Floor, len
 async def test_a_call_of_another_city_never_travels_on(mixed: Floor) -> None:
     """The hop guard: whatever brings a foreign call into the home queue, no slot takes it further."""
     await mixed.beat()
-    said = await mixed.pbx(CITY).cli(f"lua {mixed.pbx(CITY).folders.etc}/scripts/slot.lua xuzhou yangzhou 0")
+    said = await mixed.pbx(CITY).cli(f"lua {mixed.pbx(CITY).folders.etc}/scripts/slot.lua xuzhou 01 yangzhou 0")
     assert said == "error/FACILITY_REJECTED"
-    said = await mixed.pbx(CITY).cli(f"lua {mixed.pbx(CITY).folders.etc}/scripts/slot.lua xuzhou {CITY} 0")
+    said = await mixed.pbx(CITY).cli(f"lua {mixed.pbx(CITY).folders.etc}/scripts/slot.lua xuzhou 01 {CITY} 0")
     assert said.endswith("]sofia/gateway/trunk-xuzhou/support")
-    said = await mixed.pbx(CITY).cli(f"lua {mixed.pbx(CITY).folders.etc}/scripts/slot.lua suzhou {CITY} 0")
+    said = await mixed.pbx(CITY).cli(f"lua {mixed.pbx(CITY).folders.etc}/scripts/slot.lua suzhou 01 {CITY} 0")
     assert said == "error/DESTINATION_OUT_OF_ORDER", "no trunk there"
 
 

@@ -4,6 +4,7 @@ After a wanted change of freeswitch_conf/, write the golden files anew and read 
     CALLCTL_WRITE_GOLDEN=1 pytest tests/render; git diff tests/render/golden_freeswitch
 """
 
+import configparser
 import dataclasses
 import os
 import re
@@ -206,6 +207,15 @@ def test_either_kind_is_written_by_one_command() -> None:
 def test_a_machine_known_by_name_gets_a_line_that_freeswitch_looks_up() -> None:
     assert allowed("10.1.2.3", "trunk.host") == '<node type="allow" cidr="10.1.2.3/32"/>'
     assert allowed("sbc.example.cn", "trunk.host") == '<node type="allow" host="sbc.example.cn" mask="255.255.255.255"/>'
+
+
+def test_an_installed_callctl_brings_every_template() -> None:
+    """setup.cfg lists the folders one by one; setuptools does not descend."""
+    listed = configparser.ConfigParser()
+    listed.read(shipped("setup.cfg"), encoding="utf-8")
+    patterns = [(key, value) for key, value in listed["options.data_files"].items() if "freeswitch_conf" in key]
+    brought = {path for _, pattern in patterns for path in shipped("freeswitch_conf").parent.glob(pattern)}
+    assert {path for path in shipped("freeswitch_conf").rglob("*") if path.is_file()} == {p for p in brought if p.is_file()}
 
 
 def test_the_templates_are_shipped() -> None:
