@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +83,9 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+_CONTACT = re.compile(rb"^(?:Contact|m): .*$", re.MULTILINE)
+
+
 class _End(asyncio.DatagramProtocol):
     def __init__(self, on_datagram: Callable[[bytes], None]) -> None:
         self._on_datagram = on_datagram
@@ -107,9 +111,13 @@ class Trunk:
         [other] = set(PLACES) - {code}  # What arrives at this city's stand-in address comes from the other.
         loop, address = asyncio.get_running_loop(), f"127.{self._network}.{PLACES[code]}"
 
+        own, shown = f"127.{self._network}.{PLACES[other]}.1".encode(), f"127.{self._network}.{PLACES[other]}.2".encode()
+
         def pass_on(datagram: bytes) -> None:
+            # Also what belongs to a call takes this way: a PBX lets nothing in from an address that is no city's.
+            contact = _CONTACT.sub(lambda found: found[0].replace(own, shown), datagram)
             if self.up:
-                self._ends[other].sendto(datagram, (f"{address}.1", 5060))
+                self._ends[other].sendto(contact, (f"{address}.1", 5060))
 
         transport, _ = await loop.create_datagram_endpoint(lambda: _End(pass_on), local_addr=(f"{address}.2", 5060))
         return transport
