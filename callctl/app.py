@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import functools
+import importlib
 import os
 import secrets
 import signal
@@ -67,9 +69,14 @@ def build_links(province: Province, settings: Settings, now: Callable[[], float]
     """One link a city. Raises NotRunnable with every missing secret at once."""
     links: dict[str, PbxLink] = {}
     wrong = []
+    freeswitch = _freeswitch_links(province, settings, now)
     for code, city in province.cities.items():
         try:
-            links[code] = _link(city, province, settings, now)
+            if city.pbx.kind is PbxKind.FREESWITCH:
+                links[code] = freeswitch(city)
+            else:
+                chance = secrets.SystemRandom().random
+                links[code] = AsteriskLink(city, province, settings.ami_secret(code), now, chance)
         except (SettingsError, NotRunnable) as error:
             wrong.append(str(error))
     if wrong:
@@ -77,12 +84,27 @@ def build_links(province: Province, settings: Settings, now: Callable[[], float]
     return links
 
 
-def _link(city: City, province: Province, settings: Settings, now: Callable[[], float]) -> PbxLink:
-    if city.pbx.kind is not PbxKind.ASTERISK:
-        raise NotRunnable(
-            f'{city.code}: pbx.kind = "{city.pbx.kind.value}" is not supported yet; leave the city out with --cities'
-        )
-    return AsteriskLink(city, province, settings.ami_secret(city.code), now, secrets.SystemRandom().random)
+def _freeswitch_links(province: Province, settings: Settings, now: Callable[[], float]) -> Callable[[City], PbxLink]:
+    """What makes a FreeSWITCH city's link. gevent is loaded with the first one: an Asterisk province never needs it."""
+
+    @functools.cache
+    def parts() -> tuple[Any, Any]:
+        try:
+            wire = importlib.import_module("callctl.pbx.esl_wire")
+        except ImportError as error:
+            raise NotRunnable(
+                f'pbx.kind = "freeswitch" needs {error.name}: install callctl[freeswitch] (requirements-freeswitch.lock), '
+                "or leave these cities out with --cities"
+            ) from None
+        return importlib.import_module("callctl.pbx.freeswitch").FreeSwitchLink, wire.EslThread()
+
+    def link(city: City) -> PbxLink:
+        secret = settings.ami_secret(city.code)
+        kind, thread = parts()
+        made: PbxLink = kind(city, province, secret, now, secrets.SystemRandom().random, thread)
+        return made
+
+    return link
 
 
 class WatchedLink:

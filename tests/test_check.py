@@ -89,6 +89,19 @@ def test_a_city_that_nobody_may_help_is_a_warning(province: Path) -> None:
     assert lines[1:] == ["2 cities, 103 seats (42 may be lent), 2 trunks: no mistakes"]
 
 
+def test_a_freeswitch_city_is_welcome_and_asterisks_port_on_it_is_a_warning(province: Path) -> None:
+    change(province, "queues/yangzhou.toml", 'kind = "asterisk"', 'kind = "freeswitch"')
+    code, lines, _ = check("--province", str(province))
+    assert code == 0
+    assert lines[:-1] == [
+        "warning: queues/yangzhou.toml pbx.ami_port – yangzhou (扬州) runs FreeSWITCH, but 5038 is the port of Asterisk's "
+        "manager – write the port of its event socket (listen-port), as a rule 8021"
+    ]
+    change(province, "queues/yangzhou.toml", "ami_port = 5038", "ami_port = 8021")
+    _, lines, _ = check("--province", str(province))
+    assert len(lines) == 1
+
+
 def test_a_city_without_seats_on_duty_is_a_warning(province: Path) -> None:
     change(province, "agents/yangzhou.toml", 'lend = "shared"', 'lend = "dedicated"', -1)
     change(province, "agents/yangzhou.toml", 'lend = "no"', 'lend = "dedicated"', -1)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -365,21 +366,48 @@ def test_some_cities_of_a_province_are_a_province(tmp_path: Path) -> None:
     assert narrowed(small_province(), []).cities.keys() == small_province().cities.keys()
 
 
-def test_a_freeswitch_city_is_refused_by_name_together_with_the_missing_secrets(tmp_path: Path) -> None:
-    whole = small_province()
-    city = whole.cities["suzhou"]
-    other = type(city.pbx)(PbxKind.FREESWITCH, city.pbx.host)
-    changed = {**whole.cities, "suzhou": type(city)(**{**_fields(city), "pbx": other})}
+def with_freeswitch(*codes: str) -> Province:
+    """The small province, where these cities run FreeSWITCH."""
+    cities = {
+        code: replace(city, pbx=replace(city.pbx, kind=PbxKind.FREESWITCH)) if code in codes else city
+        for code, city in small_province().cities.items()
+    }
+    return Province(MappingProxyType(cities))
+
+
+def test_every_missing_secret_of_a_mixed_province_is_told_at_once(tmp_path: Path) -> None:
     settings = read_settings({"CALLCTL_STATE": str(tmp_path), "CALLCTL_AMI_SECRET_YANGZHOU": "long enough"})
     with pytest.raises(NotRunnable) as refused:
-        build_links(Province(MappingProxyType(changed)), settings, clock.now)
+        build_links(with_freeswitch("suzhou"), settings, clock.now)
     lines = str(refused.value).splitlines()
-    assert len(lines) == 3
-    assert "freeswitch" in lines[1]
+    assert len(lines) == len(small_province().cities) - 1
+    assert any("CALLCTL_AMI_SECRET_SUZHOU" in line for line in lines)
 
 
-def _fields(thing: object) -> dict[str, object]:
-    return {name: getattr(thing, name) for name in type(thing).__dataclass_fields__}  # type: ignore[attr-defined]
+def test_each_city_gets_the_link_of_its_pbx(tmp_path: Path) -> None:
+    secrets = {f"CALLCTL_AMI_SECRET_{code.upper()}": "long enough" for code in small_province().cities}
+    settings = read_settings({"CALLCTL_STATE": str(tmp_path), **secrets})
+    links = build_links(with_freeswitch("suzhou"), settings, clock.now)
+    kinds = {code: type(link).__name__ for code, link in links.items()}
+    assert kinds.pop("suzhou") == "FreeSwitchLink"
+    assert set(kinds.values()) == {"AsteriskLink"}
+
+
+def test_a_freeswitch_city_without_its_packages_is_told_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "greenswitch.esl", None)
+    monkeypatch.delitem(sys.modules, "callctl.pbx.esl_wire", raising=False)
+    secrets = {f"CALLCTL_AMI_SECRET_{code.upper()}": "long enough" for code in small_province().cities}
+    settings = read_settings({"CALLCTL_STATE": str(tmp_path), **secrets})
+    with pytest.raises(NotRunnable, match=r"install callctl\[freeswitch\]"):
+        build_links(with_freeswitch("suzhou"), settings, clock.now)
+
+
+def test_a_province_of_asterisks_never_loads_gevent() -> None:
+    asked = "import sys, callctl.app, callctl.cli.run; print([name for name in sys.modules if 'gevent' in name])"
+    found = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
 
 
 PBX_THAT_REFUSES = """

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from callctl import clock
-from callctl.lab.lab import Lab, LabPlan
+from callctl.lab.lab import Lab, LabPlan, Programs
 from callctl.lab.program import find_asterisk
 from tests.real.floor import Floor
 from tests.real.stage import ASSISTED, SUPERVISOR, Stage
@@ -54,7 +54,8 @@ async def lab(cities: Sequence[str], seats: int, prepared: Callable[[Lab], None]
     """Running cities. `prepared` may change their files before they start."""
     with tempfile.TemporaryDirectory(prefix="callctl-b-") as folder:  # Short: a control socket lies in it.
         made = Lab(
-            LabPlan(Path(folder), PROJECT, cities=cities, seats=seats, queue=QUEUE), find_asterisk(os.environ, PROJECT)
+            LabPlan(Path(folder), PROJECT, cities=cities, seats=seats, queue=QUEUE),
+            Programs(asterisk=find_asterisk(os.environ, PROJECT)),
         )
         made.prepare()
         prepared(made)

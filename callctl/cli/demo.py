@@ -20,10 +20,10 @@ from callctl.cli.exits import REFUSED
 from callctl.cli.lab import PROJECT, lab_faults_told
 from callctl.cli.shell import screen
 from callctl.cli.words import say
+from callctl.core.model import PbxKind
 from callctl.lab.command import CommandFailed
 from callctl.lab.demo import Demo, DemoPlan, Half, is_fresh
-from callctl.lab.lab import LabRunning, running
-from callctl.lab.program import find_asterisk
+from callctl.lab.lab import LabRunning, find_programs, running
 from callctl.lab.verdict import Count, rounded
 from callctl.settings import shipped
 
@@ -57,14 +57,24 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help=say("保留目录(日志、录音、数据库)", "keep the folder: logs, recordings, history"))
     ] = False,
+    freeswitch: Annotated[
+        str,
+        typer.Option(
+            metavar="CITY",
+            help=say(
+                "这个支援市用 FreeSWITCH（CALLCTL_FREESWITCH）", "this supporting city runs FreeSWITCH (CALLCTL_FREESWITCH)"
+            ),
+        ),
+    ] = "",
     result: Annotated[Path, typer.Option(metavar="FILE", help=say("结果 JSON", "where the figures go, as JSON"))] = RESULT,
 ) -> None:
     """Play both halves; exit code 1 where callctl, the PBXs and the citizens tell different figures."""
     with lab_faults_told(), _faults_told():
-        program = find_asterisk(os.environ, PROJECT)
+        kinds = dict.fromkeys([freeswitch], PbxKind.FREESWITCH.value) if freeswitch else {}
+        programs = find_programs({PbxKind.ASTERISK, *map(PbxKind, kinds.values())}, os.environ, PROJECT)
         with _lab_folder(folder, keep) as at:
-            plan = DemoPlan(at, shipped("queues").parent, seconds, rate, seats, seed=seed, network=network)
-            stage = Demo(plan, program)
+            plan = DemoPlan(at, shipped("queues").parent, seconds, rate, seats, seed=seed, network=network, kinds=kinds)
+            stage = Demo(plan, programs)
             show = Screen(stage)
             stage.tell = show.tell
             without, with_it = asyncio.run(_play(stage, show))

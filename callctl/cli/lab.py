@@ -17,16 +17,28 @@ from callctl import settings
 from callctl.cli.exits import REFUSED
 from callctl.cli.shell import JsonOption, ProvinceOption, print_json, screen
 from callctl.cli.words import say
-from callctl.core.model import City
+from callctl.core.model import City, PbxKind, Province
 from callctl.lab import sipp
 from callctl.lab.agents import CityAgents, Habits
 from callctl.lab.crowd import Crowd, CrowdPlan, Tally
+from callctl.lab.freeswitch import NoFreeSwitch
 from callctl.lab.keeper import is_ready, keep, keep_in_background
-from callctl.lab.lab import DEFAULT_CITIES, DEFAULT_SEATS, LabPlan, LabRunning, NoLab, end, environment, running
+from callctl.lab.lab import (
+    DEFAULT_CITIES,
+    DEFAULT_SEATS,
+    LabPlan,
+    LabRunning,
+    NoLab,
+    Programs,
+    end,
+    environment,
+    find_programs,
+    running,
+)
 from callctl.lab.look import look, settings_of
-from callctl.lab.pbx import PbxFailed
-from callctl.lab.program import NoAsterisk, find_asterisk
+from callctl.lab.program import NoAsterisk
 from callctl.lab.registration import RegisterFailed
+from callctl.lab.running import PbxFailed
 from callctl.lab.sipp import Sipp, SippFailed, SippLoad
 from callctl.lab.subset import SubsetError
 from callctl.province import ProvinceError, read_province
@@ -41,7 +53,12 @@ FolderOption = Annotated[
     typer.Option("--folder", metavar="DIR", help=say("实验室目录", "the lab's folder; default: in the state folder")),
 ]
 CitiesOption = Annotated[
-    str, typer.Option("--cities", metavar="A,B,…", help=say("城市，用逗号分隔", "city codes, with commas"))
+    str,
+    typer.Option(
+        "--cities",
+        metavar="A,B:freeswitch,…",
+        help=say("城市，用逗号分隔；可写明 PBX 种类", "city codes, with commas; a code may name its kind of PBX"),
+    ),
 ]
 SeatsOption = Annotated[int, typer.Option("--seats", min=1, max=900, help=say("每市座席数", "seats of each city, at most"))]
 AnswerOption = Annotated[float, typer.Option("--answer", min=0, help=say("几秒后摘机", "seconds until an agent answers"))]
@@ -64,7 +81,17 @@ def lab_faults_told() -> Iterator[None]:
     """What went wrong in the lab is one sentence and exit code 1."""
     try:
         yield
-    except (LabRunning, NoLab, NoAsterisk, PbxFailed, RegisterFailed, RenderError, SippFailed, SubsetError) as error:
+    except (
+        LabRunning,
+        NoLab,
+        NoAsterisk,
+        NoFreeSwitch,
+        PbxFailed,
+        RegisterFailed,
+        RenderError,
+        SippFailed,
+        SubsetError,
+    ) as error:
         raise _refused(str(error)) from None
     except (ProvinceError, settings.SettingsError) as error:
         raise _refused(str(error)) from None
@@ -112,18 +139,16 @@ def up(
     at = _folder(folder)
     habits = Habits(answer, talk, reject, no_answer) if with_agents else None
     with lab_faults_told():
-        program = find_asterisk(os.environ, PROJECT)
         source = settings.read_settings(province=province).province_dir
-    chosen = tuple(dict.fromkeys(filter(None, map(str.strip, cities.replace("\uff0c", ",").split(",")))))
-    if not chosen:
-        raise _refused(say("--cities 没有写城市", "--cities names no city"))
-    plan = LabPlan(folder=at, source=source, cities=chosen, seats=seats)
+        chosen, kinds = _chosen(cities)
+        plan = LabPlan(folder=at, source=source, cities=chosen, seats=seats, kinds=kinds)
+        programs = _programs(plan)
     if stay:
-        _run(keep(plan, program, habits, _say))
+        _run(keep(plan, programs, habits, _say))
         return
     if running(at):
         raise _refused(f"a lab is running in {at}; `callctl lab down --folder {at}` ends it")
-    named = ",".join(chosen)
+    named = ",".join(f"{code}:{kinds[code]}" if code in kinds else code for code in chosen)
     _say(say(f"启动 {named}，目录 {at}", f"starting {named} in {at}"))
     command = ["lab", "up", "--stay", "--folder", str(at), "--province", str(source), "--cities", named]
     command += ["--seats", str(seats), "--answer", str(answer), "--talk", str(talk), "--reject", str(reject)]
@@ -131,6 +156,33 @@ def up(
     _run(keep_in_background(at, command, lambda line: _say(f"  {line}")))
     variables = " ".join(f"{name}={value}" for name, value in environment(at).items())
     _say(say("控制器：", "a controller for it:") + f" {variables} callctl run")
+
+
+def _chosen(cities: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The cities named by --cities, and the kinds of PBX that were named with them."""
+    names = dict.fromkeys(filter(None, map(str.strip, cities.replace("\uff0c", ",").split(","))))
+    if not names:
+        raise _refused(say("--cities 没有写城市", "--cities names no city"))
+    pairs = [name.replace("\uff1a", ":").partition(":") for name in names]
+    kinds = {code: kind for code, _, kind in pairs if kind}
+    known = [kind.value for kind in PbxKind]
+    for code, kind in kinds.items():
+        if kind not in known:
+            raise _refused(say(f"{code}：没有 {kind} 这种 PBX", f"{code}: no such PBX: {kind}") + f" ({', '.join(known)})")
+    return tuple(dict.fromkeys(code for code, _, _ in pairs)), kinds
+
+
+def _programs(plan: LabPlan) -> Programs:
+    """The programs of the lab's cities. Raises ProvinceError, NoAsterisk, NoFreeSwitch."""
+    told = set(plan.kinds.values())
+    shipped = set() if plan.kinds.keys() == set(plan.cities) else _kinds(read_province(plan.source), plan)
+    return find_programs({PbxKind(kind) for kind in told} | shipped, os.environ, PROJECT)
+
+
+def _kinds(province: Province, plan: LabPlan | None = None) -> set[PbxKind]:
+    """The kinds of PBX of a province, or of a plan's cities whose kind the plan leaves to the province."""
+    asked = [code for code in plan.cities if code not in plan.kinds] if plan else list(province.cities)
+    return {province.cities[code].pbx.kind for code in asked if code in province.cities}
 
 
 @lab.command("down")
@@ -151,7 +203,7 @@ def status(folder: FolderOption = None, as_json: JsonOption = False) -> None:
     at = _folder(folder)
 
     async def do() -> None:
-        looks = await look(at, find_asterisk(os.environ, PROJECT))
+        looks = await look(at, find_programs(_kinds(read_province(at / "province")), os.environ, PROJECT))
         if as_json:
             print_json({"folder": str(at), "ready": is_ready(at), "cities": [asdict(city) for city in looks]})
             return

@@ -1,4 +1,4 @@
-"""`callctl render`: writes the PBX files of a city, or of every Asterisk city, from agents/, queues/ and dialplan/."""
+"""`callctl render`: writes the PBX files of a city, or of every city, from agents/, queues/ and the templates."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,15 +8,15 @@ import typer
 from callctl.atlas import find_city
 from callctl.cli.words import told
 from callctl.core.acts import ActRefused
-from callctl.core.model import PbxKind, Province
+from callctl.core.model import Province
 from callctl.province import ProvinceError, read_province
-from callctl.render.asterisk import render_city
+from callctl.render.city import render_city
 from callctl.render.folder import write_city
 from callctl.render.values import RenderError
 from callctl.settings import Settings, SettingsError, read_settings
 
 CityOption = Annotated[str | None, typer.Option("--city", metavar="CITY", help="Code, Chinese name or area code.")]
-AllOption = Annotated[bool, typer.Option("--all", help="Every city with an Asterisk, one sub-folder each.")]
+AllOption = Annotated[bool, typer.Option("--all", help="Every city, one sub-folder each.")]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Absent, empty, or written by callctl before.")]
 ProvinceOption = Annotated[
     Path | None, typer.Option("--province", metavar="DIR", help="Folder that holds agents/ and queues/.")
@@ -55,12 +55,7 @@ def _render_one(province: Province, settings: Settings, out: Path, city: str | N
 
 def _render_all(province: Province, settings: Settings, out: Path) -> dict[Path, int]:
     """Render everything before the first file is written: a mistake in one city leaves nothing half-made."""
-    rendered = {}
-    for code, city in sorted(province.cities.items()):
-        if city.pbx.kind is PbxKind.ASTERISK:
-            rendered[out / code] = render_city(province, code, settings)
-        else:
-            typer.echo(f"{code}: {city.pbx.kind.value}, skipped: this version writes files for Asterisk only", err=True)
+    rendered = {out / code: render_city(province, code, settings) for code in sorted(province.cities)}
     for folder, files in rendered.items():
         write_city(files, folder)
     return {folder: len(files) for folder, files in rendered.items()}

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from callctl.core.model import City, Lending, Pair, Province
+from callctl.core.model import City, Lending, Pair, PbxKind, Province
 from callctl.folders.mistake import Mistake
 
+ASTERISK_PORT = 5038
 NAMED_AT_MOST = 5  # Cities listed in one warning; a province of 300 would fill the screen.
 
 
@@ -27,6 +28,11 @@ def _odd(province: Province, city: City) -> Iterator[Mistake]:
     if city.lend.helps and not city.lend.quota:
         yield Mistake(
             queues, "lend.quota", None, f"{me} may help others but lends 0 seats", "raise the quota or empty helps"
+        )
+    if city.pbx.kind is PbxKind.FREESWITCH and city.pbx.ami_port == ASTERISK_PORT:
+        what = f"{me} runs FreeSWITCH, but {ASTERISK_PORT} is the port of Asterisk's manager"
+        yield Mistake(
+            queues, "pbx.ami_port", None, what, "write the port of its event socket (listen-port), as a rule 8021"
         )
     if not city.pbx.carrier:
         yield Mistake(queues, "pbx.carrier", None, f"no citizen can call {me}", "write the address of the carrier's SBC")

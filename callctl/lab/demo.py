@@ -10,7 +10,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,11 @@ from callctl.core.model import City, Lending
 from callctl.lab.agents import CityAgents, Habits
 from callctl.lab.command import CommandFailed, ControllerProcess, order
 from callctl.lab.crowd import Crowd, CrowdPlan
-from callctl.lab.lab import Lab, LabPlan
-from callctl.lab.pbx import PbxFailed
+from callctl.lab.lab import Lab, LabPlan, Programs
+from callctl.lab.pbx import LabPbx
 from callctl.lab.processes import Port
-from callctl.lab.program import AsteriskProgram
 from callctl.lab.queue_log import Account, read_queue_log
+from callctl.lab.running import PbxFailed
 from callctl.lab.verdict import Count, Difference, by_citizens, by_history, by_queue_log, differences, too_few_there
 from callctl.pbx import asterisk_names as names
 from callctl.store.connect import open_registry
@@ -57,6 +57,7 @@ class DemoPlan:
     patience_s: float = 20.0
     seed: int = 1
     network: int = 0  # The second number of every address, as LabPlan's.
+    kinds: Mapping[str, str] = field(default_factory=dict)  # City to PBX kind, as LabPlan's.
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,12 @@ class Half:
 class Demo:
     """The stage. Open it with `opened`, then play each half."""
 
-    def __init__(self, plan: DemoPlan, program: AsteriskProgram) -> None:
+    def __init__(self, plan: DemoPlan, programs: Programs) -> None:
         cities = (ASSISTED, *SUPPORTING)
         self.plan = plan
-        self.lab = Lab(LabPlan(plan.folder, plan.source, cities, plan.seats, plan.network, _QUEUE), program)
+        self.lab = Lab(
+            LabPlan(plan.folder, plan.source, cities, plan.seats, plan.network, _QUEUE, kinds=plan.kinds), programs
+        )
         self.lab.environment |= dict.fromkeys((*_NOT_OURS, *(f"CALLCTL_AMI_SECRET_{code.upper()}" for code in cities)), "")
         self.picture: Mapping[str, Any] | None = None  # As the controller published it last.
         self.crowd: Crowd | None = None  # The citizens of the half that plays.
@@ -112,7 +115,7 @@ class Demo:
             self.lab.prepare()
             self._check_carrier()
             stack.callback(self.lab.stop)
-            self.tell(Sentence("启动三市的 Asterisk", "starting three cities' Asterisk"))
+            self.tell(Sentence("启动三市的 PBX", "starting three cities' PBXs"))
             await self.lab.start(self._booted)
             await self.lab.until_trunks_up()
             self.tell(Sentence("市间 SIP 中继已通", "the SIP trunks between the cities are up"))
@@ -126,8 +129,9 @@ class Demo:
             yield
 
     def _booted(self, code: str) -> None:
-        name, version = self.name(code), ".".join(map(str, self.lab.program.version))
-        self.tell(Sentence(f"{name.zh}：Asterisk {version} 已运行", f"{name.en}: Asterisk {version} runs"))
+        name, pbx = self.name(code), self.lab.pbxs[code]
+        version = ".".join(map(str, pbx.version))
+        self.tell(Sentence(f"{name.zh}：{pbx.kind} {version} 已运行", f"{name.en}: {pbx.kind} {version} runs"))
 
     def _check_carrier(self) -> None:
         port = Port("udp", self.city.pbx.carrier, self.city.pbx.carrier_port)
@@ -253,12 +257,14 @@ class Demo:
         history, queue_log = by_history(figures, ASSISTED), by_queue_log(log, ASSISTED)
         citizens, crossed = by_citizens(self.crowd.citizens, ASSISTED, self.tones(), log)
         found = differences(history, "queue_log", queue_log) + differences(history, "citizens", citizens)
-        for code in SUPPORTING:
+        for code in (code for code in SUPPORTING if isinstance(self.lab.pbxs[code], LabPbx)):
             found += too_few_there(history, code, self._log(code, names.support_queue(ASSISTED), since))
         return Half(ASSISTED, history, queue_log, citizens, figures.mean_wait_s, crossed, tuple(found))
 
     def _log(self, code: str, queue: str, since: float) -> Account:
-        return read_queue_log(self.lab.pbxs[code].queue_log, queue, since)
+        pbx = self.lab.pbxs[code]
+        assert isinstance(pbx, LabPbx), "only Asterisk writes a queue_log"
+        return read_queue_log(pbx.queue_log, queue, since)
 
     async def _written(self, since: float, asked: int) -> Figures:
         """The history's figures, when everything is written; what is missing then, is missing."""

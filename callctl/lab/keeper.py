@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from callctl.lab.agents import CityAgents, Habits
-from callctl.lab.lab import Lab, LabPlan
-from callctl.lab.pbx import PbxFailed
-from callctl.lab.program import AsteriskProgram
+from callctl.lab.lab import Lab, LabPlan, Programs
+from callctl.lab.running import PbxFailed
 
 _READY = "ready"
 _LOG = "lab.log"
@@ -20,14 +19,14 @@ _READY_WITHIN_S = 60.0
 _ENDS_WITHIN_S = 5.0
 
 
-async def keep(plan: LabPlan, program: AsteriskProgram, habits: Habits | None, tell: Callable[[str], None]) -> None:
+async def keep(plan: LabPlan, programs: Programs, habits: Habits | None, tell: Callable[[str], None]) -> None:
     """Start the lab (and, with habits, its agents) and keep it until SIGTERM or SIGINT.
 
     Raises what Lab.prepare and Lab.start raise, and RegisterFailed; nothing is left running then.
     """
     ready = plan.folder / _READY
     ready.unlink(missing_ok=True)
-    lab = Lab(plan, program)
+    lab = Lab(plan, programs)
     lab.prepare()
     floors: list[CityAgents] = []
     stop = asyncio.Event()
@@ -41,7 +40,7 @@ async def keep(plan: LabPlan, program: AsteriskProgram, habits: Habits | None, t
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, end)
     try:
-        await lab.start(lambda code: tell(f"{lab.province.cities[code].name_zh} {code}: Asterisk runs"))
+        await lab.start(lambda code: tell(f"{lab.province.cities[code].name_zh} {code}: {lab.pbxs[code].kind} runs"))
         await lab.until_trunks_up()
         tell("trunks up")
         if habits is not None:

@@ -4,17 +4,20 @@ import asyncio
 import os
 import secrets
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from callctl.core.model import Province
-from callctl.lab.pbx import LabPbx, PbxFailed
+from callctl.core.model import City, PbxKind, Province
+from callctl.lab.freeswitch import FreeSwitchPbx, FreeSwitchProgram, find_freeswitch
+from callctl.lab.pbx import LabPbx
 from callctl.lab.processes import Mark
-from callctl.lab.program import AsteriskProgram
+from callctl.lab.program import AsteriskProgram, find_asterisk
+from callctl.lab.running import PbxFailed, RunningPbx
 from callctl.lab.subset import write_subset
 from callctl.province import read_province
-from callctl.render.asterisk import NEWEST_VERSION, TIMES, AsteriskDirs, AsteriskTimes, render_city
+from callctl.render import asterisk, freeswitch
+from callctl.render.asterisk import NEWEST_VERSION, TIMES, AsteriskDirs, AsteriskTimes
 from callctl.settings import Settings, read_settings
 
 DEFAULT_CITIES = ("nanjing", "yangzhou", "xuzhou")
@@ -23,6 +26,7 @@ DEFAULT_SEATS = 4
 _AGENT_TONES = ("agent", "helper", "helper-2", "helper-3")
 _OWNER = "owner"
 _ENDED_WITHIN_S = 12.0
+_TRUNKS_ASKED_EVERY_S = 0.1
 
 
 class LabRunning(Exception):
@@ -31,6 +35,31 @@ class LabRunning(Exception):
 
 class NoLab(Exception):
     """There is no lab in this folder; str() says how to start one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The PBX programs of this machine; None where no city of the lab needs one."""
+
+    asterisk: AsteriskProgram | None = None
+    freeswitch: FreeSwitchProgram | None = None
+
+
+def find_programs(kinds: Collection[PbxKind], environment: Mapping[str, str], project: Path) -> Programs:
+    """A program for each of these kinds. Raises NoAsterisk, NoFreeSwitch."""
+    return Programs(
+        asterisk=find_asterisk(environment, project) if PbxKind.ASTERISK in kinds else None,
+        freeswitch=find_freeswitch(environment) if PbxKind.FREESWITCH in kinds else None,
+    )
+
+
+def made(city: City, folder: Path, programs: Programs, settings: Settings) -> RunningPbx:
+    """The city's PBX, not started. Raises SettingsError."""
+    if city.pbx.kind is PbxKind.FREESWITCH:
+        assert programs.freeswitch is not None, f"{city.code} needs a FreeSWITCH"
+        return FreeSwitchPbx(programs.freeswitch, city, folder, settings.ami_secret(city.code))
+    assert programs.asterisk is not None, f"{city.code} needs an Asterisk"
+    return LabPbx(programs.asterisk, city, folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +73,17 @@ class LabPlan:
     network: int = 0  # The second number of every address: labs side by side need different ones.
     queue: Mapping[str, object] = field(default_factory=dict)  # Overrides of [queue], e.g. a shorter threshold.
     times: AsteriskTimes = TIMES
+    kinds: Mapping[str, str] = field(default_factory=dict)  # City to PBX kind, where it shall not be the data folder's.
 
 
 class Lab:
     """A running (or not yet running) lab. Its PBXs die with the process that started them."""
 
-    def __init__(self, plan: LabPlan, program: AsteriskProgram) -> None:
+    def __init__(self, plan: LabPlan, programs: Programs) -> None:
         self.plan = plan
-        self.program = program
+        self.programs = programs
         self.environment = environment(plan.folder)  # What a controller of this lab needs, in a process of its own.
-        self.pbxs: dict[str, LabPbx] = {}
+        self.pbxs: dict[str, RunningPbx] = {}
         self._province: Province | None = None
 
     @property
@@ -79,7 +109,8 @@ class Lab:
         folder = self.plan.folder
         if running(folder):
             raise LabRunning(f"a lab is running in {folder}; `callctl lab down --folder {folder}` ends it")
-        version = min(self.program.version[0], NEWEST_VERSION)
+        program = self.programs.asterisk
+        version = min(program.version[0], NEWEST_VERSION) if program else NEWEST_VERSION
         for old in folder.glob("province/*/*.toml"):  # Cities of an earlier lab in this folder.
             old.unlink()
         write_subset(
@@ -90,21 +121,21 @@ class Lab:
             version=version,
             network=self.plan.network,
             queue=self.plan.queue,
+            kinds=self.plan.kinds,
         )
         _write_secrets(folder / "secrets", self.plan.cities)
         self._province = read_province(folder / "province")
         settings = self.settings
         for code in self.plan.cities:
-            pbx = LabPbx(self.program, self.province.cities[code], folder / code)
-            files = render_city(self.province, code, settings, _folders(pbx), self.plan.times)
-            pbx.write(files)
+            pbx = made(self.province.cities[code], folder / code, self.programs, settings)
+            pbx.write(_files(pbx, self.province, settings, self.plan.times))
             self.pbxs[code] = pbx
 
     async def start(self, on_booted: Callable[[str], None] = lambda _: None) -> None:
         """Start every city at once; all or none. Raises PbxFailed."""
         (self.plan.folder / _OWNER).write_text(Mark.of(os.getpid()).write(), encoding="ascii")
 
-        async def start_one(pbx: LabPbx) -> None:
+        async def start_one(pbx: RunningPbx) -> None:
             await pbx.start()
             on_booted(pbx.city.code)
 
@@ -130,23 +161,19 @@ class Lab:
         waiting = set(self.pbxs)
         try:
             async with asyncio.timeout(within_s):
-                while waiting:
-                    # A PBX that boots last was "Unavailable" to the first; they ask again only after 5 s.
-                    waiting = {code for code in waiting if await self._ask_trunks(code)}
+                while True:
+                    waiting = {code for code in waiting if await self.pbxs[code].trunks_down()}
+                    if not waiting:
+                        return
+                    await asyncio.sleep(_TRUNKS_ASKED_EVERY_S)
         except TimeoutError:
             raise PbxFailed(f"the trunks of {', '.join(sorted(waiting))} did not come up within {within_s:g} s") from None
 
-    async def _ask_trunks(self, code: str) -> bool:
-        pbx = self.pbxs[code]
-        trunks = [trunk.to for trunk in pbx.city.trunks]
-        said = await pbx.cli("pjsip show contacts")
-        lines = [line for line in said.splitlines() if "trunk-" in line]
-        down = [to for to in trunks if not any(f"trunk-{to}/" in line and "Avail" in line for line in lines)]
-        for to in down:
-            await pbx.cli(f"pjsip qualify trunk-{to}")
-        if down:
-            await asyncio.sleep(0.1)
-        return bool(down)
+
+def _files(pbx: RunningPbx, province: Province, settings: Settings, times: AsteriskTimes) -> dict[str, str]:
+    if isinstance(pbx, LabPbx):
+        return asterisk.render_city(province, pbx.city.code, settings, _folders(pbx), times)
+    return freeswitch.render_city(province, pbx.city.code, settings, times)
 
 
 def _folders(pbx: LabPbx) -> AsteriskDirs:

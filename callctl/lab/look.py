@@ -1,18 +1,15 @@
 """What a lab looks like from outside: which cities live, how many phones, how many calls."""
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from callctl.lab.lab import NoLab, environment, marks, running
-from callctl.lab.pbx import LabPbx, PbxFailed
+from callctl.lab.lab import NoLab, Programs, environment, made, marks, running
 from callctl.lab.processes import Mark
-from callctl.lab.program import AsteriskProgram
+from callctl.lab.running import PbxFailed, RunningPbx
 from callctl.province import read_province
 from callctl.settings import Settings, read_settings
 
-_CHANNELS = re.compile(r"(\d+) active channel")
 _ANSWERED_WITHIN_S = 2.0
 
 
@@ -37,7 +34,7 @@ def settings_of(folder: Path) -> Settings:
     return read_settings({**os.environ, **environment(folder)})
 
 
-async def look(folder: Path, program: AsteriskProgram) -> list[CityLook]:
+async def look(folder: Path, programs: Programs) -> list[CityLook]:
     """Every city of the lab in this folder. Raises NoLab, ProvinceError."""
     settings = settings_of(folder)
     province = read_province(settings.province_dir)
@@ -45,27 +42,23 @@ async def look(folder: Path, program: AsteriskProgram) -> list[CityLook]:
     looks = []
     for code, city in province.cities.items():
         mark = started.get(code)
-        pbx = LabPbx(program, city, folder / code)
-        seats = {seat.id for seat in city.seats}
-        state, phones, channels = await _ask(pbx, mark, seats)
+        pbx = made(city, folder / code, programs, settings)
+        state, phones, channels = await _ask(pbx, mark)
         pid = mark.pid if mark and mark.alive else 0
-        looks.append(CityLook(code, city.name_zh, state, pid, _rss_mb(pid), phones, len(seats), channels))
+        looks.append(CityLook(code, city.name_zh, state, pid, _rss_mb(pid), phones, len(city.seats), channels))
     return looks
 
 
-async def _ask(pbx: LabPbx, mark: Mark | None, seats: set[str]) -> tuple[str, int, int]:
+async def _ask(pbx: RunningPbx, mark: Mark | None) -> tuple[str, int, int]:
     if mark is None or not mark.alive:
         return "dead", 0, 0
     if mark.frozen:
         return "frozen", 0, 0
     try:
-        contacts = await pbx.cli("pjsip show contacts", _ANSWERED_WITHIN_S)
-        said = await pbx.cli("core show channels count", _ANSWERED_WITHIN_S)
+        phones = await pbx.registered(_ANSWERED_WITHIN_S)
+        return "runs", len(phones), await pbx.channels(_ANSWERED_WITHIN_S)
     except PbxFailed:
         return "silent", 0, 0
-    registered = seats & set(re.findall(r"Contact:\s+(\d+)/", contacts))
-    channels = _CHANNELS.search(said)
-    return "runs", len(registered), int(channels[1]) if channels else 0
 
 
 def _rss_mb(pid: int) -> float:

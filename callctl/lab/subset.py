@@ -9,6 +9,7 @@ from typing import Any
 _LAB_NETWORK = "127.0."
 _DEDICATED_ONE_IN = 4  # Of a lab's few seats; the rest are shared, as most seats of a city are.
 _LENDABLE = ("shared", "dedicated")
+_PORTS = {"asterisk": 5038, "freeswitch": 8021}  # Of the management interface, as each kind comes.
 
 Table = dict[str, Any]
 
@@ -26,16 +27,18 @@ def write_subset(
     version: int,
     network: int = 0,
     queue: Mapping[str, object] | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> None:
     """Write target/queues and target/agents for `cities` of `source`.
 
     `seats` each at most; `version` is the Asterisk that will run; `network` moves every 127.0.x.y to 127.<network>.x.y,
-    so that labs can run side by side; `queue` overrides keys of [queue]. Raises SubsetError.
+    so that labs can run side by side; `queue` overrides keys of [queue], `kinds` the kind of a city's PBX.
+    Raises SubsetError.
     """
     for code in cities:
         pbx, agents = _read(source / "queues", code), _read(source / "agents", code)
         kept = _choose(agents.get("seat", []), seats)
-        pbx["pbx"] = {**pbx["pbx"], "version": version}
+        pbx["pbx"] = _pbx(pbx["pbx"], version, (kinds or {}).get(code, ""))
         pbx["queue"] = {**pbx.get("queue", {}), **(queue or {})}
         pbx["trunk"] = [trunk for trunk in pbx.get("trunk", []) if trunk["to"] in cities]
         pbx["lend"] = _lend(pbx.get("lend", {}), cities, kept)
@@ -52,6 +55,12 @@ def _read(folder: Path, code: str) -> Table:
         raise SubsetError(f"there is no city {code} in {folder}; there are: {known or 'none'}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SubsetError(f"{path} cannot be read: {error}") from None
+
+
+def _pbx(table: Table, version: int, kind: str) -> Table:
+    if not kind or kind == table["kind"]:
+        return {**table, "version": version}
+    return {**table, "version": version, "kind": kind, "ami_port": _PORTS[kind]}
 
 
 def _choose(seats: list[Table], count: int) -> list[Table]:

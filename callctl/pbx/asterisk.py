@@ -16,9 +16,9 @@ from callctl.pbx.ami_wire import BROKEN, AmiError, AmiMessage, AmiWire, Refused,
 from callctl.pbx.asterisk_map import AsteriskMap
 from callctl.pbx.asterisk_orders import steps
 from callctl.pbx.asterisk_reading import Reading, observe, trunk_variable
-from callctl.pbx.asterisk_words import number_of
 from callctl.pbx.backoff import Backoff
 from callctl.pbx.port import LOGIN_REFUSED, OrderRefused, OrderUnanswered
+from callctl.pbx.values import number_of
 
 USER = "callctl"  # The account in the rendered manager.conf.
 BATCH = 500  # Messages mapped before other tasks get their turn: about 5 ms.

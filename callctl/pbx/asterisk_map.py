@@ -8,7 +8,6 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
-from typing import TypeVar
 
 from callctl.core.events import (
     Answerer,
@@ -35,14 +34,12 @@ from callctl.core.events import (
 )
 from callctl.core.model import City, Lending, SlotRef
 from callctl.pbx import asterisk_names as names
-from callctl.pbx.asterisk_words import SEAT_STATES, THROWN_OUT, Fields, number_of, ring_end, variables
+from callctl.pbx.asterisk_words import SEAT_STATES, THROWN_OUT, Fields, ring_end, variables
+from callctl.pbx.values import number_of, remember
 
 Facts = tuple[Fact, ...]
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
 MOST_ENTRIES = 4096  # Of queues, whose names are parsed once; a city with 300 seats has not half as many.
-MOST_REMEMBERED = 20_000  # Of each kind; the largest hotline queue in the province has a tenth of that.
 OLDEST_STAMP_S = 60.0  # A message older than this is not late but wrong about the time.
 LONGEST_WAIT_S = 86_400.0  # A first arrival before this is not a first arrival.
 
@@ -169,7 +166,7 @@ class AsteriskMap:
         call = self.call_of(fields, self.city.code) if fields.get("Queue") == self.home else ""
         if not call:
             return ()
-        _remember(self.channels, call, fields.get("Channel", ""))
+        remember(self.channels, call, fields.get("Channel", ""))
         self._gone.pop(call, None)
         return (CallWaiting(self.city.code, at, self.waiting_call(fields, call, at, call in self._returning)),)
 
@@ -192,7 +189,7 @@ class AsteriskMap:
 
     def _gone_as(self, call: str, at: float, outcome: Outcome) -> Facts:
         self.channels.pop(call, None)
-        _remember(self._gone, call, outcome)
+        remember(self._gone, call, outcome)
         return (CallLeftQueue(self.city.code, at, call, outcome),)
 
     # Rings and talks
@@ -203,7 +200,7 @@ class AsteriskMap:
             return ()
         call, by = who
         if isinstance(by, LentSeat):
-            _remember(self._lent_rings, call, by)
+            remember(self._lent_rings, call, by)
         return (CallRinging(self.city.code, at, call, by),)
 
     def _not_answered(self, fields: Fields, at: float) -> Facts:
@@ -223,7 +220,7 @@ class AsteriskMap:
         if who is None:
             return ()
         self._lent_rings.pop(who[0], None)
-        _remember(self.talks, who[0], (who[1], at))
+        remember(self.talks, who[0], (who[1], at))
         self._returning.pop(who[0], None)
         return (CallAnswered(self.city.code, at, *who, max(0.0, number_of(fields.get("HoldTime")))),)
 
@@ -234,7 +231,7 @@ class AsteriskMap:
         self.talks.pop(who[0], None)
         talked_s = max(0.0, number_of(fields.get("TalkTime")))
         if not isinstance(who[1], LentSeat):
-            _remember(self._ended, who[0], (who[1], talked_s))
+            remember(self._ended, who[0], (who[1], talked_s))
         return (CallEnded(self.city.code, at, *who, talked_s),)
 
     # Phones, slots, loans, trunks
@@ -311,7 +308,7 @@ class AsteriskMap:
         # AgentComplete came first and said "ended"; this corrects it, and is itself enough where that was missed.
         ended = self._ended.pop(call, None)
         by = self.answerer(self.home, fields.get("Slot", ""))
-        _remember(self._returning, call, None)
+        remember(self._returning, call, None)
         if by is None:
             return ()
         self.talks.pop(call, None)
@@ -323,7 +320,7 @@ class AsteriskMap:
         peer, number = fields.get("Peer", ""), fields.get("Number", "")
         if peer in self.cities and _DIGITS.fullmatch(number):
             why = ring_end(fields.get("Status", ""), fields.get("Cause", ""))
-            _remember(self._ring_ends, SlotRef(peer, int(number)), (call, why))
+            remember(self._ring_ends, SlotRef(peer, int(number)), (call, why))
         return ()
 
     def _survey(self, fields: Fields, call: str, at: float) -> Facts:
@@ -335,7 +332,7 @@ class AsteriskMap:
 
     def _moved(self, fields: Fields, call: str, at: float) -> Facts:
         if fields.get("Stage") == "dial" and call not in self.channels:
-            _remember(self._returning, call, None)
+            remember(self._returning, call, None)
             return self._gone_as(call, at, Outcome.MOVED)
         return ()
 
@@ -350,12 +347,4 @@ class AsteriskMap:
         self.channels = OrderedDict(channels)
         self.talks = OrderedDict((talk.call, (talk.by, talk.answered_at)) for talk in talks)
         for call in returned:
-            _remember(self._returning, call, None)
-
-
-def _remember(store: OrderedDict[Key, Value], key: Key, value: Value) -> None:
-    """Newest last; the oldest is forgotten above the bound. (A plain dict gets slow when its oldest are deleted.)"""
-    store[key] = value
-    store.move_to_end(key)
-    if len(store) > MOST_REMEMBERED:
-        store.popitem(last=False)
+            remember(self._returning, call, None)

@@ -25,7 +25,8 @@ from callctl.core.events import (
 from callctl.core.model import SlotRef
 from callctl.pbx import asterisk_names as names
 from callctl.pbx.asterisk_map import AsteriskMap
-from callctl.pbx.asterisk_words import SEAT_STATES, Fields, number_of, variables
+from callctl.pbx.asterisk_words import SEAT_STATES, Fields, variables
+from callctl.pbx.values import number_of
 
 _BUSY_SLOT = frozenset({"2", "3", "6", "7", "8"})  # Device states of a Local channel that rings or talks.
 _TRUNK_DOWN = frozenset({"UNAVAILABLE", "INVALID", "UNKNOWN", ""})  # The dialplan dials in every other state.

@@ -1,4 +1,4 @@
-"""Asterisk's numbers and words, and what they are in callctl's: device states, ends of a ring, queue ends, variables."""
+"""Asterisk's words, and what they are in callctl's: device states, ends of a ring, queue ends, variables."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -43,15 +43,6 @@ CAUSES: Mapping[str, RingEnd] = {
     "42": RingEnd.TRUNK_FULL,
 }
 THROWN_OUT = frozenset({"FULL", "JOINEMPTY", "LEAVEEMPTY", "JOINUNAVAIL", "LEAVEUNAVAIL", "TIMEOUT"})  # QUEUESTATUS
-
-
-def number_of(text: Any, otherwise: float = 0.0) -> float:
-    """A plain decimal number, or `otherwise`; never infinite, never not-a-number."""
-    try:
-        value = float(text)
-    except (TypeError, ValueError):
-        return otherwise
-    return value if -1e12 < value < 1e12 else otherwise
 
 
 def variables(fields: Fields) -> dict[str, str]:

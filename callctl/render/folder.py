@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from callctl.render.asterisk import SECRET_FILES
+from callctl.render.city import SECRET_FILES
 from callctl.render.values import RenderError
 
 MARK = ".written-by-callctl"  # Lists what is ours, one file name a line.
@@ -27,6 +27,7 @@ def write_city(files: Mapping[str, str], out: Path) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
         for name, content in sorted(files.items()):
+            (fresh / name).parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             _write(fresh / name, content, 0o600 if name in SECRET_FILES else 0o640)
         _write(fresh / MARK, "".join(f"{name}\n" for name in sorted(files)), 0o640)
         fresh.chmod(0o750)
@@ -46,7 +47,8 @@ def _refuse_foreign(out: Path) -> None:
     try:
         mark = out / MARK
         ours = {MARK, *mark.read_text(encoding="utf-8").splitlines()} if mark.is_file() else set()
-        foreign = sorted(entry.name for entry in out.iterdir() if entry.name not in ours)
+        ours |= {str(parent) for name in ours for parent in Path(name).parents}
+        foreign = sorted(name for entry in out.rglob("*") if (name := str(entry.relative_to(out))) not in ours)
     except OSError as error:
         raise RenderError(f"{out}: cannot read: {error.strerror or error}") from error
     if foreign:

@@ -1,8 +1,8 @@
 """What may stand in a PBX's configuration file: every value passes a check that names it, or nothing is written.
 
-Asterisk ends a value at `;`, opens a section at `[`, and its dialplan takes `, $ { ( ) " & ^` as its own signs. A
-template may print only what went through one of these checks (or a whole number), so no value can add a line or
-break out of its place.
+Asterisk ends a value at `;`, opens a section at `[`, and its dialplan takes `, $ { ( ) " & ^` as its own signs; FreeSWITCH
+reads XML, ends a variable's value at `,` and expands `${…}` again and again, program calls included. A template may print
+only what went through one of these checks (or a whole number), so no value can add a line or break out of its place.
 """
 
 import functools
@@ -12,6 +12,7 @@ import re
 import string
 import unicodedata
 from collections.abc import Callable
+from xml.sax.saxutils import escape
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.runtime import Undefined
@@ -91,6 +92,14 @@ def secret(value: object, key: str) -> Fit:
     return Fit(value)
 
 
+def xml_secret(value: object, key: str) -> Fit:
+    """A password for an attribute of FreeSWITCH's XML, escaped. It must not look like one of FreeSWITCH's variables."""
+    checked = secret(value, key)
+    if set(checked) & set("${}"):
+        raise UnfitValue(key, value, "must not hold $ { or }: choose another password", secret=True)
+    return Fit(escape(checked, {"'": "&apos;"}))
+
+
 def address(value: object, key: str) -> Fit:
     """An IPv4 address of this PBX itself; it binds to it, so a DNS name will not do."""
     try:
@@ -107,6 +116,13 @@ def host(value: object, key: str) -> Fit:
     if len(name) > 253 or name.rpartition(".")[2].isdecimal() or not all(_LABEL.fullmatch(p) for p in name.split(".")):
         raise UnfitValue(key, value, "is not an IPv4 address or DNS name")
     return Fit(name)
+
+
+def allowed(value: object, key: str) -> Fit:
+    """Another machine as a line of a FreeSWITCH access list; a DNS name is looked up when the list is loaded."""
+    name = host(value, key)
+    who = f'cidr="{name}/32"' if is_address(name) else f'host="{name}" mask="255.255.255.255"'
+    return Fit(f'<node type="allow" {who}/>')
 
 
 def network(value: object, key: str) -> Fit:
@@ -160,11 +176,13 @@ def environment(folder: str) -> Environment:
         "host": host,
         "interface": interface,
         "network": network,
+        "allowed": allowed,
         "number": number,
         "path": path,
         "secret": secret,
         "text": text,
         "whole": whole,
         "word": word,
+        "xml_secret": xml_secret,
     }
     return made

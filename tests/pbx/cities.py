@@ -3,7 +3,8 @@
 from callctl.core.model import City, Lending, LendRules, PbxAddress, PbxKind, Province, QueueRules, Seat, Trunk
 
 
-def _city(code: str, name_zh: str, number: int, seats: dict[str, Lending], others: dict[str, int]) -> City:
+def city(code: str, name_zh: str, number: int, seats: dict[str, Lending], others: dict[str, int]) -> City:
+    """A city: `number` and the others' places are the third numbers of the addresses, less 10."""
     return City(
         code=code,
         name_zh=name_zh,
@@ -16,10 +17,10 @@ def _city(code: str, name_zh: str, number: int, seats: dict[str, Lending], other
     )
 
 
-YANGZHOU = _city("yangzhou", "扬州", 9, {"2001": Lending.SHARED, "2002": Lending.SHARED}, {"xuzhou": 2})
-XUZHOU = _city("xuzhou", "徐州", 2, {"1301": Lending.SHARED, "1302": Lending.DEDICATED}, {"yangzhou": 9})
+YANGZHOU = city("yangzhou", "扬州", 9, {"2001": Lending.SHARED, "2002": Lending.SHARED}, {"xuzhou": 2})
+XUZHOU = city("xuzhou", "徐州", 2, {"1301": Lending.SHARED, "1302": Lending.DEDICATED}, {"yangzhou": 9})
 PROVINCE = Province({"yangzhou": YANGZHOU, "xuzhou": XUZHOU})
 
 # The two cities of the contract suite (tests/real/two_cities.py), as its recordings know them.
-ALPHA = _city("alpha", "甲", 60, {"60001": Lending.SHARED}, {"beta": 61})
-BETA = _city("beta", "乙", 61, {"61001": Lending.SHARED, "61002": Lending.SHARED}, {"alpha": 60})
+ALPHA = city("alpha", "甲", 60, {"60001": Lending.SHARED}, {"beta": 61})
+BETA = city("beta", "乙", 61, {"61001": Lending.SHARED, "61002": Lending.SHARED}, {"alpha": 60})

@@ -120,7 +120,7 @@ class OrderContract(Suite):
     def test_a_loan_to_a_city_the_pbx_does_not_know_is_refused_in_its_own_words(self) -> None:
         async def story(driver: Driver) -> None:
             await ready(driver)
-            with pytest.raises(OrderRefused, match="No such queue"):
+            with pytest.raises(OrderRefused, match=driver.no_such_queue):
                 await driver.beta.do(Lend("beta", driver.beta_seats[0], "gamma", TOKEN))
 
         self.run(story)

@@ -20,9 +20,14 @@ class Driver(Protocol):
     alpha_seat: str
     beta_seats: Sequence[str]
     wrapup_s: float  # Of both cities.
+    no_such_queue: str  # The PBX's own words.
 
     def heard(self, link: PbxLink) -> list[Fact]:
         """Every fact of that link so far, in order."""
+        ...
+
+    def forgets_at_boot(self, link: PbxLink) -> bool:
+        """Whether that PBX comes back without its slots and loans: callctl makes them again."""
         ...
 
     async def wait(self, seconds: float) -> None:
@@ -105,7 +110,7 @@ class Driver(Protocol):
 Story = Callable[[Driver], Coroutine[Any, Any, None]]
 
 SLOT = SlotRef("beta", 1)
-TOKEN = 5
+TOKEN = 1_795_682_533_533_478  # As long as a real lease's.
 SOON_S = 10.0
 
 
@@ -169,6 +174,8 @@ class Suite:
 class LoopDriver:
     """What every driver shares: it runs the two links and keeps what they tell."""
 
+    no_such_queue = "No such queue"
+
     def __init__(self, alpha: PbxLink, beta: PbxLink) -> None:
         self.alpha, self.beta = alpha, beta
         self._heard: dict[str, list[Fact]] = {"alpha": [], "beta": []}
@@ -184,6 +191,9 @@ class LoopDriver:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def forgets_at_boot(self, link: PbxLink) -> bool:
+        return False
 
     def heard(self, link: PbxLink) -> list[Fact]:
         return self._heard[link.city]

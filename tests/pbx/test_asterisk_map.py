@@ -19,8 +19,9 @@ from callctl.core.events import (
     SlotState,
 )
 from callctl.core.model import SlotRef
-from callctl.pbx.asterisk_map import MOST_REMEMBERED, AsteriskMap
+from callctl.pbx.asterisk_map import AsteriskMap
 from callctl.pbx.asterisk_words import SEAT_STATES
+from callctl.pbx.values import MOST_REMEMBERED
 from tests.pbx.cities import PROVINCE, XUZHOU, YANGZHOU
 from tests.pbx.replay import RECORDINGS, facts, messages, recording, story
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from callctl.lab.lab import Lab, LabPlan
+from callctl.lab.freeswitch import NoFreeSwitch, find_freeswitch
+from callctl.lab.lab import Lab, LabPlan, Programs
 from callctl.lab.program import find_asterisk
 from callctl.render.asterisk import AsteriskTimes
 from tests.real.floor import Floor
@@ -17,6 +18,7 @@ from tests.real.stage import Stage
 PROJECT = Path(__file__).resolve().parent.parent.parent
 # Shorter than a city's: a test shall not wait for what it does not test.
 TIMES = AsteriskTimes(home_ring_s=14, slot_ring_s=12, support_ring_s=8, rtp_timeout_s=4, rtp_keepalive_s=1)
+MIXED_NETWORK = 40
 QUEUE = {"wait_threshold_s": 2, "release_after_s": 5, "wrapup_s": 1, "offer_callback": False, "survey": False}
 
 
@@ -31,12 +33,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture(scope="session")
-def cities(run_number: int) -> Iterator[Lab]:
-    """The running lab. Its calls take place in each test's own event loop; see `floor`."""
-    program = find_asterisk(os.environ, PROJECT)
+def cities(request: pytest.FixtureRequest, run_number: int) -> Iterator[Lab]:
+    """The running lab. Its calls take place in each test's own event loop; see `floor`.
+
+    All Asterisk, but in tests marked with `every_mix` (tests/real/mixed.py): there each test is run for every mix.
+    """
+    kinds: dict[str, str] = getattr(request, "param", {})
+    try:
+        found = find_freeswitch(os.environ) if kinds else None
+    except NoFreeSwitch as error:
+        pytest.skip(str(error))
+    programs = Programs(asterisk=find_asterisk(os.environ, PROJECT), freeswitch=found)
     # Not pytest's own folder: a control socket's name must stay short.
     with tempfile.TemporaryDirectory(prefix="callctl-real-") as folder:
-        lab = Lab(LabPlan(Path(folder), PROJECT, queue=QUEUE, network=run_number, times=TIMES), program)
+        plan = LabPlan(Path(folder), PROJECT, queue=QUEUE, network=run_number, times=TIMES, kinds=kinds)
+        lab = Lab(plan, programs)
         lab.prepare()
         asyncio.run(_start(lab))
         yield lab
@@ -45,7 +56,7 @@ def cities(run_number: int) -> Iterator[Lab]:
 
 async def _start(lab: Lab) -> None:
     await lab.start()
-    await lab.until_trunks_up()
+    await lab.until_trunks_up(30.0)  # FreeSWITCH asks a city that booted after it only 5 s later.
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +64,40 @@ def run_number() -> int:
     """0, or the number of the pytest-xdist worker and one: labs side by side get addresses of their own."""
     name = os.environ.get("PYTEST_XDIST_WORKER", "")
     return int(name.removeprefix("gw")) + 1 if name else 0
+
+
+@pytest.fixture(scope="session")
+def mixed_cities(run_number: int) -> Iterator[Lab]:
+    """Two cities with FreeSWITCH (nanjing, xuzhou) and one with Asterisk (yangzhou)."""
+    kinds = {"nanjing": "freeswitch", "xuzhou": "freeswitch", "yangzhou": "asterisk"}
+    try:
+        programs = Programs(asterisk=find_asterisk(os.environ, PROJECT), freeswitch=find_freeswitch(os.environ))
+    except NoFreeSwitch as error:
+        pytest.skip(str(error))
+    with tempfile.TemporaryDirectory(prefix="callctl-mixed-") as folder:
+        plan = LabPlan(
+            *(Path(folder), PROJECT, tuple(kinds)),
+            queue={**QUEUE, "offer_callback": True, "survey": True, "record": True},
+            network=MIXED_NETWORK + run_number,  # Beside the other three.
+            times=TIMES,
+            kinds=kinds,
+        )
+        lab = Lab(plan, programs)
+        lab.prepare()
+        asyncio.run(_start(lab))
+        yield lab
+        lab.stop()
+
+
+@pytest.fixture
+async def mixed(mixed_cities: Lab) -> AsyncIterator[Floor]:
+    """The mixed cities as new, with the dead man's switch renewed."""
+    made = Floor(mixed_cities)
+    await made.reset()
+    await mixed_cities.until_trunks_up(30.0)  # A test before this one may have killed a city.
+    await made.beat()
+    yield made
+    await made.close()
 
 
 @pytest.fixture

@@ -2,24 +2,16 @@
 
 import asyncio
 import itertools
-import re
-from collections.abc import Iterable
 
-from callctl import clock
 from callctl.core.model import City, SlotRef
 from callctl.lab.agents import CityAgents
 from callctl.lab.call import PhoneCall
 from callctl.lab.crowd import AGENT_TONES, carrier_of
 from callctl.lab.lab import Lab
-from callctl.lab.pbx import LabPbx
 from callctl.lab.phone import ANSWERS, Habit, Phone
-from callctl.pbx import asterisk_names as names
+from callctl.lab.running import RunningPbx
+from tests.real.by_hand import Acts, acts_on
 
-# "   <name> (<interface> from <state interface>) (ringinuse disabled) (dynamic) (paused …) …"; a name alone where equal.
-_MEMBER = re.compile(r"^\s+(?:\S+ \()?(?P<interface>(?:PJSIP|Local)/[^\s)]+)")
-_QUEUE = re.compile(r"^(?P<queue>[\w-]+) has \d+ calls")
-_CONTACT = re.compile(r"Contact:\s+(\d+)/")
-_QUIET_WITHIN_S = 10.0
 _FIRST_PORT, _PORTS, _FLOORS = 7000, 50, 400
 _floors = itertools.count()
 
@@ -39,7 +31,7 @@ class Floor:
     def city(self, code: str) -> City:
         return self.lab.province.cities[code]
 
-    def pbx(self, code: str) -> LabPbx:
+    def pbx(self, code: str) -> RunningPbx:
         return self.lab.pbxs[code]
 
     def tone(self, code: str) -> str:
@@ -92,25 +84,22 @@ class Floor:
         return call
 
     # ------------------------------------------------------------------------------------- by hand, without a controller
-    async def beat(self, *codes: str) -> None:
+    def acts(self, code: str) -> Acts:
+        """What can be done to a city's PBX by hand."""
+        return acts_on(self.pbx(code))
+
+    async def beat(self, *codes: str, age_s: float = 0.0) -> None:
         """Renew the dead man's switch of these cities, or of all."""
         for code in codes or tuple(self.lab.pbxs):
-            member, queue = names.HEARTBEAT_MEMBER, names.HEARTBEAT_QUEUE
-            await self.pbx(code).cli(f"queue set penalty {int(clock.now())} on {member} in {queue}")
+            await self.acts(code).beat(age_s)
 
     async def open_slot(self, assisted: str, supporting: str, number: int = 1, token: int = 1) -> None:
         """Give the home queue of `assisted` an open slot."""
-        slot = SlotRef(supporting, number)
-        member, queue = names.slot_interface(slot), self.city(assisted).queue.name
-        await self.pbx(assisted).cli(
-            f"queue add member {member} to {queue} penalty {names.SLOT_PENALTY} as {names.slot_name(slot, token)}"
-        )
+        await self.acts(assisted).open_slot(SlotRef(supporting, number), token)
 
     async def lend(self, supporting: str, seat: str, assisted: str, token: int = 1) -> None:
         """Put a seat into the support queue."""
-        phone, queue = names.phone_interface(seat), names.support_queue(assisted)
-        name = names.loan_name(seat, assisted, token)
-        await self.pbx(supporting).cli(f"queue add member {phone} to {queue} penalty 0 as {name} state_interface {phone}")
+        await self.acts(supporting).lend(seat, assisted, token)
 
     # ------------------------------------------------------------------------------------- as new
     async def reset(self) -> None:
@@ -118,10 +107,13 @@ class Floor:
         await asyncio.gather(*(self._reset(code) for code in self.lab.pbxs))
 
     async def _reset(self, code: str) -> None:
-        await _reset(self.pbx(code))
+        pbx = self.pbx(code)
+        pbx.thaw()
+        if not pbx.running:
+            await pbx.start()
+        await self.acts(code).reset()
         # A phone of a test whose PBX was dead or frozen at the end could not leave: the PBX would ring it still.
-        shown = await self.pbx(code).cli("pjsip show contacts")
-        stale = sorted({seat.id for seat in self.city(code).seats} & set(_CONTACT.findall(shown)))
+        stale = sorted(await pbx.registered())
         if stale:
             agents = CityAgents(self.city(code), self.lab.settings, tone=self.tone(code), habits=None)
             await agents.start(stale)
@@ -134,29 +126,3 @@ class Floor:
             await agents.close()
         for carrier in self._carriers.values():
             await carrier.close()
-
-
-async def _reset(pbx: LabPbx) -> None:
-    pbx.thaw()
-    if not pbx.running:
-        await pbx.start()
-    await pbx.cli("channel request hangup all")
-    async with asyncio.timeout(_QUIET_WITHIN_S):
-        while "0 active channels" not in await pbx.cli("core show channels count"):  # noqa: ASYNC110 - A PBX tells nobody.
-            await asyncio.sleep(0.05)
-    static = {("PJSIP", pbx.city.queue.name), ("PJSIP", names.ROSTER), ("Local", names.HEARTBEAT_QUEUE)}
-    for queue, interface, line in _members(await pbx.cli("queue show")):
-        if (interface.partition("/")[0], queue) not in static:
-            await pbx.cli(f"queue remove member {interface} from {queue}")
-        elif "paused" in line and queue != names.HEARTBEAT_QUEUE:
-            await pbx.cli(f"queue unpause member {interface} queue {queue}")
-    await pbx.cli("queue reset stats")
-
-
-def _members(shown: str) -> Iterable[tuple[str, str, str]]:
-    queue = ""
-    for line in shown.splitlines():
-        if head := _QUEUE.match(line):
-            queue = head["queue"]
-        elif member := _MEMBER.match(line):
-            yield queue, member["interface"], line

@@ -19,11 +19,14 @@ from typing import Any
 
 from callctl import clock
 from callctl.app import Room, open_room
+from callctl.core.model import SlotRef
 from callctl.lab.call import PhoneCall
 from callctl.lab.pbx import LabPbx
+from callctl.lab.running import RunningPbx
 from callctl.rights import EVERYWHERE, Actor, Role
 from callctl.settings import Settings
 from callctl.store.port import StoreLost
+from tests.real.by_hand import SlotShown
 from tests.real.floor import Floor
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -211,8 +214,7 @@ class Stage:
 
     async def slot_rung(self, supporting: str, number: int = 1) -> bool:
         """Whether a slot's leg is on its way from the assisted city, or talks."""
-        part = f"{supporting}-support-{number:02d}@cc-seat"
-        return part in await self.floor.pbx(ASSISTED).cli("core show channels concise")
+        return await self.floor.acts(ASSISTED).slot_rung(SlotRef(supporting, number))
 
     async def slot_not_rung(self, supporting: str, number: int = 1) -> bool:
         """The opposite."""
@@ -220,29 +222,28 @@ class Stage:
 
     async def no_call_at(self, code: str) -> bool:
         """Whether a city's PBX has no call at all: no ghost."""
-        return "0 active channels" in await self.floor.pbx(code).cli("core show channels count")
+        return await self.floor.pbx(code).channels() == 0
 
-    async def slots(self, assisted: str = ASSISTED) -> dict[str, str]:
-        """The slots the assisted city's PBX has now: member name → its line of `queue show`."""
-        queue = self.floor.city(assisted).queue.name
-        shown = await self.floor.pbx(assisted).cli(f"queue show {queue}")
-        return {line.split()[0]: line for line in map(str.strip, shown.splitlines()) if "Local/" in line}
+    async def slots(self, assisted: str = ASSISTED) -> dict[str, SlotShown]:
+        """The slots the assisted city's PBX has now, by name and token."""
+        return await self.floor.acts(assisted).slots()
 
     async def open_slots(self, assisted: str = ASSISTED) -> set[str]:
         """The slots that may be rung, as the PBX sees them."""
-        return {name for name, line in (await self.slots(assisted)).items() if "paused" not in line}
+        return {name for name, slot in (await self.slots(assisted)).items() if slot.is_open}
 
     async def no_free_slot_open(self) -> bool:
         """The same, for new calls only: a slot in use stays open."""
-        return not any("paused" not in line and "Not in use" in line for line in (await self.slots()).values())
+        return not any(slot.is_open and slot.free for slot in (await self.slots()).values())
 
     async def loans(self, supporting: str, assisted: str = ASSISTED) -> set[str]:
-        """The names of the seats in a support queue, as the PBX sees them."""
-        shown = await self.floor.pbx(supporting).cli(f"queue show support-{assisted}")
-        return {line.split()[0] for line in map(str.strip, shown.splitlines()) if f"-{assisted}-t" in line}
+        """The loans of a supporting city's PBX, by seat, city and token."""
+        return await self.floor.acts(supporting).loans(assisted)
 
 
-def _queues(pbx: LabPbx) -> str:
+def _queues(pbx: RunningPbx) -> str:
+    if not isinstance(pbx, LabPbx):
+        return "\n".join([line for line in pbx._lines() if "Adding " not in line and "Created ip" not in line][-60:])
     asked = [str(pbx.program.path), "-C", str(pbx.folders.etc / "asterisk.conf"), "-rx", "queue show"]
     try:
         return subprocess.run(asked, capture_output=True, text=True, timeout=3.0, check=False).stdout

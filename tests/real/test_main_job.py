@@ -12,9 +12,10 @@ import pytest
 
 from callctl.lab.phone import Habit
 from callctl.lab.tones import SAMPLES_PER_S, TONES
+from tests.real.mixed import every_mix
 from tests.real.stage import ASSISTED, BREAK_S, Stage, music_gap_s
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, every_mix]
 # app_queue looks once a second for each caller (RECHECK 1): callers for whom there is a slot each may swap within it.
 POLL_S = 1.2
 
@@ -59,12 +60,12 @@ async def test_a_remote_call_is_recorded_at_home_under_its_call_id_with_both_voi
     await asyncio.sleep(1.5)
     citizen.hang_up()
     await citizen.until_ended()
-    [file] = (floor.pbx(ASSISTED).folders.spool / "monitor").rglob(f"*{call}*")
+    [file] = floor.pbx(ASSISTED).folders.spool.rglob(f"*{call}*")
     assert call.startswith(f"{ASSISTED}-")
     assert file.name == f"{call}.wav"
     await stage.until_true(lambda: stage.no_call_at(ASSISTED), 5.0)
     assert voices(file) == {floor.tone("xuzhou"), "citizen"}
-    assert not list((floor.pbx("xuzhou").folders.spool / "monitor").rglob("*.wav")), "recorded where the agent sits"
+    assert not list(floor.pbx("xuzhou").folders.spool.rglob("*.wav")), "recorded where the agent sits"
 
 
 def voices(file: Path) -> set[str]:

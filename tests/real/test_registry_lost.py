@@ -8,9 +8,10 @@ import pytest
 
 from callctl import clock
 from callctl.lab.phone import Habit
+from tests.real.mixed import every_mix
 from tests.real.stage import ASSISTED, BREAK_S, Stage, music_gap_s
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, every_mix]
 TALKS = Habit(answer_after_s=0.3)
 RIGHT_AGAIN_S = 10.0  # 5 s on a machine that has nothing else to do.
 

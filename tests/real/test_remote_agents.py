@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from callctl.lab.phone import BUSY, CRASHED, DECLINES, NEVER_ANSWERS, Habit
+from tests.real.mixed import every_mix
 from tests.real.stage import ASSISTED, BREAK_S, Stage, music_gap_s
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, every_mix]
 TALKS = Habit(answer_after_s=0.3, talk_s=None)
 
 

@@ -4,26 +4,27 @@ import pytest
 
 from callctl import clock
 from callctl.lab.call import CallState
-from callctl.lab.pbx import LabPbx
 from callctl.lab.phone import NEVER_ANSWERS, Habit
+from callctl.lab.running import RunningPbx
 from tests.real.faults import trunk_closed
+from tests.real.mixed import every_mix
 from tests.real.stage import ASSISTED, BREAK_S, Stage, music_gap_s
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, every_mix]
 TALKS = Habit(answer_after_s=0.3)
 
 
-def dies(pbx: LabPbx) -> None:
+def dies(pbx: RunningPbx) -> None:
     """A power cut."""
     pbx.kill()
 
 
-def freezes(pbx: LabPbx) -> None:
+def freezes(pbx: RunningPbx) -> None:
     """It keeps its ports and answers nothing."""
     pbx.freeze()
 
 
-async def comes_back(pbx: LabPbx) -> None:
+async def comes_back(pbx: RunningPbx) -> None:
     """Thawed, or started again."""
     if pbx.running:
         pbx.thaw()
@@ -50,9 +51,9 @@ async def test_a_trunk_that_is_full_for_the_controller_rings_nobody_and_says_so(
 
 
 async def test_a_trunk_fuller_than_the_controller_knows_costs_the_second_caller_nothing(stage: Stage) -> None:
-    floor, home = stage.floor, stage.floor.pbx(ASSISTED)
+    floor, home = stage.floor, stage.floor.acts(ASSISTED)
     await floor.log_in("xuzhou", habit=TALKS)
-    await home.cli("dialplan set global CC_TRUNK_xuzhou 1")
+    await home.set_channels("xuzhou", 1)
     try:
         first = await stage.assisted_citizen()
         await first.until_hears(floor.tone("xuzhou"), 20.0)
@@ -63,7 +64,7 @@ async def test_a_trunk_fuller_than_the_controller_knows_costs_the_second_caller_
         await second.until_hears(floor.tone("xuzhou"), 20.0)
         assert music_gap_s(second, second.heard[-1].since) < BREAK_S
     finally:
-        await home.cli("dialplan set global CC_TRUNK_xuzhou 30")
+        await home.set_channels("xuzhou", 30)
 
 
 async def test_closed_trunk_ports_cost_four_seconds_and_the_trunk_is_marked_down_until_they_open(stage: Stage) -> None:

@@ -3,17 +3,21 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from callctl import clock
+from callctl.core.model import PbxKind
 from callctl.lab.call import PhoneCall
-from callctl.lab.lab import Lab, LabPlan
+from callctl.lab.lab import Lab, LabPlan, Programs
 from callctl.lab.phone import ANSWERS, NEVER_ANSWERS, Habit
-from callctl.lab.program import AsteriskProgram
-from callctl.pbx import asterisk_names as names
-from callctl.pbx.asterisk import AsteriskLink, Timing
+from callctl.pbx import asterisk, freeswitch
+from callctl.pbx.asterisk import AsteriskLink
+from callctl.pbx.asterisk_names import HEARTBEAT_STALE_S
+from callctl.pbx.esl_wire import EslThread
+from callctl.pbx.freeswitch import FreeSwitchLink
 from callctl.pbx.port import PbxLink
 from callctl.render.asterisk import AsteriskTimes
 from tests.pbx.driver import LoopDriver, Story
@@ -24,18 +28,20 @@ SEATS = {"alpha": 1, "beta": 2}
 QUEUE = {"wrapup_s": 3, "offer_callback": True, "survey": True, "notice": ""}
 # Shorter than a city's, in the same order: each ring is shorter than the one around it.
 TIMES = AsteriskTimes(home_ring_s=8, slot_ring_s=7, support_ring_s=5, slot_silence_s=2, rtp_timeout_s=6, rtp_keepalive_s=2)
-QUICK = Timing(deadline_s=3.0, ping_every_s=1.0, backoff_first_s=0.3, backoff_most_s=1.0)
-STALE_FOR_S = names.HEARTBEAT_STALE_S + 60
+QUICK = asterisk.Timing(deadline_s=3.0, ping_every_s=1.0, backoff_first_s=0.3, backoff_most_s=1.0)
+QUICK_FREESWITCH = freeswitch.Timing(deadline_s=3.0, ping_every_s=1.0, backoff_first_s=0.3, backoff_most_s=1.0)
+STALE_FOR_S = HEARTBEAT_STALE_S + 60
+NO_SUCH_QUEUE = {PbxKind.ASTERISK: "No such queue", PbxKind.FREESWITCH: "Queue not found!"}
 
 
-def two_cities(folder: Path, program: AsteriskProgram, network: int) -> Lab:
+def two_cities(folder: Path, programs: Programs, network: int, kinds: Mapping[str, PbxKind]) -> Lab:
     """The lab of the two, not yet started. The trunk between them goes over a Trunk (below)."""
     source = folder / "source"
     for code, place in PLACES.items():
-        _write(source / "queues" / f"{code}.toml", _queues(code, place))
+        _write(source / "queues" / f"{code}.toml", _queues(code, place, kinds[code]))
         _write(source / "agents" / f"{code}.toml", _agents(code, place))
     plan = LabPlan(folder / "lab", source, tuple(PLACES), max(SEATS.values()), network=network, queue=QUEUE, times=TIMES)
-    lab = Lab(plan, program)
+    lab = Lab(plan, programs)
     lab.prepare()
     return lab
 
@@ -45,13 +51,14 @@ def seats_of(code: str) -> list[str]:
     return [f"{PLACES[code]}{number:03d}" for number in range(1, SEATS[code] + 1)]
 
 
-def _queues(code: str, place: int) -> str:
+def _queues(code: str, place: int, kind: PbxKind) -> str:
     [other] = set(PLACES) - {code}
     return f"""
 name_zh = "{code}"
 area_code = "05{place}"
 [pbx]
-kind = "asterisk"
+kind = "{kind.value}"
+ami_port = {5038 if kind is PbxKind.ASTERISK else 8021}
 host = "127.0.{place}.1"
 carrier = "127.0.1.{place}"
 phones = "127.0.{place + 100}.0/24"
@@ -74,6 +81,9 @@ def _agents(code: str, place: int) -> str:
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+
+
+_CONTACT = re.compile(rb"^(?:Contact|m): .*$", re.MULTILINE)
 
 
 class _End(asyncio.DatagramProtocol):
@@ -101,9 +111,13 @@ class Trunk:
         [other] = set(PLACES) - {code}  # What arrives at this city's stand-in address comes from the other.
         loop, address = asyncio.get_running_loop(), f"127.{self._network}.{PLACES[code]}"
 
+        own, shown = f"127.{self._network}.{PLACES[other]}.1".encode(), f"127.{self._network}.{PLACES[other]}.2".encode()
+
         def pass_on(datagram: bytes) -> None:
+            # Also what belongs to a call takes this way: a PBX lets nothing in from an address that is no city's.
+            contact = _CONTACT.sub(lambda found: found[0].replace(own, shown), datagram)
             if self.up:
-                self._ends[other].sendto(datagram, (f"{address}.1", 5060))
+                self._ends[other].sendto(contact, (f"{address}.1", 5060))
 
         transport, _ = await loop.create_datagram_endpoint(lambda: _End(pass_on), local_addr=(f"{address}.2", 5060))
         return transport
@@ -160,17 +174,21 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-class AsteriskDriver(LoopDriver):
-    """Moves the two real cities."""
+class PairDriver(LoopDriver):
+    """Moves the two real cities, whatever PBXs they run."""
 
     def __init__(self, lab: Lab) -> None:
+        self._thread = EslThread()
         self._floor = Floor(lab)
         self._trunk = Trunk(lab.plan.network)
-        self._gates = {code: Gate(city.pbx.host, city.pbx.ami_port) for code, city in lab.province.cities.items()}
+        self._gates = {
+            code: Gate(city.pbx.ami_host or city.pbx.host, city.pbx.ami_port) for code, city in lab.province.cities.items()
+        }
         self._calls: dict[str, PhoneCall] = {}
         [self.alpha_seat] = seats_of("alpha")
         self.beta_seats = seats_of("beta")
         self.wrapup_s = lab.province.cities["alpha"].queue.wrapup_s
+        self.no_such_queue = NO_SUCH_QUEUE[self._kind("beta")]
 
     async def open(self) -> None:
         """The cities as new, every phone registered, the links running."""
@@ -190,7 +208,16 @@ class AsteriskDriver(LoopDriver):
         city, lab = self._floor.city(code), self._floor.lab
         there = replace(city, pbx=replace(city.pbx, ami_host=gate.address[0], ami_port=gate.address[1]))
         secret, rng = lab.settings.ami_secret(code), random.Random(1)
+        if city.pbx.kind is PbxKind.FREESWITCH:
+            clock_now, chance = clock.now, rng.random
+            return FreeSwitchLink(there, lab.province, secret, clock_now, chance, self._thread, timing=QUICK_FREESWITCH)
         return AsteriskLink(there, lab.province, secret, clock.now, rng.random, timing=QUICK)
+
+    def _kind(self, code: str) -> PbxKind:
+        return self._floor.city(code).pbx.kind
+
+    def forgets_at_boot(self, link: PbxLink) -> bool:
+        return self._kind(link.city) is PbxKind.FREESWITCH
 
     async def close(self) -> None:
         """Give everything back; the PBXs stay."""
@@ -201,6 +228,7 @@ class AsteriskDriver(LoopDriver):
             await gate.stop()
         await self._floor.close()
         self._trunk.close()
+        self._thread.close()
 
     def _city(self, seat: str) -> str:
         return "alpha" if seat == self.alpha_seat else "beta"
@@ -232,15 +260,20 @@ class AsteriskDriver(LoopDriver):
         await self._floor.phone(self._city(seat), seat).register()
 
     async def pause(self, seat: str) -> None:
-        await self._cli(self._city(seat), f"queue pause member PJSIP/{seat} queue q12345")
+        await self._set_ready(seat, "pause", "On Break")
 
     async def unpause(self, seat: str) -> None:
-        await self._cli(self._city(seat), f"queue unpause member PJSIP/{seat} queue q12345")
+        await self._set_ready(seat, "unpause", "Available")
+
+    async def _set_ready(self, seat: str, act: str, status: str) -> None:
+        code = self._city(seat)
+        if self._kind(code) is PbxKind.FREESWITCH:
+            await self._cli(code, f"callcenter_config agent set status {seat} '{status}'")
+        else:
+            await self._cli(code, f"queue {act} member PJSIP/{seat} queue q12345")
 
     async def let_heartbeat_age(self, link: PbxLink) -> None:
-        past = int(clock.now()) - STALE_FOR_S
-        member, queue = names.HEARTBEAT_MEMBER, names.HEARTBEAT_QUEUE
-        await self._cli(link.city, f"queue set penalty {past} on {member} in {queue}")
+        await self._floor.beat(link.city, age_s=STALE_FOR_S)
 
     async def cut(self, link: PbxLink) -> None:
         self._gates[link.city].shut()
@@ -271,7 +304,7 @@ class AsteriskDriver(LoopDriver):
 
 async def tell(lab: Lab, story: Story) -> None:
     """One story on the two cities."""
-    driver = AsteriskDriver(lab)
+    driver = PairDriver(lab)
     try:
         await driver.open()
         await story(driver)

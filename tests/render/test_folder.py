@@ -57,13 +57,25 @@ def test_somebody_elses_files_are_never_touched(tmp_path: Path) -> None:
 def test_a_failure_leaves_nothing_half_made(tmp_path: Path) -> None:
     out = tmp_path / "yangzhou"
     with pytest.raises(RenderError, match="cannot write"):
-        write_city({"a.conf": "x\n", "no-such-folder/b.conf": "x\n"}, out)
+        write_city({"a.conf": "x\n", "a.conf/b.conf": "x\n"}, out)
     assert list(tmp_path.iterdir()) == []
     write_city(FILES, out)
     with pytest.raises(RenderError, match="cannot write"):
-        write_city({"a.conf": "x\n", "no-such-folder/b.conf": "x\n"}, out)
+        write_city({"a.conf": "x\n", "a.conf/b.conf": "x\n"}, out)
     assert content(out) == FILES
     assert [path.name for path in tmp_path.iterdir()] == ["yangzhou"]
+
+
+def test_files_of_a_tree_get_their_folders(tmp_path: Path) -> None:
+    tree = {"freeswitch.xml": "<a/>\n", "dialplan/10_public.xml": "<b/>\n", "directory/city.xml": "<c/>\n"}
+    out = tmp_path / "yangzhou"
+    for _ in range(2):  # Its own folders are not somebody else's.
+        write_city(tree, out)
+    assert {str(path.relative_to(out)) for path in out.rglob("*.xml")} == set(tree)
+    assert oct((out / "directory" / "city.xml").stat().st_mode & 0o777) == "0o600", "the phones' passwords"
+    (out / "dialplan" / "00_mine.xml").write_text("<mine/>")
+    with pytest.raises(RenderError, match="00_mine"):
+        write_city(tree, out)
 
 
 def test_a_file_is_not_a_folder(tmp_path: Path) -> None:

@@ -1,0 +1,296 @@
+"""How fast one process takes in what a FreeSWITCH says: bytes over TCP to facts, beside three other ways to read them.
+
+PYTHONPATH=. python bench/esl_ingest.py            prints a table; `make bench` collects measure()
+"""
+
+import asyncio
+import contextlib
+import gc
+import gzip
+import json
+import multiprocessing
+import os
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from callctl.controller import GC_THRESHOLDS
+from callctl.core.model import City, Lending, LendRules, PbxAddress, PbxKind, QueueRules, Seat, Trunk
+from callctl.pbx.esl_frames import EslEvent
+from callctl.pbx.esl_wire import Disconnected, EslThread, open_wire
+from callctl.pbx.freeswitch_map import FreeSwitchMap
+
+RECORDINGS = Path(__file__).resolve().parent.parent / "tests" / "pbx" / "recordings"
+RECORDING = "older-s07-plain-yangzhou-plain.esl.gz"  # Home agents, slots, busy, no answer, call-backs: 8 callers.
+ROUNDS = 5
+EVENTS = 40_000  # A few seconds for each reader.
+MANY = 1_000_000
+CHUNK = 1448  # Bytes a write: one Ethernet segment, so that names do get cut in two.
+ROUND_TRIPS = 3_000
+PASSWORD = "correct-horse"
+PATIENCE_S = 60.0  # The server makes its stream first.
+GREETING = b"Content-Type: auth/request\n\n"
+ACCEPTED = b"Content-Type: command/reply\nReply-Text: +OK accepted\n\n"
+ENDED = b"Content-Type: text/disconnect-notice\nContent-Length: 0\n\n"
+_LENGTH = re.compile(rb"Content-Length: (\d+)")
+# The prototype that was recorded had other names for queue and agents, and no call ids yet.
+_OURS = ((b"%40yangzhou.12345.lab", b""), (b"suzhou-1001", b"suzhou-01"), (b"suzhou-1002", b"suzhou-02"))
+
+Row = dict[str, Any]
+
+
+def city() -> City:
+    """The city of the recording."""
+    seats = tuple(Seat(number, f"a{number}", "", Lending.SHARED) for number in ("1001", "1002"))
+    pbx = PbxAddress(PbxKind.FREESWITCH, "127.0.19.1")
+    trunks = (Trunk("suzhou", "127.0.12.1", 30),)
+    return City("yangzhou", "扬州", "0514", pbx, QueueRules(), LendRules(), trunks, seats)
+
+
+def stream(events: int) -> bytes:
+    """The recording's events over and over, with our names and a call id for every caller of every copy."""
+    raw = gzip.decompress((RECORDINGS / RECORDING).read_bytes())
+    blocks, at = [], 0
+    while at < len(raw):
+        head = raw.index(b"\n\n", at) + 2
+        length = _LENGTH.search(raw[at:head])
+        at = head + (int(length[1]) if length else 0)
+        if length and b"text/event-plain" in raw[head - 80 : head]:
+            blocks.append(raw[head:at])
+    for old, new in _OURS:
+        blocks = [block.replace(old, new) for block in blocks]
+    callers = sorted({found for block in blocks for found in re.findall(rb"CC-Member-Session-UUID: (\S+)", block)})
+    copies = []
+    for copy in range(events // len(blocks)):
+        for block in blocks:
+            found = re.search(rb"CC-Member-Session-UUID: (\S+)", block)
+            number = copy * len(callers) + callers.index(found[1]) if found else 0
+            told = re.sub(rb"(CC-Member-CID-Name: )\S+", rb"\g<1>yangzhou-1795398660.%d" % number, block)
+            copies.append(b"Content-Length: %d\nContent-Type: text/event-plain\n\n" % len(told) + told)
+    return b"".join(copies)
+
+
+def serve(listener: socket.socket, events: int, repeat: int, trips: bool) -> None:
+    """Be a switch: let the client in, send the stream in segments (or answer commands), and close."""
+    content = b"" if trips else stream(events)
+    peer, _ = listener.accept()
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    peer.sendall(GREETING)
+    peer.recv(4096)
+    peer.sendall(ACCEPTED)
+    while trips:
+        asked = peer.recv(65536)
+        if not asked:
+            return
+        peer.sendall(b"Content-Type: api/response\nContent-Length: 4\n\n+OK\n" * asked.count(b"\n\n"))
+    for _ in range(repeat):
+        for start in range(0, len(content), CHUNK):
+            peer.sendall(content[start : start + CHUNK])
+    with contextlib.suppress(OSError):  # The reader may be quicker.
+        peer.sendall(ENDED)
+        peer.recv(1)
+
+
+class ByHand(asyncio.Protocol):
+    """What one would write in half an hour: every event a dict of decoded headers."""
+
+    def __init__(self) -> None:
+        self.rest, self.events, self.damaged, self.done = b"", 0, 0, asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.write(f"auth {PASSWORD}\n\n".encode())
+
+    def data_received(self, chunk: bytes) -> None:
+        self.rest += chunk
+        while (end := self.rest.find(b"\n\n")) >= 0:
+            length = _LENGTH.search(self.rest, 0, end)
+            whole = end + 2 + (int(length[1]) if length else 0)
+            if len(self.rest) < whole:
+                return
+            if length and int(length[1]):
+                self.read(self.rest[end + 2 : whole])
+            elif b"disconnect-notice" in self.rest[:whole]:
+                self.done.set()
+            self.rest = self.rest[whole:]
+
+    def read(self, block: bytes) -> None:
+        headers = {}
+        for line in block.decode("utf-8", "replace").split("\n"):
+            key, _, value = line.partition(": ")
+            headers[key] = unquote(value) if "%" in value else value
+        self.events += "Event-Name" in headers
+        self.damaged += "\ufffd" in headers.get("Caller-Caller-ID-Name", "")
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.done.set()
+
+
+async def by_hand(port: int) -> tuple[int, int, int]:
+    """Events, damaged names, facts."""
+    transport, reader = await asyncio.get_running_loop().create_connection(ByHand, "127.0.0.1", port)
+    await reader.done.wait()
+    transport.close()
+    return reader.events, reader.damaged, 0
+
+
+def by_greenswitch(port: int) -> tuple[int, int, int]:
+    """greenswitch 0.0.19 as it is, one handler for everything."""
+    gevent = __import__("gevent")
+    inbound = __import__("greenswitch.esl", fromlist=["InboundESL"]).InboundESL
+    events = damaged = 0
+
+    def take(event: Any) -> None:
+        nonlocal events, damaged
+        events += "Event-Name" in event.headers
+        damaged += "\ufffd" in event.headers.get("Caller-Caller-ID-Name", "")
+
+    link = inbound("127.0.0.1", port, PASSWORD, timeout=PATIENCE_S)
+    link.register_handle("callcenter::info", take)
+    link.register_handle("*", take)
+    link.connect()
+    while link.connected:
+        gevent.sleep(0.05)
+    while not link._esl_event_queue.empty():
+        gevent.sleep(0.05)
+    return events, damaged, 0
+
+
+async def by_callctl(port: int, mapped: bool) -> tuple[int, int, int]:
+    """The link's own path: thread, wire, inbox, and the map where wished."""
+    gc.set_threshold(*GC_THRESHOLDS)  # As the controller does; the hand-written parser keeps nothing to be collected.
+    chart = FreeSwitchMap(city(), ("yangzhou", "suzhou"))
+    thread = EslThread()
+    wire = await open_wire(thread, "127.0.0.1", port, PASSWORD, PATIENCE_S)
+    events = damaged = facts = 0
+    try:
+        while True:
+            batch = await wire.take(500)
+            events += len(batch)
+            for event in batch:
+                if mapped:
+                    facts += len(chart.facts(event, 1e10))
+                damaged += "\ufffd" in event.get("Caller-Caller-ID-Name")
+            await asyncio.sleep(0)
+    except Disconnected:
+        thread.close()
+        return events, damaged, facts
+
+
+HAND, GREEN, OURS = "hand-written parser", "greenswitch 0.0.19", "callctl, to facts"
+READERS: dict[str, Callable[[int], tuple[int, int, int]]] = {
+    HAND: lambda port: asyncio.run(by_hand(port)),
+    GREEN: by_greenswitch,
+    "callctl, to events": lambda port: asyncio.run(by_callctl(port, mapped=False)),
+    OURS: lambda port: asyncio.run(by_callctl(port, mapped=True)),
+}
+
+
+def one(reader: str, events: int, repeat: int) -> Row:
+    """One reader, in this process; the server is a process of its own."""
+    began_at, found = with_server(events, repeat, False, READERS[reader])
+    count, damaged, facts = found
+    cpu_s = time.process_time() - began_at
+    return {"events": count, "damaged": damaged, "facts": facts, "per_s": count / cpu_s, "rss_mb": rss_mb()}
+
+
+def with_server(events: int, repeat: int, trips: bool, work: Callable[[int], Any]) -> tuple[float, Any]:
+    """work(port) beside a server; and this process's CPU time when it began."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = multiprocessing.get_context("fork").Process(target=serve, args=(listener, events, repeat, trips))
+    server.start()
+    port = listener.getsockname()[1]
+    listener.close()
+    began_at = time.process_time()
+    found = work(port)
+    server.terminate()
+    server.join()
+    return began_at, found
+
+
+async def _trips(port: int) -> list[float]:
+    thread, loop = EslThread(), asyncio.get_running_loop()
+    wire = await open_wire(thread, "127.0.0.1", port, PASSWORD, PATIENCE_S)
+    taken = []
+    for _ in range(ROUND_TRIPS):
+        asked = loop.time()
+        await wire.order("api callcenter_config tier add support-suzhou 1001 1 7", 5.0)
+        taken.append((loop.time() - asked) * 1000)
+    wire.close()
+    thread.close()
+    return taken
+
+
+def rss_mb() -> float:
+    """Highest resident memory of this process, MiB. (getrusage would tell the parent's, too, before the exec.)"""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]
+
+
+def apart(reader: str, events: int, repeat: int) -> Row:
+    """one(), in a fresh process, so that memory and garbage of one reader do not count for the next."""
+    found = subprocess.run(
+        [sys.executable, __file__, reader, str(events), str(repeat)],
+        env={**os.environ, "PYTHONPATH": str(RECORDINGS.parent.parent.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    result: Row = json.loads(found.stdout.splitlines()[-1])
+    return result
+
+
+def forged_headers() -> dict[str, int]:
+    """How many of 1,000 citizens whose display name holds a line end write a header of their own, by reader."""
+    green = __import__("greenswitch.esl", fromlist=["ESLEvent"]).ESLEvent
+    found = {GREEN: 0, OURS: 0}
+    for number in range(1000):
+        block = f"CC-Action: honest\nCaller-Caller-ID-Name: x{number}%0ACC-Action%3A%20forged\nCC-Member-UUID: 1\n"
+        found[GREEN] += green(block).headers["CC-Action"] != "honest"
+        found[OURS] += EslEvent(block.encode()).get("CC-Action") != "honest"
+    return found
+
+
+def measure() -> list[Row]:
+    """Rows {name, value, unit, against}: events per CPU second, ratios, forged headers, memory, round trips."""
+    rows: list[Row] = []
+    # Round after round, so that a busy minute of the machine hits every reader alike.
+    rounds = [{reader: apart(reader, EVENTS, 1) for reader in READERS} for _ in range(ROUNDS)]
+    for reader in READERS:
+        rows.append(
+            row(f"ESL: {reader}", round(statistics.median(found[reader]["per_s"] for found in rounds)), "events/CPU s")
+        )
+        ratio = statistics.median(found[reader]["per_s"] / found[HAND]["per_s"] for found in rounds)
+        aim = ", aim 0.9" if reader == OURS else ""
+        rows.append(row(f"ESL: {reader}, ratio", round(ratio, 2), "", HAND + aim))
+        rows.append(row(f"ESL: {reader}, memory", round(max(found[reader]["rss_mb"] for found in rounds), 1), "MiB"))
+    for reader, forged in forged_headers().items():
+        rows.append(row(f"ESL: headers forged by 1,000 display names, {reader}", forged, "headers", "0"))
+    few, many = apart(OURS, EVENTS, 1), apart(OURS, EVENTS, MANY // EVENTS + 1)
+    rows.append(row(f"ESL: highest memory after {many['events']:,} events", round(many["rss_mb"], 1), "MiB", "200"))
+    grown = round(many["rss_mb"] - few["rss_mb"], 1)
+    rows.append(row(f"ESL: memory grown since {few['events']:,} events", grown, "MiB", "0"))
+    taken = sorted(with_server(0, 1, True, lambda port: asyncio.run(_trips(port)))[1])
+    for name, share in (("half", 0.5), ("99 of 100", 0.99)):
+        within = taken[int(len(taken) * share)]
+        rows.append(
+            row(f"ESL: command round trip through the thread, {name} within", round(within, 3), "ms", "bare socket")
+        )
+    return rows
+
+
+def row(name: str, value: float, unit: str, against: str = "") -> Row:
+    """One figure."""
+    return {"name": name, "value": value, "unit": unit, "against": against}
+
+
+if __name__ == "__main__":
+    for line in [one(sys.argv[1], *map(int, sys.argv[2:]))] if sys.argv[1:] else measure():
+        sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")

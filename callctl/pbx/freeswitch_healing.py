@@ -1,0 +1,158 @@
+"""mod_callcenter forgets agents and callers in states that nothing ends. Here they are found, and what heals them. No I/O.
+
+Publicly known (issues 1062, 1641, 1973, 2529 and 2540 of FreeSWITCH): an agent "Receiving" without a call, "Reserved" for
+ever, a caller "Answered" without a channel, an agent's call that outlives its caller, a dispatch thread that is gone. Every
+state is compared with the channels that really exist; one that looks wrong twice, and the same both times, is wrong.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from callctl.pbx import freeswitch_names as names
+from callctl.pbx.freeswitch_map import FreeSwitchMap
+from callctl.pbx.freeswitch_reading import Lists, member_call
+from callctl.pbx.freeswitch_words import MEMBER_TALKS, RUNG, TALKING, WAITING, Row
+from callctl.pbx.values import number_of
+
+LOOK_EVERY_S = 2.5  # Two looks and STUCK_AFTER_S are less than the ten seconds in which a stuck agent shall be free again.
+STUCK_AFTER_S = 5.0  # An honest state without a channel lasts milliseconds.
+NOBODY_RUNG_AFTER_S = 10.0  # mod_callcenter looks for agents ten times a second.
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What to do about one stuck thing: "" where nothing but a person can help; and what to say of it."""
+
+    command: str
+    what: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """What looks wrong in one look. The key holds everything that would have changed if it were not stuck."""
+
+    key: Key
+    remedy: Remedy
+    after_s: float = STUCK_AFTER_S
+
+
+class Healing:
+    """What looked wrong in one city, and since when."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Key, float] = {}
+        self._done: set[Key] = set()
+
+    def look(self, chart: FreeSwitchMap, lists: Lists, now: float) -> tuple[Remedy, ...]:
+        """What has been wrong for too long; each thing once."""
+        troubles = {trouble.key: trouble for trouble in _troubles(chart, lists, now - chart.ahead_s)}
+        self._seen = {key: self._seen.get(key, now) for key in troubles}
+        self._done &= troubles.keys()
+        due = [
+            trouble
+            for key, trouble in troubles.items()
+            if key not in self._done and now - self._seen[key] >= trouble.after_s
+        ]
+        self._done |= {trouble.key for trouble in due}
+        return tuple(trouble.remedy for trouble in due)
+
+
+def _troubles(chart: FreeSwitchMap, lists: Lists, pbx_now: float) -> Iterator[_Trouble]:
+    channels = {row.get("uuid", ""): row for row in lists.channels}
+    served = {member.get("serving_agent", ""): member for member in lists.members if member.get("session_uuid") in channels}
+    for agent in lists.agents:
+        name = agent.get("name", "")
+        if chart.answerer(name) is not None:
+            yield from _agent(chart, agent, served.get(name), channels)
+    for member in lists.members:
+        if member_call(chart, member):
+            yield from _member(chart, member, lists, channels)
+    yield from _nobody_rung(chart, lists, channels, pbx_now)
+
+
+def _agent(chart: FreeSwitchMap, agent: Row, member: Row | None, channels: Mapping[str, Row]) -> Iterator[_Trouble]:
+    name, state, leg = agent.get("name", ""), agent.get("state", ""), channels.get(agent.get("uuid", ""))
+    key = ("agent", name, state, agent.get("last_offered_call", ""), agent.get("last_bridge_start", ""))
+    free = f"callcenter_config agent set state {name} {WAITING}"
+    if state in RUNG and not _has_leg(chart, name, member, channels):
+        yield _Trouble(key, Remedy(free, f"{state} without a ring", name))
+    elif state == TALKING and leg is None and not _has_leg(chart, name, member, channels):
+        yield _Trouble(key, Remedy(free, "in a call that is over", name))
+    elif state == TALKING and leg is not None and member is None and not _bridged(leg, channels):
+        yield _Trouble(key, Remedy(f"uuid_kill {leg['uuid']}", "talks to nobody", name))
+    elif number_of(agent.get("external_calls_count")) > 0 and not _phone_leg(chart, name, channels):
+        said = "counted as busy with another city's call that is over; `reload mod_callcenter` frees it"
+        yield _Trouble(("count", name, agent.get("external_calls_count", "")), Remedy("", said, name), 2 * STUCK_AFTER_S)
+
+
+def _has_leg(chart: FreeSwitchMap, agent: str, member: Row | None, channels: Mapping[str, Row]) -> bool:
+    """Whether a channel exists that can be this agent's: the phone's own, or a leg over a trunk for that caller."""
+    if agent in chart.seats:
+        return _phone_leg(chart, agent, channels)
+    call = member_call(chart, member) if member is not None else ""
+    return bool(call) and any(
+        row.get("accountcode") == call
+        and row.get("direction") == "outbound"
+        and row.get("name", "").startswith(f"sofia/{names.CITY_PROFILE}/")
+        for row in channels.values()
+    )
+
+
+def _phone_leg(chart: FreeSwitchMap, seat: str, channels: Mapping[str, Row]) -> bool:
+    return any(row.get("presence_id") == f"{seat}@{chart.city.code}" for row in channels.values())
+
+
+def _bridged(leg: Row, channels: Mapping[str, Row]) -> bool:
+    """Whether somebody else is on the line: a colleague, whom the agent has transferred the call to or asked."""
+    uuid, call = leg.get("uuid", ""), leg.get("call_uuid", "")
+    if call != uuid and call in channels:
+        return True
+    return any(other.get("call_uuid") in (uuid, call or uuid) for own, other in channels.items() if own != uuid)
+
+
+def _member(chart: FreeSwitchMap, member: Row, lists: Lists, channels: Mapping[str, Row]) -> Iterator[_Trouble]:
+    state, session, call = member.get("state", ""), member.get("session_uuid", ""), member_call(chart, member)
+    if state == MEMBER_TALKS and session not in channels:
+        yield _Trouble(("member", member.get("uuid", ""), state), Remedy("", "listed as answered, but gone", call))
+    if state == "Trying" and session in channels:
+        name = member.get("serving_agent", "")
+        agent = next((row for row in lists.agents if row.get("name") == name), {})
+        rung = agent.get("state") in RUNG and _has_leg(chart, name, member, channels)
+        if not rung and not _has_leg(chart, name, member, channels):
+            # He leaves the queue by key, and our dialplan brings him back to its front.
+            command = f"uuid_recv_dtmf {session} {names.LEAVE_KEY}"
+            yield _Trouble(("member", member.get("uuid", ""), state, name), Remedy(command, "rung for by nobody", call))
+
+
+def _nobody_rung(chart: FreeSwitchMap, lists: Lists, channels: Mapping[str, Row], pbx_now: float) -> Iterator[_Trouble]:
+    """Callers wait, agents are free, and nobody is rung: mod_callcenter's dispatch thread is gone."""
+    waiting = [
+        member
+        for member in lists.members
+        if member_call(chart, member) and member.get("state") == "Waiting" and member.get("session_uuid") in channels
+    ]
+    tiers = {tier.get("agent", "") for tier in lists.tiers if tier.get("queue") == chart.home}
+    free = [row for row in lists.agents if row.get("name") in tiers and _could_be_rung(chart, row, pbx_now)]
+    if waiting and free:
+        # One that was rung meanwhile has another last offered call.
+        key = ("dispatch", waiting[0].get("uuid", ""), *sorted(row.get("last_offered_call", "") for row in free))
+        said = (
+            f"rings nobody: {len(waiting)} wait, {len(free)} are free; `reload mod_callcenter` mends it, and ends its calls"
+        )
+        yield _Trouble(key, Remedy("", said, "mod_callcenter"), NOBODY_RUNG_AFTER_S)
+
+
+def _could_be_rung(chart: FreeSwitchMap, agent: Row, pbx_now: float) -> bool:
+    seat = agent.get("name", "")
+    rested = number_of(agent.get("last_bridge_end")) + number_of(agent.get("wrap_up_time")) < pbx_now - 1
+    return (
+        agent.get("status") == names.OPEN
+        and agent.get("state") == WAITING
+        and rested
+        and number_of(agent.get("ready_time")) <= pbx_now
+        and number_of(agent.get("external_calls_count")) == 0
+        and (seat not in chart.phones or chart.phones[seat].registered)
+    )

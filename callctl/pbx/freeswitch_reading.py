@@ -1,0 +1,224 @@
+"""One full reading of a FreeSWITCH: what its lists say, as one PbxObserved. No I/O.
+
+Asked, in this order: the home queue's members, agents, tiers, registrations, the trunks that are up, channels. A citizen's
+display name is in none of the answers that count: our dialplan has put the call id in its place.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from callctl.core.events import (
+    Answerer,
+    LentSeat,
+    LoanSeen,
+    PbxObserved,
+    SeatSeen,
+    SeatState,
+    SlotSeen,
+    TalkSeen,
+    TrunkSeen,
+    WaitingCall,
+)
+from callctl.core.model import City, SlotRef
+from callctl.pbx import freeswitch_names as names
+from callctl.pbx.freeswitch_map import FreeSwitchMap
+from callctl.pbx.freeswitch_words import (
+    MEMBER_TALKS,
+    MEMBER_WAITS,
+    SLOT_STATES,
+    WAITING,
+    Row,
+)
+from callctl.pbx.values import number_of
+
+_ACTIVE = frozenset({"ACTIVE", "HELD", "UNHELD"})  # callstate of a channel on which somebody talks.
+_RINGING = frozenset({"RINGING", "RING_WAIT", "EARLY"})
+_CITY_OF = re.compile(r"([a-z]+)-\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """What the switch lists."""
+
+    members: tuple[Row, ...]  # Of the home queue, whoever is served next first.
+    agents: tuple[Row, ...]
+    tiers: tuple[Row, ...]
+    channels: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The answers, as they came."""
+
+    lists: Lists
+    registrations: tuple[Row, ...]
+    trunks_up: frozenset[str]  # Gateways.
+    booted_at: float
+    asked_at: float  # Our clock when we began to ask: whatever happened before is in the answers.
+    members_at: float  # Our clock when the members' answer was complete.
+
+
+def members_command(city: City) -> str:
+    """The question for the home queue's members."""
+    return f"callcenter_config queue list members {city.queue.name}"
+
+
+AGENTS_COMMAND = "callcenter_config agent list"
+TIERS_COMMAND = "callcenter_config tier list"
+CHANNELS_COMMAND = "show channels as json"
+REGISTRATIONS_COMMAND = "show registrations as json"
+TRUNKS_COMMAND = f"sofia profile {names.CITY_PROFILE} gwlist up"
+
+
+def observe(chart: FreeSwitchMap, reading: Reading) -> PbxObserved:
+    """The reading in callctl's words; the map takes over what it needs for the events that follow."""
+    lists = reading.lists
+    alive = {row.get("uuid", "") for row in lists.channels}
+    waiting = list(_waiting(chart, reading, alive))
+    phones = _phone_legs(chart, lists.channels)
+    talks = (*_home_talks(chart, reading, alive), *_lent_talks(chart, reading, phones))
+    agents = {row.get("name", ""): row for row in lists.agents}
+    _take_over_phones(chart, reading, agents, phones)
+    talking = {talk.by for talk in talks}
+    slots = tuple(sorted(_slots(chart, lists.tiers, agents, talking), key=lambda seen: seen.slot))
+    loans = tuple(sorted(_loans(chart, lists.tiers), key=lambda seen: (seen.seat, seen.assisted)))
+    chart.take_over(
+        {call.call: channel for call, channel in waiting},
+        talks,
+        {seen.slot: seen.token for seen in slots},
+        {(seen.seat, seen.assisted): seen.token for seen in loans},
+    )
+    up = {names.trunk_of(gateway) for gateway in reading.trunks_up}
+    return PbxObserved(
+        city=chart.city.code,
+        at=reading.asked_at,
+        waiting=tuple(call for call, _ in waiting),
+        seats=tuple(_seats(chart, agents, phones, reading.members_at)),
+        loans=loans,
+        slots=slots,
+        talks=talks,
+        trunks=tuple(TrunkSeen(trunk.to, trunk.to in up) for trunk in chart.city.trunks),
+        booted_at=reading.booted_at,
+    )
+
+
+def member_call(chart: FreeSwitchMap, member: Row) -> str:
+    """The member's call id; "" where it is none of ours."""
+    ours = member.get("queue", "") == chart.home
+    return chart.call_of(member.get("cid_name", ""), chart.city.code) if ours else ""
+
+
+def _waiting(chart: FreeSwitchMap, reading: Reading, alive: set[str]) -> Iterator[tuple[WaitingCall, str]]:
+    """Waiting calls and their channels, head of the queue first."""
+    for member in reading.lists.members:
+        call, channel = member_call(chart, member), member.get("session_uuid", "")
+        if call and member.get("state") in MEMBER_WAITS and channel in alive:
+            returned = number_of(member.get("base_score")) >= names.RETURNED_SCORE
+            number = member.get("cid_number", "")
+            yield chart.waiting_call(call, number, reading.members_at, returned), channel
+
+
+def _home_talks(chart: FreeSwitchMap, reading: Reading, alive: set[str]) -> Iterator[TalkSeen]:
+    for member in reading.lists.members:
+        call = member_call(chart, member)
+        if not call or member.get("state") != MEMBER_TALKS or member.get("session_uuid") not in alive:
+            continue  # "Answered" without a session: mod_callcenter has forgotten to strike him off.
+        by = chart.answerer(member.get("serving_agent", ""))
+        if by is not None:
+            since = min(reading.members_at, number_of(member.get("bridge_epoch")) + chart.ahead_s)
+            yield _talk(chart, call, by, since)
+
+
+def _lent_talks(chart: FreeSwitchMap, reading: Reading, phones: Mapping[str, Row]) -> Iterator[TalkSeen]:
+    for seat, leg in phones.items():
+        call = leg.get("accountcode", "")
+        home = _home_of(chart, call)
+        if leg.get("callstate") in _ACTIVE and home not in ("", chart.city.code):
+            # A channel is as old as its first ring, so the answer may be dated some seconds too early.
+            since = min(reading.members_at, number_of(leg.get("created_epoch"), reading.members_at) + chart.ahead_s)
+            yield _talk(chart, call, LentSeat(seat, home), since)
+
+
+def _talk(chart: FreeSwitchMap, call: str, by: Answerer, since: float) -> TalkSeen:
+    known = chart.talks.get(call)
+    return TalkSeen(call, by, known[1] if known and known[0] == by else since)
+
+
+def _home_of(chart: FreeSwitchMap, call: str) -> str:
+    match = _CITY_OF.match(call)
+    home = match[1] if match else ""
+    return home if home in chart.cities and chart.call_of(call, home) else ""
+
+
+def _phone_legs(chart: FreeSwitchMap, channels: Iterable[Row]) -> dict[str, Row]:
+    """The channel of each phone that rings or talks."""
+    found = {}
+    for row in channels:
+        seat, _, domain = row.get("presence_id", "").partition("@")
+        if seat in chart.seats and domain == chart.city.code and row.get("callstate") in _ACTIVE | _RINGING:
+            found[seat] = row
+    return found
+
+
+def _take_over_phones(chart: FreeSwitchMap, reading: Reading, agents: Mapping[str, Row], legs: Mapping[str, Row]) -> None:
+    there = {row.get("reg_user", "") for row in reading.registrations}
+    for seat, phone in chart.phones.items():
+        leg = legs.get(seat, {})
+        home = _home_of(chart, leg.get("accountcode", ""))
+        phone.registered = seat in there and agents.get(seat, {}).get("status") != names.CLOSED
+        phone.agent_state = agents.get(seat, {}).get("state", "")
+        phone.lent = None
+        if home not in ("", chart.city.code):
+            phone.lent = SeatState.BUSY if leg.get("callstate") in _ACTIVE else SeatState.RINGING
+        phone.told = phone.state
+
+
+def _seats(chart: FreeSwitchMap, agents: Mapping[str, Row], legs: Mapping[str, Row], now: float) -> Iterator[SeatSeen]:
+    for seat, phone in chart.phones.items():
+        agent = agents.get(seat)
+        if agent is None:
+            continue
+        leg = legs.get(seat, {})
+        call = leg.get("accountcode", "") if leg.get("callstate") in _ACTIVE else ""
+        rested = max(
+            number_of(agent.get("last_bridge_end")) + number_of(agent.get("wrap_up_time")),
+            number_of(agent.get("ready_time")),
+        )
+        free_from = rested + chart.ahead_s
+        yield SeatSeen(
+            seat,
+            phone.state,
+            ready=agent.get("status") != names.PAUSED,
+            free_from=free_from if free_from > now else 0.0,
+            call=call if _home_of(chart, call) else "",
+        )
+
+
+def _slots(
+    chart: FreeSwitchMap, tiers: Iterable[Row], agents: Mapping[str, Row], talking: set[Answerer]
+) -> Iterator[SlotSeen]:
+    """Also slots to a city that the data folders no longer name: left open, they would be rung for ever."""
+    for tier in tiers:
+        slot, token = _slot_of(chart, tier), _token(tier)
+        agent = agents.get(tier.get("agent", ""))
+        if slot is None or token is None or agent is None:
+            continue
+        state, reason = SLOT_STATES.get(agent.get("status", ""), SLOT_STATES[names.CLOSED])
+        yield SlotSeen(slot, state, token, in_use=slot in talking or agent.get("state") != WAITING, reason=reason)
+
+
+def _slot_of(chart: FreeSwitchMap, tier: Row) -> SlotRef | None:
+    return names.parse_slot(tier.get("agent", "")) if tier.get("queue") == chart.home else None
+
+
+def _loans(chart: FreeSwitchMap, tiers: Iterable[Row]) -> Iterator[LoanSeen]:
+    for tier in tiers:
+        assisted, seat, token = names.assisted_of(tier.get("queue", "")), tier.get("agent", ""), _token(tier)
+        foreign = assisted is None or assisted not in chart.cities or assisted == chart.city.code
+        if not foreign and assisted is not None and token is not None and seat in chart.seats:
+            yield LoanSeen(seat, assisted, token)
+
+
+def _token(tier: Row) -> int | None:
+    return names.token_of(tier.get("level", ""), tier.get("position", ""))
