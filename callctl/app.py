@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -21,12 +21,27 @@ from callctl.controller import Controller
 from callctl.core.commands import Order
 from callctl.core.events import Fact, PbxLost, PbxObserved
 from callctl.core.model import City, PbxKind, Province
+from callctl.core.wishes import Wishes
 from callctl.desk import Desk, DeskClosed
 from callctl.pbx.asterisk import AsteriskLink
 from callctl.pbx.port import LOGIN_REFUSED, PbxLink
+from callctl.people.accounts import People
+from callctl.people.passwords import Scales
+from callctl.people.signing import SignIn
+from callctl.people.tokens import Tokens
+from callctl.scripts.desk import Scripts
+from callctl.scripts.reading import Reading
+from callctl.seating import Seating, WrapUps
 from callctl.settings import Settings, SettingsError
-from callctl.store.connect import open_history, open_registry
+from callctl.store.accounts import AccountBook
+from callctl.store.calls import CallBook
+from callctl.store.connect import open_cabinet, open_history, open_registry
+from callctl.store.notices import Notices
 from callctl.store.port import History, Registry
+from callctl.store.scripts import ScriptBook
+from callctl.store.sitting import Sitting
+from callctl.store.tries import Tries
+from callctl.store.visits import Visits
 from callctl.unsent import UnsentAudit
 
 SETTLE_EVERY_S = 10.0  # How late an act made without SQL, or without Redis, may reach it once it is back.
@@ -49,6 +64,44 @@ class Room:
     desk: Desk
     registry: Registry
     history: History
+
+
+class WhatIf(Protocol):
+    """Foretells what wishes would do."""
+
+    async def effect(self, wished: Wishes, city: str) -> dict[str, Any] | None:
+        """JSON-able, with `by`: "what_if"; None where it cannot say now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything the console works on: the room, who is signed in, and who may be."""
+
+    room: Room
+    visits: Visits
+    sign_in: SignIn
+    people: People
+    tokens: Tokens
+    scripts: Scripts
+    reading: Reading
+    notices: Notices
+    sitting: Sitting
+    seating: Seating
+    calls: CallBook
+    now: Callable[[], float]
+    what_if: WhatIf | None = None
+    wrap_ups: WrapUps | None = None
+
+    @property
+    def province(self) -> Province:
+        """The cities."""
+        return self.room.province
+
+    @property
+    def desk(self) -> Desk:
+        """What supervisors may do."""
+        return self.room.desk
 
 
 def narrowed(province: Province, codes: Iterable[str]) -> Province:
@@ -171,6 +224,31 @@ async def open_room(settings: Settings, province: Province, now: Callable[[], fl
     async with open_registry(settings) as registry, open_history(settings) as history:
         desk = Desk(province, registry, history, now, UnsentAudit(settings.state_dir))
         yield Room(province, desk, registry, history)
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, province: Province, now: Callable[[], float]) -> AsyncIterator[House]:
+    """The room and the console's own cabinet, for as long as the console runs. Raises NotRunnable, StoreLost."""
+    check_state_folder(settings)
+    async with open_registry(settings) as registry, open_history(settings) as history, open_cabinet(settings) as cabinet:
+        desk = Desk(province, registry, history, now, UnsentAudit(settings.state_dir))
+        visits, book, scales = Visits(registry.link), AccountBook(cabinet), Scales()
+        written, notices = ScriptBook(cabinet), Notices(registry.link)
+        sitting, calls = Sitting(registry), CallBook(cabinet)
+        yield House(
+            room=Room(province, desk, registry, history),
+            visits=visits,
+            sign_in=SignIn(book, visits, Tries(registry.link), scales, now),
+            people=People(province, book, visits, scales, now),
+            tokens=Tokens(book, now),
+            scripts=Scripts(province, written, now),
+            reading=Reading(province, written, registry, notices, sitting, now),
+            notices=notices,
+            sitting=sitting,
+            seating=Seating(province, registry, sitting, calls, now),
+            calls=calls,
+            now=now,
+        )
 
 
 async def run_controller(settings: Settings, province: Province, now: Callable[[], float], keep_going: bool) -> None:

@@ -7,6 +7,7 @@ import structlog
 
 from callctl.core.model import SeatRef
 from callctl.core.plan import Plan
+from callctl.core.presses import Press
 from callctl.core.reconcile import Taken
 from callctl.core.wishes import Wishes
 from callctl.core.world import World, all_loans
@@ -36,6 +37,8 @@ class Ledger:
         self._renewed_at = 0.0
         self.taken: dict[SeatRef, Taken] = {}
         self.wishes: Wishes | None = None  # None: never heard; then nothing is planned.
+        self._unbriefed: Mapping[str, frozenset[SeatRef]] = {}
+        self.presses: Mapping[SeatRef, Press] = {}
         self._recollect_at = 0.0  # When the history is asked although the registry answers.
 
     @property
@@ -192,6 +195,28 @@ class Ledger:
                 await self._registry.restore_wishes(newest)
             except StoreLost as lost:
                 self.miss(lost)
+
+    async def read_agents(self) -> None:
+        """What agents pressed, and who has not read which city's scripts; without the registry, as heard last."""
+        try:
+            self._unbriefed = await self._registry.unbriefed()
+            self.presses = await self._registry.presses()
+        except StoreLost as lost:
+            self.miss(lost)
+
+    async def settle(self, settled: Iterable[tuple[SeatRef, Press]]) -> None:
+        """These presses need nothing more."""
+        try:
+            for ref, press in settled:
+                await self._registry.settle_press(ref, press)
+        except StoreLost as lost:
+            self.miss(lost)
+
+    def unbriefed(self, wishes: Wishes) -> Mapping[str, frozenset[SeatRef]]:
+        """By assisted city, the seats that may not be lent to it, but for cities whose supervisors waived the rule."""
+        if not wishes.unread_allowed:
+            return self._unbriefed
+        return {city: seats for city, seats in self._unbriefed.items() if city not in wishes.unread_allowed}
 
     async def _recollect(self, known: Wishes | None, told: bool) -> Wishes | None:
         """Ask the history as well: an act made while the registry was away stands there alone."""

@@ -6,10 +6,11 @@ from typing import Any
 
 from callctl.core.estimate import wait_qlrate
 from callctl.core.events import SeatState
+from callctl.core.in_force import granted
 from callctl.core.model import Province
 from callctl.core.plan import Plan
 from callctl.core.reasons import Decision, Reason
-from callctl.core.wishes import Wishes
+from callctl.core.wishes import Wave, Wishes
 from callctl.core.world import CityView, SeatView, World
 
 _UNKNOWN = (
@@ -26,7 +27,7 @@ def picture(province: Province, world: World, plan: Plan, wishes: Wishes, now: f
         "registry_up": world.registry_up,
         "stopped": wishes.stopped,
         "cities": {code: _city(province, world, code, plan, wishes, now) for code in province.cities},
-        "wishes": _wishes(wishes),
+        "wishes": shown_wishes(province, wishes),
     }
 
 
@@ -46,11 +47,15 @@ def _city(province: Province, world: World, code: str, plan: Plan, wishes: Wishe
         "decisions": [_decision(decision) for decision in plan.decisions.get(code, ())],
     }
     if not view.up:
-        return {**shown, "seats": dict.fromkeys(_SEAT_KEYS), "seat_states": {}, **dict.fromkeys(_UNKNOWN)}
+        return {**shown, "seats": dict.fromkeys(_SEAT_KEYS), "seat_states": {}, "seat_calls": {}, **dict.fromkeys(_UNKNOWN)}
     states = {seat: _seat_state(seen, now) for seat, seen in view.seats.items()}
     return {
         **shown,
         "seat_states": states,
+        # Ringing or talking; by the call's id, never its number. `city` is the caller's.
+        "seat_calls": {
+            seat: {"call": seen.call, "city": seen.serving or code} for seat, seen in view.seats.items() if seen.call
+        },
         "waiting": len(view.waiting),
         "over_threshold": view.waiting_longer_than(view.city.queue.wait_threshold_s, now),
         "longest_wait_s": round(view.longest_wait_s(now), 1),
@@ -141,11 +146,24 @@ def _decision(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _wishes(wishes: Wishes) -> Mapping[str, Any]:
+def _wave(wave: Wave) -> dict[str, Any]:
+    return {
+        "number": wave.number,
+        "seats": dict(wave.seats),
+        "planned_at": wave.planned_at or None,
+        "entered_at": wave.entered_at or None,
+    }
+
+
+def shown_wishes(province: Province, wishes: Wishes) -> Mapping[str, Any]:
+    """The wishes, JSON-able; `granted`: most seats each city may lend in an event now, {} is everybody by quota."""
     return {
         "version": wishes.version,
         "stopped": wishes.stopped,
         "quotas": dict(wishes.quotas),
+        "thresholds": dict(wishes.thresholds),
+        "reserves": dict(wishes.reserves),
+        "unread_allowed": list(wishes.unread_allowed),
         "events": {
             city: {
                 "id": event.id,
@@ -154,6 +172,11 @@ def _wishes(wishes: Wishes) -> Mapping[str, Any]:
                 "priority": event.priority,
                 "switched_on": event.switched_on,
                 "seats": dict(event.seats),
+                "waves": [_wave(wave) for wave in event.waves],
+                "needs_confirmation": event.needs_confirmation,
+                "confirmed": dict(event.confirmed),
+                "granted": dict(granted(province, event)),
+                "notice": dict(event.notice),
             }
             for city, event in wishes.events.items()
         },

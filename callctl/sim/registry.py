@@ -6,6 +6,7 @@ from typing import Any
 
 from callctl.core.events import Fact
 from callctl.core.model import SeatRef
+from callctl.core.presses import Press
 from callctl.core.wishes import Wishes
 from callctl.store.port import AlreadyDone, AuditEntry, Loan, Refusal, StoreLost, WishesChanged
 from callctl.store.registry import TOKEN_MOST
@@ -26,10 +27,14 @@ class _Server:
     answers: dict[str, Loan] = field(default_factory=dict)
     wishes: Wishes | None = None
     status: Mapping[str, Any] | None = None
+    unbriefed: Mapping[str, frozenset[SeatRef]] = field(default_factory=dict)
+    unbriefed_until: float = 0.0
+    presses: dict[SeatRef, Press] = field(default_factory=dict)
 
     def forget(self) -> None:
         self.holder, self.lease, self.lease_until = "", 0, 0.0
         self.loans, self.answers, self.wishes, self.status = {}, {}, None, None
+        self.unbriefed, self.unbriefed_until, self.presses = {}, 0.0, {}
 
 
 class MemoryRegistry:
@@ -171,6 +176,30 @@ class MemoryRegistry:
         if self._server.wishes is None or self._server.wishes.version < wishes.version:
             self._server.wishes = wishes
 
+    async def unbriefed(self) -> Mapping[str, frozenset[SeatRef]]:
+        """See store.port.Registry."""
+        server = self._reach()
+        return server.unbriefed if self._now() < server.unbriefed_until else {}
+
+    async def put_unbriefed(self, seats: Mapping[str, frozenset[SeatRef]], ttl_s: float) -> None:
+        """See store.port.Registry."""
+        server = self._reach()
+        server.unbriefed, server.unbriefed_until = seats, self._now() + ttl_s
+
+    async def presses(self) -> Mapping[SeatRef, Press]:
+        """See store.port.Registry."""
+        return dict(self._reach().presses)
+
+    async def put_press(self, seat: SeatRef, press: Press) -> None:
+        """See store.port.Registry."""
+        self._reach().presses[seat] = press
+
+    async def settle_press(self, seat: SeatRef, press: Press) -> None:
+        """See store.port.Registry."""
+        presses = self._reach().presses
+        if presses.get(seat) == press:
+            del presses[seat]
+
     async def put_status(self, status: Mapping[str, Any]) -> None:
         """See store.port.Registry."""
         self._reach()
@@ -191,7 +220,7 @@ class MemoryHistory:
         self.facts: list[Fact] = []
         self.entries: list[AuditEntry] = []
         self.known: Wishes | None = None  # A test may set what was wished before.
-        self._versions: set[int] = set()
+        self._versions: dict[int, Wishes] = {}
 
     def record(self, fact: Fact) -> None:
         """See store.port.History."""
@@ -206,7 +235,7 @@ class MemoryHistory:
         if wishes is not None:
             if wishes.version in self._versions:
                 raise WishesChanged(f"version {wishes.version} of the wishes is somebody else's")
-            self._versions.add(wishes.version)
+            self._versions[wishes.version] = wishes
             if self.known is None or self.known.version < wishes.version:
                 self.known = wishes
         if not done:
@@ -217,6 +246,12 @@ class MemoryHistory:
         if self.lost:
             raise StoreLost("the history cannot be read")
         return self.known
+
+    async def wishes_at(self, version: int) -> Wishes | None:
+        """See store.port.History."""
+        if self.lost:
+            raise StoreLost("the history cannot be read")
+        return self._versions.get(version)
 
     async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:
         """See store.port.History."""

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from callctl.core.events import Fact
 from callctl.core.model import SeatRef
+from callctl.core.presses import Press
 from callctl.core.wishes import Wishes
 
 
@@ -78,6 +79,26 @@ class Registry(Protocol):
         """Give the registry back what the history knew; nothing happens where it has wishes at least as new."""
         ...
 
+    async def unbriefed(self) -> Mapping[str, frozenset[SeatRef]]:
+        """By assisted city: seats whose agents have not read its must-read scripts, as the console last found."""
+        ...
+
+    async def put_unbriefed(self, seats: Mapping[str, frozenset[SeatRef]], ttl_s: float) -> None:
+        """Tell the controller; forgotten after ttl_s, for a dead console must not keep agents from helping."""
+        ...
+
+    async def presses(self) -> Mapping[SeatRef, Press]:
+        """What agents pressed and the PBX has not shown yet."""
+        ...
+
+    async def put_press(self, seat: SeatRef, press: Press) -> None:
+        """Ask for a seat's readiness; an earlier press of it is overtaken."""
+        ...
+
+    async def settle_press(self, seat: SeatRef, press: Press) -> None:
+        """The press is shown by the PBX, or too old; nothing happens where another one took its place."""
+        ...
+
     async def put_status(self, status: Mapping[str, Any]) -> None:
         """Publish the province's picture (JSON-able) for status, the console and the wallboard."""
         ...
@@ -119,6 +140,10 @@ class History(Protocol):
 
     async def wishes(self) -> Wishes | None:
         """The last wishes written. Raises StoreLost."""
+        ...
+
+    async def wishes_at(self, version: int) -> Wishes | None:
+        """The wishes as of that version, or None where it was never written. Raises StoreLost."""
         ...
 
     async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from callctl.core.model import SeatRef
+from callctl.core.presses import Press
 from callctl.core.wishes import AssistanceEvent, Wishes
 from callctl.store.port import Loan, Refusal, Registry, WishesChanged
 
@@ -247,5 +248,28 @@ class RegistryContract:
             event = AssistanceEvent("e1", "nanjing", "南京暴雨", 1.5, 2.0, True, {"wuxi": 3})
             written = await registry.put_wishes(0, Wishes(events={"nanjing": event}, quotas={"wuxi": 2}))
             assert await registry.wishes() == written == Wishes(1, {"nanjing": event}, {"wuxi": 2})
+
+        self.run(story)
+
+    def test_who_has_not_read_the_scripts_is_told_until_the_console_is_gone(self) -> None:
+        async def story(registry: Registry) -> None:
+            assert await registry.unbriefed() == {}
+            await registry.put_unbriefed({"nanjing": frozenset({SEAT, OTHER}), "yangzhou": frozenset()}, 60.0)
+            assert await registry.unbriefed() == {"nanjing": {SEAT, OTHER}, "yangzhou": frozenset()}
+            await registry.put_unbriefed({}, 60.0)
+            assert await registry.unbriefed() == {}
+
+        self.run(story)
+
+    def test_a_press_is_kept_until_it_is_settled_and_a_newer_one_is_not_settled_with_it(self) -> None:
+        async def story(registry: Registry) -> None:
+            first, second = Press("p1", False, "202", 1.5), Press("p2", True, "", 2.0)
+            await registry.put_press(SEAT, first)
+            assert await registry.presses() == {SEAT: first}
+            await registry.put_press(SEAT, second)
+            await registry.settle_press(SEAT, first)
+            assert await registry.presses() == {SEAT: second}
+            await registry.settle_press(SEAT, second)
+            assert await registry.presses() == {}
 
         self.run(story)
