@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import signal
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,8 @@ class LabPlan:
     network: int = 0  # The second number of every address: labs side by side need different ones.
     queue: Mapping[str, object] = field(default_factory=dict)  # Overrides of [queue], e.g. a shorter threshold.
     times: AsteriskTimes = TIMES
+    browser_seats: int = 0  # Of each city, the last ones: their phone is a page in a browser of this machine.
+    browser_tls: bool = False  # Whether those pages speak TLS to the PBX (with a certificate nobody else trusts).
 
 
 class Lab:
@@ -90,6 +93,8 @@ class Lab:
             version=version,
             network=self.plan.network,
             queue=self.plan.queue,
+            browser_seats=self.plan.browser_seats,
+            browser_tls=self.plan.browser_tls,
         )
         _write_secrets(folder / "secrets", self.plan.cities)
         self._province = read_province(folder / "province")
@@ -98,6 +103,8 @@ class Lab:
             pbx = LabPbx(self.program, self.province.cities[code], folder / code)
             files = render_city(self.province, code, settings, _folders(pbx), self.plan.times)
             pbx.write(files)
+            if self.plan.browser_tls:
+                _write_certificate(pbx)
             self.pbxs[code] = pbx
 
     async def start(self, on_booted: Callable[[str], None] = lambda _: None) -> None:
@@ -164,6 +171,20 @@ def _folders(pbx: LabPbx) -> AsteriskDirs:
         log=f"{top}/log",
         moh=f"{varlib}/moh",
     )
+
+
+def _write_certificate(pbx: LabPbx) -> None:
+    """A certificate the PBX signs for itself: good for a lab, where the browser is told to take it. Raises PbxFailed."""
+    keys = pbx.folders.varlib / "keys"
+    subject = ["-subj", f"/CN={pbx.city.pbx.host}", "-addext", f"subjectAltName=IP:{pbx.city.pbx.host}"]
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]
+    files = ["-keyout", str(keys / "callctl-browser.key"), "-out", str(keys / "callctl-browser.crt")]
+    try:
+        made = subprocess.run(["openssl", "req", "-x509", *curve, *subject, *files], capture_output=True, check=False)
+    except FileNotFoundError:
+        raise PbxFailed("the program openssl is missing: it makes the lab's certificate") from None
+    if made.returncode:
+        raise PbxFailed(f"no certificate could be made: {made.stderr.decode(errors='replace').strip()[-300:]}")
 
 
 def _write_secrets(folder: Path, cities: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 _LAB_NETWORK = "127.0."
 _DEDICATED_ONE_IN = 4  # Of a lab's few seats; the rest are shared, as most seats of a city are.
 _LENDABLE = ("shared", "dedicated")
+_BROWSER_PORT = 8089
 
 Table = dict[str, Any]
 
@@ -26,16 +27,23 @@ def write_subset(
     version: int,
     network: int = 0,
     queue: Mapping[str, object] | None = None,
+    browser_seats: int = 0,
+    browser_tls: bool = False,
 ) -> None:
     """Write target/queues and target/agents for `cities` of `source`.
 
     `seats` each at most; `version` is the Asterisk that will run; `network` moves every 127.0.x.y to 127.<network>.x.y,
-    so that labs can run side by side; `queue` overrides keys of [queue]. Raises SubsetError.
+    so that labs can run side by side; `queue` overrides keys of [queue]; the last `browser_seats` of each city have
+    their phone in a browser of this machine. Raises SubsetError.
     """
     for code in cities:
         pbx, agents = _read(source / "queues", code), _read(source / "agents", code)
         kept = _choose(agents.get("seat", []), seats)
         pbx["pbx"] = {**pbx["pbx"], "version": version}
+        if browser_seats:
+            door = {"browser_port": _BROWSER_PORT, "browser_tls": browser_tls, "browsers": "127.0.0.0/8"}
+            pbx["pbx"] |= door
+            kept = [*kept[:-browser_seats], *({**seat, "phone": "browser"} for seat in kept[-browser_seats:])]
         pbx["queue"] = {**pbx.get("queue", {}), **(queue or {})}
         pbx["trunk"] = [trunk for trunk in pbx.get("trunk", []) if trunk["to"] in cities]
         pbx["lend"] = _lend(pbx.get("lend", {}), cities, kept)
