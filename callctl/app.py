@@ -22,9 +22,16 @@ from callctl.core.model import City, PbxKind, Province
 from callctl.desk import Desk, DeskClosed
 from callctl.pbx.asterisk import AsteriskLink
 from callctl.pbx.port import LOGIN_REFUSED, PbxLink
+from callctl.people.accounts import People
+from callctl.people.passwords import Scales
+from callctl.people.signing import SignIn
+from callctl.people.tokens import Tokens
 from callctl.settings import Settings, SettingsError
-from callctl.store.connect import open_history, open_registry
+from callctl.store.accounts import AccountBook
+from callctl.store.connect import open_books, open_history, open_registry
 from callctl.store.port import History, Registry
+from callctl.store.tries import Tries
+from callctl.store.visits import Visits
 from callctl.unsent import UnsentAudit
 
 SETTLE_EVERY_S = 10.0  # How late an act made without SQL, or without Redis, may reach it once it is back.
@@ -47,6 +54,28 @@ class Room:
     desk: Desk
     registry: Registry
     history: History
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything the console works on: the room, who is signed in, and who may be."""
+
+    room: Room
+    visits: Visits
+    sign_in: SignIn
+    people: People
+    tokens: Tokens
+    now: Callable[[], float]
+
+    @property
+    def province(self) -> Province:
+        """The cities."""
+        return self.room.province
+
+    @property
+    def desk(self) -> Desk:
+        """What supervisors may do."""
+        return self.room.desk
 
 
 def narrowed(province: Province, codes: Iterable[str]) -> Province:
@@ -149,6 +178,23 @@ async def open_room(settings: Settings, province: Province, now: Callable[[], fl
     async with open_registry(settings) as registry, open_history(settings) as history:
         desk = Desk(province, registry, history, now, UnsentAudit(settings.state_dir))
         yield Room(province, desk, registry, history)
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, province: Province, now: Callable[[], float]) -> AsyncIterator[House]:
+    """The room and the console's own books, for as long as the console runs. Raises NotRunnable, StoreLost."""
+    check_state_folder(settings)
+    async with open_registry(settings) as registry, open_history(settings) as history, open_books(settings) as books:
+        desk = Desk(province, registry, history, now, UnsentAudit(settings.state_dir))
+        visits, book, scales = Visits(registry.link), AccountBook(books), Scales()
+        yield House(
+            room=Room(province, desk, registry, history),
+            visits=visits,
+            sign_in=SignIn(book, visits, Tries(registry.link), scales, now),
+            people=People(province, book, visits, scales, now),
+            tokens=Tokens(book, now),
+            now=now,
+        )
 
 
 async def run_controller(settings: Settings, province: Province, now: Callable[[], float], keep_going: bool) -> None:

@@ -22,10 +22,6 @@ REASON_MAX = 200  # Characters; one line of the audit, and no control characters
 WITHDRAWN = "withdrawn"  # Audit word: the act of the same request before it came too late and did not happen.
 
 
-class NotAllowed(ActRefused):
-    """This person may not do this."""
-
-
 class Overtaken(ActRefused):
     """Somebody else changed the same thing a moment before."""
 
@@ -167,10 +163,7 @@ class Desk:
         return len(entries)
 
     async def _do(self, actor: Actor, act: Act, reason: str, request: str) -> Told:
-        if not actor.may(act.what, act.city):
-            raise NotAllowed(
-                f"{actor.name}无权执行此操作({act.what} {act.city})", f"{actor.name} may not: {act.what} {act.city}"
-            )
+        actor.must(act.what, act.city)
         if not (reason.isprintable() and len(reason) <= REASON_MAX):
             raise ActRefused(
                 f"事由须为一行，最多 {REASON_MAX} 字", f"the reason must be one line of {REASON_MAX} characters at most"

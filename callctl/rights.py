@@ -1,28 +1,62 @@
-"""Who may do what: roles and cities. Until there are accounts, the command line's actor has full rights."""
+"""Who may do what: roles and cities. The command line's actor is the machine's administrator and may give every order."""
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from callctl.core.acts import ActRefused
 
 EVERYWHERE = "*"
 
 
-class Role(enum.Enum):
-    """The roles of a 12345 province that give orders (domain §4.2)."""
+class NotAllowed(ActRefused):
+    """This person may not do this."""
 
-    DISPATCHER = "dispatcher"  # 省级调度员: events, quotas, the emergency stop and the way back.
-    SUPERVISOR = "supervisor"  # 值班长: the switch and quota of the own city, the emergency stop.
+
+class Role(enum.Enum):
+    """The posts of a 12345 province (domain §4.2). Each holds for the cities of its account."""
+
+    DISPATCHER = "dispatcher"  # 省级调度员: events, waves, quotas, the emergency stop and the way back.
+    SUPERVISOR = "supervisor"  # 值班长: switch, seats and quota of the own city, the emergency stop.
+    EDITOR = "editor"  # 口径编辑: writes the own city's scripts.
+    APPROVER = "approver"  # 口径审核: publishes and withdraws them; never one's own.
+    LEADER = "leader"  # 班长: the own city's agents.
+    AGENT = "agent"  # 话务员: the own seat.
+    INSPECTOR = "inspector"  # 质检员: the own city's calls.
+    REPORTER = "reporter"  # 统计员: figures and exports.
+    SYSTEM_ADMIN = "system_admin"  # 系统管理员: connections, webhooks; no call content.
+    SECURITY_ADMIN = "security_admin"  # 安全管理员: accounts, roles, machine tokens.
     AUDITOR = "auditor"  # 审计管理员: reads the audit, changes nothing.
 
+
+# 三员分立: each of the three watches the other two, and none of them runs the hotline.
+ADMINISTRATORS = frozenset({Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDITOR})
+
+_PEOPLE = frozenset(Role)
+_HALL = frozenset({Role.DISPATCHER, Role.SUPERVISOR})
+_WATCH = _PEOPLE - {Role.SECURITY_ADMIN, Role.AUDITOR}
 
 # Anybody who runs a shift may stop everything; only the province may start it again.
 RIGHTS = {
     "event start": frozenset({Role.DISPATCHER}),
     "event end": frozenset({Role.DISPATCHER}),
-    "switch on": frozenset({Role.DISPATCHER, Role.SUPERVISOR}),
-    "switch off": frozenset({Role.DISPATCHER, Role.SUPERVISOR}),
-    "quota": frozenset({Role.DISPATCHER, Role.SUPERVISOR}),
-    "stop all": frozenset({Role.DISPATCHER, Role.SUPERVISOR}),
+    "switch on": _HALL,
+    "switch off": _HALL,
+    "quota": _HALL,
+    "stop all": _HALL,
     "resume": frozenset({Role.DISPATCHER}),
+    # Looking.
+    "see": _WATCH,  # The picture: the own cities in full, of the others only that they exist.
+    "see calls": frozenset({Role.DISPATCHER, Role.SUPERVISOR, Role.LEADER, Role.INSPECTOR, Role.REPORTER}),
+    "see number": frozenset({Role.SUPERVISOR, Role.LEADER, Role.INSPECTOR}),  # With a reason, audited.
+    "see audit": frozenset({Role.AUDITOR}),
+    "see timeline": _HALL,  # The audit of the own city's assistance.
+    # One's own account.
+    "own account": _PEOPLE,
+    # Accounts and machines.
+    "see accounts": frozenset({Role.SECURITY_ADMIN, Role.AUDITOR}),
+    "change accounts": frozenset({Role.SECURITY_ADMIN}),
+    "webhooks": frozenset({Role.SYSTEM_ADMIN}),
 }
 
 
@@ -34,8 +68,25 @@ class Actor:
     where: str  # Host, terminal or address.
     roles: frozenset[Role]
     cities: frozenset[str]  # City codes; {EVERYWHERE} is the whole province.
+    only: frozenset[str] | None = None  # A machine's token may be limited to these rights.
+    account: str = ""  # "" for the command line and for machines.
 
     def may(self, what: str, city: str) -> bool:
         """Whether this person may do this act for this city ("" is no city's own affair)."""
         at_home = not city or EVERYWHERE in self.cities or city in self.cities
-        return at_home and bool(self.roles & RIGHTS[what])
+        return at_home and bool(self.roles & RIGHTS[what]) and (self.only is None or what in self.only)
+
+    def must(self, what: str, city: str) -> None:
+        """Raises NotAllowed where this person may not do this act for this city."""
+        if not self.may(what, city):
+            raise NotAllowed(f"{self.name}无权执行此操作({what} {city})", f"{self.name} may not: {what} {city}")
+
+    def sees(self, city: str) -> bool:
+        """Whether the city is one of this person's."""
+        return EVERYWHERE in self.cities or city in self.cities
+
+
+def clashing(roles: Iterable[Role]) -> bool:
+    """Whether 三员分立 forbids these roles in one pair of hands: an administrator is only that one administrator."""
+    held = frozenset(roles)
+    return len(held) > 1 and bool(held & ADMINISTRATORS)

@@ -9,6 +9,9 @@
 | CALLCTL_SECRETS | folder with one file a secret | secrets/ in the state folder |
 | CALLCTL_AMI_SECRET_<CITY> | a city's manager password, instead of the file ami-<city> | |
 | CALLCTL_CONTROLLERS | addresses or networks callctl runs on, with commas; only they may log in to the PBXs | 127.0.0.0/8 |
+| CALLCTL_WEB_HOST, CALLCTL_WEB_PORT | where the console listens | 127.0.0.1, 8012 |
+| CALLCTL_WEB_PROXIES | addresses of the TLS proxies in front of it, whose X-Forwarded-For is believed | none |
+| CALLCTL_WEB_CONNECT | further addresses its pages may speak to, e.g. wss://pbx.example:8089 for browser phones | none |
 | CALLCTL_SIP_SECRET | key from which the phones' passwords are derived, instead of the file sip | |
 """
 
@@ -16,6 +19,7 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,8 +44,29 @@ class Settings:
     @property
     def controllers(self) -> tuple[str, ...]:
         """Addresses or networks (IPv4) from which callctl logs in to the cities' PBXs."""
-        listed = self.environment.get("CALLCTL_CONTROLLERS", "").split(",")
-        return tuple(one.strip() for one in listed if one.strip()) or ("127.0.0.0/8",)
+        return _listed(self.environment.get("CALLCTL_CONTROLLERS", "")) or ("127.0.0.0/8",)
+
+    @property
+    def web_place(self) -> tuple[str, int]:
+        """Address and port of the console. Raises SettingsError."""
+        port = self.environment.get("CALLCTL_WEB_PORT") or "8012"
+        if not (port.isascii() and port.isdigit() and 0 <= int(port[:6]) < 65_536):
+            raise SettingsError(f"CALLCTL_WEB_PORT must be a port, 1 to 65535, not {port[:20]!r}")
+        return self.environment.get("CALLCTL_WEB_HOST") or "127.0.0.1", int(port)
+
+    @property
+    def web_proxies(self) -> tuple[str, ...]:
+        """Proxies that tell the truth about where a request comes from."""
+        return _listed(self.environment.get("CALLCTL_WEB_PROXIES", ""))
+
+    @property
+    def web_connects(self) -> tuple[str, ...]:
+        """Addresses the console's pages may speak to. Raises SettingsError."""
+        listed = _listed(self.environment.get("CALLCTL_WEB_CONNECT", ""))
+        for one in listed:
+            if not re.fullmatch(r"(wss?|https?)://[A-Za-z0-9.\-\[\]:]+", one):
+                raise SettingsError(f"CALLCTL_WEB_CONNECT: {one!r} is not an address like wss://pbx.example:8089")
+        return listed
 
     def ami_secret(self, city: str) -> str:
         """The manager password of a city's PBX. Raises SettingsError."""
@@ -83,6 +108,10 @@ def read_settings(environment: Mapping[str, str] | None = None, province: Path |
         sql_url=env.get("CALLCTL_SQL_URL") or f"sqlite+aiosqlite:///{state / 'history.db'}",
         environment=env,
     )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in text.split(",") if one.strip())
 
 
 def shipped(folder: str) -> Path:

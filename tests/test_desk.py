@@ -16,8 +16,8 @@ from redis import Redis
 from callctl.app import Room, catch_up, open_room
 from callctl.core.acts import ActRefused, EndEvent, SetQuota, StartEvent, Stop, Switch
 from callctl.core.wishes import Wishes
-from callctl.desk import DeskClosed, NotAllowed, Overtaken, shown_wish
-from callctl.rights import EVERYWHERE, Actor, Role
+from callctl.desk import DeskClosed, Overtaken, shown_wish
+from callctl.rights import EVERYWHERE, Actor, NotAllowed, Role
 from callctl.settings import Settings, read_settings
 from callctl.store import embedded
 from tests.small_province import NAMES, small_province

@@ -10,10 +10,11 @@ from pathlib import Path
 from callctl.app import NotRunnable
 from callctl.cli.words import say, told
 from callctl.core.acts import ActRefused
-from callctl.desk import DeskClosed, NotAllowed
+from callctl.desk import DeskClosed
 from callctl.log import mask_text
 from callctl.pbx.port import OrderFailed
 from callctl.province import ProvinceError
+from callctl.rights import NotAllowed
 from callctl.settings import SettingsError, read_settings
 from callctl.store.embedded import EmbeddedFailed
 from callctl.store.port import Refusal, StoreLost

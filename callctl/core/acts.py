@@ -25,11 +25,15 @@ class Sentence:
 
 
 class ActRefused(Exception):
-    """The act makes no sense for this province or at this moment; `sentence` says what and how to mend it."""
+    """The act makes no sense for this province or at this moment; `sentence` says what and how to mend it.
 
-    def __init__(self, zh: str, en: str) -> None:
+    `fields` says the same of single fields of a form, by their names.
+    """
+
+    def __init__(self, zh: str, en: str, fields: Mapping[str, Sentence] = MappingProxyType({})) -> None:
         super().__init__(en)
         self.sentence = Sentence(zh, en)
+        self.fields = fields
 
 
 class Act(Protocol):

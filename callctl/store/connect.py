@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import structlog
 
 from callctl.settings import Settings
+from callctl.store.books import Books
 from callctl.store.embedded import Embedded, EmbeddedFailed, start
 from callctl.store.history import LOST, SqlHistory, first_line
 from callctl.store.registry import RedisRegistry
@@ -63,6 +64,16 @@ async def open_history(settings: Settings) -> AsyncIterator[SqlHistory]:
         with contextlib.suppress(asyncio.CancelledError):
             await writing
         await history.close()
+
+
+@contextlib.asynccontextmanager
+async def open_books(settings: Settings) -> AsyncIterator[Books]:
+    """The console's way to the same database."""
+    books = Books(open_engine(settings.sql_url))
+    try:
+        yield books
+    finally:
+        await books.close()
 
 
 async def _keep(embedded: Embedded) -> None:

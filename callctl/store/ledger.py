@@ -66,6 +66,20 @@ async def write_audit(engine: AsyncEngine, entry: AuditEntry, version: int | Non
     A version is taken once: SQL decides which of two desks was first, also while Redis is lost. Raises WishesChanged,
     AlreadyDone, and then writes nothing.
     """
+    async with engine.begin() as connection:
+        number = await insert_audit(connection, entry)
+        if version is None:
+            return
+        if number is None:
+            raise AlreadyDone(f"request {entry.request} was carried out before")
+        wished = _dialect_insert(connection, wishes).values(version=version, at=entry.at, audit_id=number, body=body)
+        taken = wished.on_conflict_do_nothing(index_elements=["version"]).returning(wishes.c.id)
+        if (await connection.execute(taken)).scalar_one_or_none() is None:
+            raise WishesChanged(f"version {version} of the wishes is somebody else's")  # Rolls the audit row back.
+
+
+async def insert_audit(connection: AsyncConnection, entry: AuditEntry) -> int | None:
+    """Write the entry in the caller's transaction; its number, or None where its request is in the audit already."""
     row = {
         "request": clean(entry.request) or None,
         "at": entry.at,
@@ -77,17 +91,9 @@ async def write_audit(engine: AsyncEngine, entry: AuditEntry, version: int | Non
         "after": clean(entry.after),
         "reason": clean(entry.reason),
     }
-    async with engine.begin() as connection:
-        new = _dialect_insert(connection, audit).values(row).on_conflict_do_nothing(index_elements=["request"])
-        number = (await connection.execute(new.returning(audit.c.id))).scalar_one_or_none()
-        if version is None:
-            return
-        if number is None:
-            raise AlreadyDone(f"request {entry.request} was carried out before")
-        wished = _dialect_insert(connection, wishes).values(version=version, at=entry.at, audit_id=number, body=body)
-        taken = wished.on_conflict_do_nothing(index_elements=["version"]).returning(wishes.c.id)
-        if (await connection.execute(taken)).scalar_one_or_none() is None:
-            raise WishesChanged(f"version {version} of the wishes is somebody else's")  # Rolls the audit row back.
+    new = _dialect_insert(connection, audit).values(row).on_conflict_do_nothing(index_elements=["request"])
+    number: int | None = (await connection.execute(new.returning(audit.c.id))).scalar_one_or_none()
+    return number
 
 
 async def read_audit(engine: AsyncEngine, last: int, city: str) -> list[AuditEntry]:

@@ -62,6 +62,11 @@ class RedisRegistry:
             for name in _SCRIPTS
         }
 
+    @property
+    def link(self) -> Redis:
+        """The connections, for what else the console keeps in Redis; to be awaited through `bounded`."""
+        return self._redis
+
     async def close(self) -> None:
         """Let go of the connections."""
         await self._redis.aclose()
@@ -119,7 +124,7 @@ class RedisRegistry:
 
     async def wishes(self) -> Wishes | None:
         """See the port."""
-        text = await self._bounded(self._redis.hget(_WISHES, "json"))
+        text = await bounded(self._redis.hget(_WISHES, "json"))
         try:
             return decode_wishes(text) if text else None
         except Unreadable as error:
@@ -141,11 +146,11 @@ class RedisRegistry:
 
     async def put_status(self, status: Mapping[str, Any]) -> None:
         """See the port."""
-        await self._bounded(self._redis.set(_STATUS, json.dumps(status, ensure_ascii=False, separators=(",", ":"))))
+        await bounded(self._redis.set(_STATUS, json.dumps(status, ensure_ascii=False, separators=(",", ":"))))
 
     async def status(self) -> Mapping[str, Any] | None:
         """See the port."""
-        text = await self._bounded(self._redis.get(_STATUS))
+        text = await bounded(self._redis.get(_STATUS))
         picture: Mapping[str, Any] | None = json.loads(text) if text else None
         return picture
 
@@ -154,28 +159,29 @@ class RedisRegistry:
         async with self._redis.pipeline(transaction=False) as pipe:
             for kind, text in without_numbers(facts):
                 pipe.xadd(_STREAM, {"kind": kind, "text": text}, maxlen=STREAM_MOST, approximate=True)
-            await self._bounded(pipe.execute())
+            await bounded(pipe.execute())
 
     async def _run(self, script: str, keys: list[str], *arguments: str | int) -> Any:
-        return await self._bounded(self._scripts[script](keys=[*_KEYS, *keys], args=list(arguments)))
+        return await bounded(self._scripts[script](keys=[*_KEYS, *keys], args=list(arguments)))
 
-    async def _bounded(self, call: Any) -> Any:
-        """Await a call; whatever keeps the registry from answering in time is StoreLost."""
-        task = asyncio.current_task()
-        assert task is not None, "the registry is asked from tasks only"
-        cancels = task.cancelling()
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                answer = await call
-        except TimeoutError:
-            raise StoreLost(f"the registry did not answer within {DEADLINE_S:g} s") from None
-        except (RedisError, OSError) as error:
-            raise StoreLost(f"the registry cannot be used: {error}") from None
-        # redis-py sends with asyncio.wait_for, which on Python 3.11 loses a cancel that comes while it finishes
-        # (mended in 3.12): without this a controller that is told to stop goes on.
-        if task.cancelling() > cancels:
-            raise asyncio.CancelledError
-        return answer
+
+async def bounded(call: Any) -> Any:
+    """Await a call to Redis; whatever keeps it from answering in time is StoreLost."""
+    task = asyncio.current_task()
+    assert task is not None, "the registry is asked from tasks only"
+    cancels = task.cancelling()
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            answer = await call
+    except TimeoutError:
+        raise StoreLost(f"the registry did not answer within {DEADLINE_S:g} s") from None
+    except (RedisError, OSError) as error:
+        raise StoreLost(f"the registry cannot be used: {error}") from None
+    # redis-py sends with asyncio.wait_for, which on Python 3.11 loses a cancel that comes while it finishes
+    # (mended in 3.12): without this a controller that is told to stop goes on.
+    if task.cancelling() > cancels:
+        raise asyncio.CancelledError
+    return answer
 
 
 def _ms(seconds: float) -> int:

@@ -6,7 +6,10 @@ from alembic import context
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from callctl.store import console_tables
 from callctl.store.tables import metadata
+
+assert console_tables.accounts.metadata is metadata  # Every module with tables is imported, else they would look dropped.
 
 
 def _run(connection: Connection) -> None:

@@ -1,0 +1,1 @@
+"""Accounts, passwords, one-time codes, signing in: who the person at the page is."""

@@ -1,0 +1,75 @@
+"""/api/v1/status, /health and /stream: the province now, as it is and as it changes."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from callctl.rights import EVERYWHERE
+from callctl.store.port import StoreLost
+from callctl.web.doors import NOBODY, Doors
+from callctl.web.feed import Feed
+from callctl.web.gate import Caller, TheHouse, Who
+
+DOORS = Doors()
+RECHECK_S = 10.0  # How long a stream may run on after its visit was ended.
+
+
+@DOORS.get("/api/v1/health", NOBODY, tags=["live"])
+async def health(request: Request, house: TheHouse) -> JSONResponse:
+    """Whether the console can do its work: for the proxy, and for the page that says what still works.
+
+    200 as long as anything works. `registry`, `history`: whether Redis and SQL answer; `controller`: whether the
+    picture is fresh.
+    """
+    scene = _feed(request).scene(frozenset())
+    try:
+        await house.room.history.audited(1)
+        history = True
+    except StoreLost:
+        history = False
+    return JSONResponse(
+        {"registry": scene["registry_answers"], "history": history, "controller": scene["controller_alive"]}
+    )
+
+
+@DOORS.get("/api/v1/status", "see", tags=["live"])
+async def status(request: Request, who: Who) -> dict[str, Any]:
+    """The province's picture: the own cities in full, of the others that they are there."""
+    return _feed(request).scene(scope(who))
+
+
+@DOORS.get("/api/v1/stream", "see", response_class=EventSourceResponse, tags=["live"])
+async def stream(request: Request, house: TheHouse, who: Who) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events. `picture`: as /status, at once and on every change; `end`: the visit has ended, sign in again."""
+    feed, cities = _feed(request), scope(who)
+    number, asked_at = -1, house.now()
+    while True:
+        number = feed.number
+        yield ServerSentEvent(event="picture", id=str(number), raw_data=feed.text(cities))
+        await feed.next(number)
+        if who.visit is not None and house.now() - asked_at >= RECHECK_S:
+            asked_at = house.now()
+            if not await _still_here(house, who):
+                yield ServerSentEvent(event="end", raw_data="{}")
+                return
+
+
+async def _still_here(house: TheHouse, who: Caller) -> bool:
+    assert who.visit is not None
+    try:
+        return await house.visits.alive(who.visit.key)
+    except StoreLost:
+        return True  # Then the stream says that Redis is away, which is more use than a closed one.
+
+
+def scope(who: Caller) -> frozenset[str] | None:
+    """The cities somebody sees in full; None for all."""
+    return None if EVERYWHERE in who.actor.cities else who.actor.cities
+
+
+def _feed(request: Request) -> Feed:
+    feed: Feed = request.app.state.feed
+    return feed

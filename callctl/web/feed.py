@@ -1,0 +1,141 @@
+"""The live picture for pages: one look at Redis for everybody, and to each person the part that is theirs.
+
+A client gets the whole picture when it connects and whenever it changes, at most PICTURE_EVERY_S apart; while nothing
+but clocks move, every BEAT_S. Nothing is ever a difference to something before: after a lost connection all is right again.
+"""
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from callctl.core.model import Province
+from callctl.core.outlook import outlook
+from callctl.store.port import Registry, StoreLost
+
+LOOK_S = 0.25  # How often Redis is asked; the controller publishes every half second.
+BEAT_S = 2.0  # Ages and waits move by themselves; a page that hears nothing for three beats knows that it is cut off.
+STALE_S = 5.0  # As callctl status: older, and the controller is not there.
+WAIT_S = 60.0  # How long a client waits for a turn before it is asked whether it is still allowed in.
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that happened once, told to everybody who may hear of it: a script published, an event started."""
+
+    number: int
+    kind: str
+    city: str  # Whom it concerns; "" for everybody.
+    body: Mapping[str, Any]
+
+
+class Feed:
+    """The picture as last heard, and who waits for the next."""
+
+    def __init__(self, registry: Registry, province: Province, now: Callable[[], float]) -> None:
+        self._registry = registry
+        self._province = province
+        self._now = now
+        self._picture: Mapping[str, Any] | None = None
+        self._shape = ""  # The picture without its clocks.
+        self._registry_up: bool | None = None
+        self._told_at = 0.0
+        self._alive = False
+        self._number = 0
+        self._turn = asyncio.Condition()
+        self._texts: OrderedDict[frozenset[str] | None, str] = OrderedDict()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Look for as long as the block lasts."""
+        looking = asyncio.create_task(self._look(), name="live picture")
+        try:
+            yield
+        finally:
+            looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await looking
+
+    @property
+    def number(self) -> int:
+        """Rises with every picture told."""
+        return self._number
+
+    def scene(self, cities: frozenset[str] | None) -> dict[str, Any]:
+        """The picture for somebody of these cities (None: all), with what it is worth.
+
+        `registry_answers`: whether Redis could be asked just now; `controller_alive`: whether the picture is fresh. Where
+        either is false the figures of the cities are null: an old number is never shown.
+        """
+        age_s = None if self._picture is None else max(0.0, self._now() - float(self._picture["at"]))
+        alive = bool(self._registry_up) and age_s is not None and age_s <= STALE_S
+        shown = outlook(self._province, self._picture if alive else None, cities)
+        return {
+            **shown,
+            "number": self._number,
+            "now": self._now(),
+            "age_s": age_s,
+            "registry_answers": bool(self._registry_up),
+            "controller_alive": alive,
+        }
+
+    def text(self, cities: frozenset[str] | None) -> str:
+        """The scene as JSON, made once for all who see the same cities."""
+        if cities not in self._texts:
+            self._texts[cities] = json.dumps(self.scene(cities), ensure_ascii=False, separators=(",", ":"))
+        return self._texts[cities]
+
+    async def next(self, after: int) -> int:
+        """Wait for a picture with a number above `after`; its number, or `after` again when WAIT_S have passed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_S), self._turn:
+                await self._turn.wait_for(lambda: self._number > after)
+        return self._number
+
+    async def _look(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> None:
+        """Ask once; wake who waits where there is something to tell."""
+        before = self._registry_up
+        try:
+            self._picture = await self._registry.status()
+            self._registry_up = True
+        except StoreLost as lost:
+            self._registry_up = False
+            if before is not False:
+                log.warning("live picture lost", why=str(lost))
+        now = self._now()
+        alive = bool(self._registry_up) and self._picture is not None and now - float(self._picture["at"]) <= STALE_S
+        shape = _shape(self._picture)
+        changed = shape != self._shape or alive != self._alive or before != self._registry_up
+        if changed or now - self._told_at >= BEAT_S:
+            self._shape, self._alive, self._told_at = shape, alive, now
+            await self.tell()
+
+    async def tell(self) -> None:
+        """Wake everybody."""
+        async with self._turn:
+            self._number += 1
+            self._texts.clear()
+            self._turn.notify_all()
+
+
+def _shape(picture: Mapping[str, Any] | None) -> str:
+    """The picture without what moves by itself."""
+    if picture is None:
+        return ""
+    cities = {
+        code: {key: value for key, value in city.items() if key not in ("age_s", "longest_wait_s")}
+        for code, city in picture["cities"].items()
+    }
+    return json.dumps([cities, picture["wishes"], picture["registry_up"], picture["stopped"]], sort_keys=True)

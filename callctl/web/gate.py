@@ -1,0 +1,149 @@
+"""Who comes through a door, and whether it opens: the visit of the cookie, or the token of a machine; right and city."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from callctl.app import House
+from callctl.atlas import find_city
+from callctl.core.acts import ActRefused, Sentence
+from callctl.core.model import City
+from callctl.rights import EVERYWHERE, Actor, Role
+from callctl.store.port import StoreLost
+from callctl.store.visits import Visit
+from callctl.web.doors import NOBODY
+from callctl.web.problems import Problem
+from callctl.web.words import LANGUAGE_COOKIE, Words, chosen_language
+
+COOKIE = "__Host-callctl"
+GRACE_S = 300.0  # With Redis lost, who was known so short a time ago still is: the emergency stop must not need Redis.
+GRACE_MOST = 1000  # Visits remembered for that.
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks."""
+
+    actor: Actor
+    account: str  # Name of the account, or "token:<name>".
+    agent: str  # 工号 of an agent's account.
+    visit: Visit | None  # None: a machine with a token.
+
+
+def words_of(request: Request) -> Words:
+    """The language of this request."""
+    asked, accepted = request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", "")
+    return Words(chosen_language(asked, accepted))
+
+
+def house_of(request: Request) -> House:
+    """Everything the console works on."""
+    house: House = request.app.state.house
+    return house
+
+
+def address_of(request: Request) -> str:
+    """Where the request comes from; a proxy is believed only where the settings name it (web/server.py)."""
+    return request.client.host if request.client else "?"
+
+
+class Gate:
+    """Keeps the visits seen lately, for the minutes when Redis cannot be asked."""
+
+    def __init__(self) -> None:
+        self._lately: dict[str, tuple[float, Visit]] = {}
+
+    async def visit_of(self, request: Request, now: float) -> Visit | None:
+        """The visit of the browser's cookie. Raises StoreLost where Redis is away and the visit not known from before."""
+        secret = request.cookies.get(COOKIE, "")
+        if not secret:
+            return None
+        try:
+            visit = await house_of(request).visits.find(secret, now)
+        except StoreLost:
+            at, known = self._lately.get(secret, (0.0, None))
+            if known is None or now - at > GRACE_S:
+                raise
+            return known
+        self._lately.pop(secret, None)
+        if visit is not None:
+            if len(self._lately) >= GRACE_MOST:
+                self._lately.pop(next(iter(self._lately)))
+            self._lately[secret] = (now, visit)
+        return visit
+
+
+def caller_of_visit(visit: Visit, address: str) -> Caller:
+    """The person of a visit."""
+    roles = frozenset(Role(role) for role in visit.roles)
+    actor = Actor(visit.name, address, roles, frozenset(visit.cities), account=visit.account)
+    return Caller(actor, visit.account, visit.agent, visit)
+
+
+async def identify(request: Request) -> Caller | None:
+    """Who asks; None for nobody. A token goes before a cookie: its bearer needs no browser's protection."""
+    house, address = house_of(request), address_of(request)
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme:
+        token = await house.tokens.find(secret.strip()) if scheme.lower() == "bearer" else None
+        if token is None:
+            return None
+        roles = frozenset(Role(role) for role in token.roles)
+        only = frozenset(token.rights) if token.rights else None
+        actor = Actor(f"token:{token.name}", address, roles, frozenset(token.cities), only)
+        return Caller(actor, f"token:{token.name}", "", None)
+    gate: Gate = request.app.state.gate
+    visit = await gate.visit_of(request, house.now())
+    return caller_of_visit(visit, address) if visit else None
+
+
+class Needs:
+    """Stands in front of every route: who asks must have this right, for the city of the path where it names one."""
+
+    def __init__(self, right: str, of_city: bool) -> None:
+        self.right = right
+        self.of_city = of_city
+
+    async def __call__(self, request: Request) -> None:
+        """Let pass, or raise Problem."""
+        if self.right == NOBODY:
+            return
+        caller = await identify(request)
+        if caller is None:
+            raise Problem(401, "sign_in", Sentence("请先登录", "sign in first"), headers={"WWW-Authenticate": "Bearer"})
+        if caller.visit is not None and caller.visit.must_change and self.right != "own account":
+            raise Problem(403, "change_password", Sentence("请先修改密码", "change your password first"))
+        city = ""
+        if self.of_city:
+            try:
+                found = find_city(house_of(request).province, request.path_params["city"])
+            except ActRefused as unknown:
+                raise Problem(404, "not_found", unknown.sentence) from None
+            request.state.city = found
+            city = found.code
+        caller.actor.must(self.right, city)
+        request.state.caller = caller
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+def _city(request: Request) -> City:
+    city: City = request.state.city
+    return city
+
+
+# For the arguments of a route's function.
+Who = Annotated[Caller, Depends(_caller)]
+TheCity = Annotated[City, Depends(_city)]
+TheHouse = Annotated[House, Depends(house_of)]
+TheWords = Annotated[Words, Depends(words_of)]
+
+
+def seen_cities(house: House, actor: Actor) -> list[str]:
+    """The codes of the cities this person sees in full, in the province's order."""
+    return [code for code in house.province.cities if EVERYWHERE in actor.cities or code in actor.cities]

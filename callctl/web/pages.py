@@ -1,0 +1,53 @@
+"""Pages for people: Jinja2 with every text escaped, every missing name an error, and the words of the person's language."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from callctl.web.gate import house_of, words_of
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("callctl.web", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+
+def page(request: Request, template: str, status: int = 200, context: Mapping[str, Any] | None = None) -> HTMLResponse:
+    """The page. Every template has: `_` the words, `language`, `caller` (None: not signed in), `may(right, city="")`,
+    `province`, `now`, `request_id`, and what `context` adds.
+    """
+    words, house = words_of(request), house_of(request)
+    caller = getattr(request.state, "caller", None)
+
+    def may(right: str, city: str = "") -> bool:
+        return caller is not None and caller.actor.may(right, city)
+
+    text = (
+        _templates()
+        .get_template(template)
+        .render(
+            {
+                "_": words,
+                "language": words.language,
+                "caller": caller,
+                "may": may,
+                "province": house.province,
+                "now": house.now(),
+                "request_id": request.state.request,
+                "path": request.url.path,
+                **(context or {}),
+            }
+        )
+    )
+    return HTMLResponse(text, status, {"Content-Language": words.language})

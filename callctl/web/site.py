@@ -1,0 +1,126 @@
+"""Puts the console together: the route table becomes an application, and an undeclared route does not start."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from callctl.app import House
+from callctl.core.acts import ActRefused, Sentence
+from callctl.store.port import Refusal, StoreLost
+from callctl.web import views
+from callctl.web.api import API
+from callctl.web.doors import NOBODY, Door, Doors, every_door
+from callctl.web.feed import Feed
+from callctl.web.gate import Gate, Needs, words_of
+from callctl.web.pages import page
+from callctl.web.problems import TITLES, Problem, as_json, from_domain, from_fields
+from callctl.web.shields import BODY_MOST, Shields
+
+log = structlog.get_logger()
+
+OPENAPI = Doors()
+
+
+@OPENAPI.get("/api/v1/openapi.json", NOBODY, include_in_schema=False)
+async def openapi(request: Request) -> dict[str, Any]:
+    """What can be asked, for programs."""
+    described: dict[str, Any] = request.app.openapi()
+    return described
+
+
+def parts() -> Iterable[Doors]:
+    """Every module with routes."""
+    return (OPENAPI, *API, *views.VIEWS)
+
+
+def make_site(house: House, connects: Iterable[str] = ()) -> FastAPI:
+    """The application over this house. `connects`: further addresses pages may speak to (a softphone's wss://)."""
+    feed = Feed(house.room.registry, house.room.province, house.now)
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        async with feed.running():
+            yield
+
+    site = FastAPI(
+        title="callctl",
+        version="1",
+        lifespan=running,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        max_body_size=BODY_MOST,
+    )
+    site.state.house, site.state.gate, site.state.feed = house, Gate(), feed
+    for door in every_door(parts()):
+        _hang(site, door)
+    site.mount("/static", StaticFiles(packages=[("callctl.web", "static")]), name="static")
+    site.add_middleware(Shields, answer_fault=_answer_fault, connects=tuple(connects))
+    for kind in (Problem, RequestValidationError, HTTPException, ActRefused, Refusal, StoreLost):
+        site.add_exception_handler(kind, _answer_fault)
+    _check(site)
+    return site
+
+
+def _hang(site: FastAPI, door: Door) -> None:
+    settings = dict(door.settings)
+    if not door.is_api:
+        settings.setdefault("include_in_schema", False)
+    site.add_api_route(
+        door.path,
+        door.opens,
+        methods=[door.method],
+        dependencies=[Depends(Needs(door.right, door.of_city))],
+        **settings,
+    )
+
+
+def _check(site: FastAPI) -> None:
+    """No route without a declared right: also none that somebody added past the table."""
+    for route in site.routes:
+        if isinstance(route, Mount) and route.path == "/static":
+            continue
+        assert isinstance(route, APIRoute), f"{route!r} is not in the route table"
+        needs = [each.call for each in route.dependant.dependencies if isinstance(each.call, Needs)]
+        assert len(needs) == 1, f"{route.path} declares no right"
+        assert needs[0].of_city == ("{city}" in route.path), f"{route.path}: the right is not of the path's city"
+
+
+async def _answer_fault(request: Request, fault: Exception) -> Response:
+    problem = _problem(fault)
+    if problem.status >= 500:
+        log.error("request failed", code=problem.code, path=request.url.path[:200], why=f"{type(fault).__name__}: {fault}")
+    words, request_id = words_of(request), request.state.request
+    if request.url.path.startswith("/api/"):
+        return as_json(problem, words, request_id)
+    if problem.code == "sign_in" and request.method in ("GET", "HEAD"):
+        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/signin?next={quote(asked[:500], safe='')}", 303)
+    shown = {"status": problem.status, "title": words.told(TITLES.get(problem.status, TITLES[500]))}
+    return page(request, "problem.html", problem.status, {**shown, "detail": words.told(problem.detail)})
+
+
+def _problem(fault: Exception) -> Problem:
+    if isinstance(fault, RequestValidationError):
+        return from_fields(fault)
+    if isinstance(fault, HTTPException):
+        return Problem(fault.status_code, f"http_{fault.status_code}", TITLES.get(fault.status_code, TITLES[400]))
+    return from_domain(fault) or Problem(500, "internal", INTERNAL)
+
+
+INTERNAL = Sentence(
+    "内部错误，已记入日志；请把请求编号交给维护人员",
+    "an internal error, noted in the log; give the request id to maintenance",
+)

@@ -1,0 +1,1 @@
+"""The console: its API, its doors, its shields."""

@@ -1,0 +1,35 @@
+"""One Valkey for the run, a clean console for each test."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from tests.store.servers import Valkey
+from tests.web.house import Console, open_console
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    server = Valkey(tmp_path_factory.mktemp("valkey"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def valkey(valkey_server: Valkey, monkeypatch: pytest.MonkeyPatch) -> Valkey:
+    """A server that answers and holds nothing. A busy machine is no fault."""
+    for name in ("DEADLINE_S", "CONNECT_S"):
+        monkeypatch.setattr(f"callctl.store.registry.{name}", 20.0)
+    if valkey_server.running.process is None or valkey_server.running.process.poll() is not None:
+        valkey_server.start_again()
+    with Redis.from_url(valkey_server.url) as link:
+        link.flushall()
+    return valkey_server
+
+
+@pytest.fixture
+async def console(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Console]:
+    async with open_console(tmp_path / "state", valkey.url) as opened:
+        yield opened

@@ -1,0 +1,160 @@
+"""Signing in and out, as a browser does it: sessions that cannot be fixed, outlive nothing, and end at once."""
+
+from callctl.people.accounts import Wanted
+from callctl.people.codes import STEP_S, code_at
+from callctl.rights import Role
+from callctl.store.visits import IDLE_S, LONGEST_S
+from callctl.web.gate import COOKIE
+from tests.web.house import PASSWORD, ROOT, Console, problem
+
+STRONGER = "Another-Long-Word-9"
+
+
+async def test_a_person_signs_in_and_sees_who_they_are(console: Console) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser = await console.signed_in("wang")
+    me = (await browser.get("/api/v1/me")).json()
+    assert (me["account"], me["roles"], me["cities"]) == ("wang", ["supervisor"], ["yangzhou"])
+
+
+async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(console: Console) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser = console.browser()
+    answer = await browser.post("/api/v1/visit", json={"name": "wang", "password": PASSWORD})
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Host-")
+    for word in ("HttpOnly", "Secure", "SameSite=lax", "Path=/"):
+        assert word in cookie
+    assert "Domain" not in cookie
+
+
+async def test_without_a_visit_nothing_is_told(console: Console) -> None:
+    refused = problem(await console.browser().get("/api/v1/me"))
+    assert (refused["status"], refused["code"]) == (401, "sign_in")
+
+
+async def test_a_wrong_password_and_an_unknown_name_are_told_apart_by_nobody(console: Console) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser = console.browser()
+    wrong = problem(await browser.post("/api/v1/visit", json={"name": "wang", "password": "x"}))
+    nobody = problem(await browser.post("/api/v1/visit", json={"name": "weng", "password": "x"}))
+    assert {key: wrong[key] for key in wrong if key != "request"} == {
+        key: nobody[key] for key in nobody if key != "request"
+    }
+
+
+async def test_guessing_is_locked_and_the_right_password_does_not_open_meanwhile(console: Console) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser = console.browser()
+    codes = [
+        (await browser.post("/api/v1/visit", json={"name": "wang", "password": f"guess {n}"})).status_code for n in range(7)
+    ]
+    assert codes == [401] * 5 + [429] * 2
+    locked = await browser.post("/api/v1/visit", json={"name": "wang", "password": PASSWORD})
+    assert locked.status_code == 429
+    assert "sign in locked" in [entry.what for entry in await console.house.room.history.audited(20)]
+
+
+async def test_a_cookie_planted_before_the_sign_in_is_worth_nothing_after(console: Console) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser = console.browser()
+    browser.cookies.set(COOKIE, "planted-by-somebody-else")
+    await browser.post("/api/v1/visit", json={"name": "wang", "password": PASSWORD})
+    thief = console.browser()
+    thief.cookies.set(COOKIE, "planted-by-somebody-else")
+    assert (await thief.get("/api/v1/me")).status_code == 401
+
+
+async def test_signing_in_again_ends_the_visit_before(console: Console) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser = await console.signed_in("wang")
+    old = browser.cookies[COOKIE]
+    await browser.post("/api/v1/visit", json={"name": "wang", "password": PASSWORD})
+    assert browser.cookies[COOKIE] != old
+    other = console.browser()
+    other.cookies.set(COOKIE, old)
+    assert (await other.get("/api/v1/me")).status_code == 401
+
+
+async def test_signing_out_ends_the_visit_for_every_copy_of_the_cookie(console: Console) -> None:
+    browser = await console.as_role(Role.SUPERVISOR, "yangzhou")
+    copy = console.browser()
+    copy.cookies.set(COOKIE, browser.cookies[COOKIE])
+    assert (await browser.delete("/api/v1/visit")).status_code == 204
+    assert (await copy.get("/api/v1/me")).status_code == 401
+
+
+async def test_a_visit_ends_when_nothing_is_asked_and_after_a_shift_in_any_case(console: Console) -> None:
+    idle = await console.as_role(Role.SUPERVISOR, "yangzhou")
+    console.clock.at += IDLE_S + 1
+    assert (await idle.get("/api/v1/me")).status_code == 401
+    busy = await console.as_role(Role.SUPERVISOR, "yangzhou")
+    for _ in range(int(LONGEST_S / (IDLE_S - 60))):
+        console.clock.at += IDLE_S - 60
+        assert (await busy.get("/api/v1/me")).status_code == 200
+    console.clock.at += IDLE_S - 60
+    assert (await busy.get("/api/v1/me")).status_code == 401
+
+
+async def test_the_security_administrator_ends_all_visits_of_an_account_at_once(console: Console) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser = await console.signed_in("wang")
+    await console.house.people.end_visits(ROOT, "wang", reason="手机丢了")
+    assert (await browser.get("/api/v1/me")).status_code == 401
+
+
+async def test_a_changed_password_ends_every_other_visit_and_old_ones_do_not_come_back(console: Console) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser, other = await console.signed_in("wang"), await console.signed_in("wang")
+    weak = problem(await browser.post("/api/v1/me/password", json={"old": PASSWORD, "new": "wang12345678"}))
+    assert weak["errors"][0]["field"] == "password"
+    changed = await browser.post("/api/v1/me/password", json={"old": PASSWORD, "new": STRONGER})
+    assert changed.status_code == 204
+    assert (await browser.get("/api/v1/me")).status_code == 200
+    assert (await other.get("/api/v1/me")).status_code == 401
+    back = await browser.post("/api/v1/me/password", json={"old": STRONGER, "new": PASSWORD})
+    assert back.status_code == 422
+
+
+async def test_with_one_time_codes_the_password_alone_does_not_open_and_a_code_opens_once(console: Console) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser = await console.signed_in("wang")
+    key = (await browser.post("/api/v1/me/codes/key")).json()["key"]
+    step = int(console.clock.at // STEP_S)
+    assert (await browser.put("/api/v1/me/codes", json={"key": key, "code": "000000"})).status_code == 422
+    assert (await browser.put("/api/v1/me/codes", json={"key": key, "code": code_at(key, step)})).status_code == 204
+    asked = console.browser()
+    entry = {"name": "wang", "password": PASSWORD}
+    assert problem(await asked.post("/api/v1/visit", json=entry))["code"] == "code_needed"
+    used = await asked.post("/api/v1/visit", json={**entry, "code": code_at(key, step)})
+    assert used.status_code == 401, "the code that set it up was spent"
+    console.clock.at += STEP_S
+    fresh = {**entry, "code": code_at(key, step + 1)}
+    assert (await asked.post("/api/v1/visit", json=fresh)).status_code == 201
+    assert (await console.browser().post("/api/v1/visit", json=fresh)).status_code == 401
+
+
+async def test_an_invitation_is_good_once_and_not_for_ever(console: Console) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser = console.browser()
+    first = await console.house.people.invite(ROOT, "wang")
+    second = await console.house.people.invite(ROOT, "wang")
+    void = await browser.post("/api/v1/invitation", json={"invitation": first, "password": STRONGER})
+    assert void.status_code == 422
+    good = await browser.post("/api/v1/invitation", json={"invitation": second, "password": STRONGER})
+    assert good.status_code == 204
+    again = await browser.post("/api/v1/invitation", json={"invitation": second, "password": "Third-Long-Word-11"})
+    assert again.status_code == 422
+    late = await console.house.people.invite(ROOT, "wang")
+    console.clock.at += 86_401
+    assert (await browser.post("/api/v1/invitation", json={"invitation": late, "password": STRONGER})).status_code == 422
+
+
+async def test_a_closed_account_is_out_at_once(console: Console) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser = await console.signed_in("wang")
+    account = await console.house.people.own("wang")
+    wanted = Wanted(account.person, frozenset(map(Role, account.roles)), frozenset(account.cities), closed=True)
+    await console.house.people.change(ROOT, "wang", account.version, wanted)
+    assert (await browser.get("/api/v1/me")).status_code == 401
+    assert (await browser.post("/api/v1/visit", json={"name": "wang", "password": PASSWORD})).status_code == 401
