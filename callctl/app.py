@@ -29,6 +29,7 @@ from callctl.people.tokens import Tokens
 from callctl.settings import Settings, SettingsError
 from callctl.store.accounts import AccountBook
 from callctl.store.connect import open_books, open_history, open_registry
+from callctl.store.day import DayFigures
 from callctl.store.port import History, Registry
 from callctl.store.tries import Tries
 from callctl.store.visits import Visits
@@ -65,6 +66,7 @@ class House:
     sign_in: SignIn
     people: People
     tokens: Tokens
+    day: DayFigures
     now: Callable[[], float]
 
     @property
@@ -193,6 +195,7 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
             sign_in=SignIn(book, visits, Tries(registry.link), scales, now),
             people=People(province, book, visits, scales, now),
             tokens=Tokens(book, now),
+            day=DayFigures(books),
             now=now,
         )
 

@@ -19,12 +19,12 @@ function frame(day, unit) {
     animation: false,
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: text },
     aria: { enabled: true, label: { enabled: true } },
-    grid: { left: 8, right: 12, top: 44, bottom: 4, containLabel: true },
+    grid: { left: 8, right: 12, top: 50, bottom: 4, containLabel: true },
     legend: { top: 0, left: 0, icon: "roundRect", itemWidth: 14, itemHeight: 8, itemGap: 12, textStyle: { color: text, fontSize: 12 } },
     // Rich text, not HTML: the page's content policy allows no style written into markup.
     tooltip: { trigger: "axis", renderMode: "richText", confine: true, valueFormatter: (value) => (value == null ? day.words.unknown : `${value}`) },
     xAxis: { type: "category", data: day.labels, axisTick: { show: false }, axisLabel: { color: text, interval: Math.max(1, day.labels.length / 8) - 1 }, axisLine: { lineStyle: { color: ink("--line") } } },
-    yAxis: { type: "value", name: unit, minInterval: 1, nameTextStyle: { color: text }, axisLabel: { color: text }, splitLine: { lineStyle: { color: ink("--line") } } },
+    yAxis: { type: "value", name: unit, minInterval: 1, nameGap: 6, nameTextStyle: { color: text }, axisLabel: { color: text }, splitLine: { lineStyle: { color: ink("--line") } } },
   };
 }
 

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, case, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callctl.core.day import WITHIN_S, Asked, Queued, Stay, Step, queued, total, unheard
-from callctl.store.report import gaps
+from callctl.core.events import PbxLost
+from callctl.core.sightings import GapClosed
+from callctl.store.books import Books
 from callctl.store.tables import calls, journal, waits
 
 SETTLED_AFTER_S = 3600.0  # A call that still waits an hour after its step is counted as it was then.
@@ -33,21 +35,21 @@ class DayLine:
 
 
 class DayFigures:
-    """Answers the wallboard's questions. Each method raises what the engine raises while SQL is lost."""
+    """Answers the wallboard's questions. Each method raises StoreLost while SQL is lost."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, books: Books) -> None:
+        self._books = books
         self._settled: dict[tuple[Step, tuple[str, ...]], Seen] = {}
 
-    async def so_far(self, cities: Iterable[str], since: float, now: float) -> Mapping[str, Asked]:
-        """Each city's calls that first arrived from `since` until now."""
-        async with self._engine.connect() as connection:
-            return await _asked(connection, tuple(cities), Step(since, now + 1.0))
+    async def asked(self, cities: Iterable[str], since: float, until: float) -> Mapping[str, Asked]:
+        """Each city's calls that first arrived from `since` until before `until`."""
+        async with self._books.reading() as connection:
+            return await _asked(connection, tuple(cities), Step(since, until))
 
     async def line(self, cities: Iterable[str], row: Sequence[Step], now: float) -> DayLine:
         """The steps of these cities together. A city that was not heard takes its share of the step with it."""
         codes = tuple(sorted(cities))
-        async with self._engine.connect() as connection:
+        async with self._books.reading() as connection:
             silences = await self._silences(connection, codes, row[0].since, min(row[-1].until, now))
             missed = [sum(unheard(step, silences[code], now) for code in codes) / len(codes) for step in row]
             told = [
@@ -76,14 +78,24 @@ class DayFigures:
         firsts = select(journal.c.city, edge).where(journal.c.city.in_(cities)).group_by(journal.c.city)
         heard_from = {row.city: row.edge for row in await connection.execute(firsts)}
         found = {city: [(since, heard_from.get(city, until))] for city in cities}
-        for gap in await gaps(self._engine, since, until):
-            if gap.city not in found:
-                continue
-            began = gap.since
-            if began is None and gap.until is not None:  # We were not running: silent since the last we heard of it.
-                last = select(func.max(journal.c.at)).where(journal.c.city == gap.city, journal.c.at < gap.until)
-                began = (await connection.execute(last)).scalar()
-            found[gap.city].append((since if began is None else began, until if gap.until is None else gap.until))
+        lost: dict[str, float] = {}
+        edges = select(journal.c.city, journal.c.at, journal.c.kind).where(
+            journal.c.city.in_(cities),
+            journal.c.at >= since,
+            journal.c.at < until,
+            journal.c.kind.in_((PbxLost.__name__, GapClosed.__name__)),
+        )
+        for row in (await connection.execute(edges.order_by(journal.c.at, journal.c.id))).all():
+            if row.kind == PbxLost.__name__:
+                lost.setdefault(row.city, row.at)
+            else:
+                began = lost.pop(row.city, None)
+                if began is None:  # We were not running: silent since the last we had heard of it.
+                    last = select(func.max(journal.c.at)).where(journal.c.city == row.city, journal.c.at < row.at)
+                    began = (await connection.execute(last)).scalar()
+                found[row.city].append((since if began is None else began, row.at))
+        for city, at in lost.items():
+            found[city].append((at, until))
         return found
 
 

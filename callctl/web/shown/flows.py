@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from callctl.web.views.board import Flow
+from callctl.web.shown.board import Flow
 
 WIDTH, HEIGHT = 1000.0, 800.0  # The drawing's own units; the page stretches it over the map.
 FIELD = 50  # The map is 50 by 50 fields.

@@ -245,7 +245,6 @@ def _flows(seen: Mapping[str, Any], codes: Iterable[str]) -> tuple[Flow, ...]:
 
 
 def _event(city: str, event: Mapping[str, Any], seen: Mapping[str, Any], figures: Figures, now: float) -> EventLine:
-    lent = [(other.get("lent_out") or {}).get(city, 0) for other in seen.values() if other.get("up")]
     planned = event.get("seats") or {}
     today = (figures.today or {}).get(city)
     before = (figures.week_ago or {}).get(city)
@@ -259,12 +258,23 @@ def _event(city: str, event: Mapping[str, Any], seen: Mapping[str, Any], figures
         day=int((day_start(now) - day_start(started)) // 86400) + 1,
         state=seen[city]["assistance"] if city in seen else None,
         waves=tuple(str(wave) for wave in event.get("waves") or ()),
-        seats_lent=sum(lent) if seen else None,
+        seats_lent=_seats_lent(city, seen),
         seats_planned=sum(planned.values()) if planned else None,
         answered=today.answered if today else None,
         answered_remote=today.answered_remote if today else None,
         gain_points=gain,
     )
+
+
+def _seats_lent(city: str, seen: Mapping[str, Any]) -> int | None:
+    """Seats lent to the city. Who does not see the lenders counts the slots that are open for it."""
+    if not seen:
+        return None
+    lenders = [other for code, other in seen.items() if code != city]
+    if seen[city]["own"] and not all(other["own"] for other in lenders):
+        slots = seen[city].get("lent_in")
+        return None if slots is None else sum(max(one["open"], one["in_use"]) for one in slots.values())
+    return sum((other.get("lent_out") or {}).get(city, 0) for other in lenders)
 
 
 def _trunks(seen: Mapping[str, Any], codes: Iterable[str]) -> tuple[TrunkLoad, ...]:

@@ -10,11 +10,15 @@ from importlib import resources
 from typing import Any
 
 from callctl.core.day import WITHIN_S, ZONE_S
-from callctl.core.model import Province
-from callctl.web.views.board import Alarm, Board, Count, Tile, TrunkLoad
-from callctl.web.views.flows import Arc, arcs
+from callctl.core.model import Lending, Province, Seat
+from callctl.rights import Role
+from callctl.web.shown.board import Alarm, Board, Count, Tile, TrunkLoad
+from callctl.web.shown.flows import Arc, arcs
+from callctl.web.shown.said import Said
 from callctl.web.words import EN, Words
 
+THEME_COOKIE = "callctl_theme"
+THEMES = ("light", "dark")
 BUSIEST = 8  # Trunks listed; the rest are in the sum.
 
 SEAT_WORDS: Sequence[tuple[str, str]] = (
@@ -25,6 +29,21 @@ SEAT_WORDS: Sequence[tuple[str, str]] = (
     ("paused", "示忙"),
     ("offline", "离线"),
 )
+
+LENDING_WORDS = {Lending.DEDICATED: "专席", Lending.SHARED: "共用座席", Lending.NO: "不外借"}
+ROLE_WORDS: Mapping[str, str] = {
+    Role.DISPATCHER.value: "省级调度员",
+    Role.SUPERVISOR.value: "值班长",
+    Role.EDITOR.value: "口径编辑",
+    Role.APPROVER.value: "口径审核",
+    Role.LEADER.value: "班长",
+    Role.AGENT.value: "话务员",
+    Role.INSPECTOR.value: "质检员",
+    Role.REPORTER.value: "统计员",
+    Role.SYSTEM_ADMIN.value: "系统管理员",
+    Role.SECURITY_ADMIN.value: "安全管理员",
+    Role.AUDITOR.value: "审计管理员",
+}
 
 ALARM_WORDS: Mapping[str, str] = {
     "registry_silent": "登记库（Redis）联系不上：画面未知，各市照常接听自己的来电",
@@ -53,19 +72,15 @@ class Place:
 PLACES = (
     Place("/board", "话务大屏", "see"),
     Place("/assistance", "支援调度", "see timeline"),
-    Place("/desk", "座席", "sit"),
-    Place("/scripts", "统一口径", "read scripts"),
     Place("/accounts", "账号", "see accounts"),
     Place("/audit", "审计", "see audit"),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What came of the last act, shown once at the top of the next page."""
-
-    grade: str  # good, note, warn, alarm.
-    text: str
+def theme_of(cookies: Mapping[str, str]) -> str:
+    """What this browser's person has chosen: light, dark, or "" for what the machine says."""
+    chosen = cookies.get(THEME_COOKIE, "")
+    return chosen if chosen in THEMES else ""
 
 
 @cache
@@ -156,6 +171,19 @@ class Show:
     def wait(self, tile: Tile) -> str:
         """The longest wait; a dash where nobody waits."""
         return "-" if tile.waiting == 0 else self.duration(tile.longest_wait_s)
+
+    # ------------------------------------------------------------------------------------- people and seats
+    def role(self, role: str) -> str:
+        """A role's name."""
+        return self.words(ROLE_WORDS.get(role, role))
+
+    def lending(self, seat: Seat) -> str:
+        """专席, 共用座席 or 不外借."""
+        return self.words(LENDING_WORDS[seat.lend])
+
+    def seat_state(self, state: str | None) -> str:
+        """A seat's state."""
+        return self.words(dict(SEAT_WORDS).get(state or "", "未知"))
 
     # ------------------------------------------------------------------------------------- the board
     def city(self, province: Province, code: str) -> str:
