@@ -3,26 +3,19 @@
 from typing import Annotated, Any
 
 from fastapi import Body
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from callctl.core.acts import Sentence
 from callctl.people import codes
 from callctl.store.visits import LONGEST_S, Visit
+from callctl.web.api.forms import Form, Text
 from callctl.web.doors import NOBODY, Doors
 from callctl.web.gate import COOKIE, Caller, TheHouse, Who, address_of
 from callctl.web.problems import Problem
 
 DOORS = Doors()
-
-Text = Annotated[str, Field(max_length=200)]
-
-
-class Form(BaseModel):
-    """What every body is: nothing unknown, so that a mistyped name is told instead of ignored."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Entry(Form):

@@ -1,0 +1,85 @@
+"""Every route × every role × own, other and all cities: made from the route table, so that no new route is forgotten."""
+
+import re
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from callctl.rights import EVERYWHERE, RIGHTS, Role
+from callctl.web.doors import NOBODY, Door, Doors, every_door
+from callctl.web.site import _check, parts
+from tests.web.house import Console
+
+ALL = every_door(parts())
+OWN, OTHER = "yangzhou", "suzhou"
+STREAMS = {"/api/v1/stream"}  # They do not end; whether one may enter is asked in test_live.
+
+
+def filled(door: Door, city: str) -> str:
+    return re.sub(r"\{[^}]+\}", "1", door.path.replace("{city}", city))
+
+
+async def knock(browser: httpx.AsyncClient, door: Door, city: str) -> httpx.Response:
+    """An empty body is never right, so nothing is done where the door opens."""
+    body = {} if door.method == "GET" else {"json": ["knocking"]}
+    return await browser.request(door.method, filled(door, city), **body)
+
+
+def shut(answer: httpx.Response) -> bool:
+    """Whether the door stayed shut, whatever stands behind it."""
+    return answer.status_code == 403
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_role_opens_its_doors_in_its_cities_and_no_others(console: Console, role: Role) -> None:
+    wrong = []
+    for place, cities in ((OWN, (OWN,)), (OTHER, (OWN,)), (OTHER, (EVERYWHERE,))):
+        for door in ALL:
+            if door.right == NOBODY or door.path in STREAMS:
+                continue
+            browser = await console.as_role(role, *cities)
+            answer = await knock(browser, door, place)
+            at_home = not door.of_city or cities == (EVERYWHERE,) or place in cities
+            allowed = role in RIGHTS[door.right] and at_home
+            if shut(answer) == allowed or answer.status_code >= 500:
+                wrong.append((door.method, door.path, role.value, place, cities, answer.status_code, answer.text[:200]))
+            await browser.aclose()
+    assert wrong == []
+
+
+async def test_who_is_not_signed_in_opens_only_what_is_open_to_all(console: Console) -> None:
+    for door in ALL:
+        if door.right != NOBODY and door.path not in STREAMS:
+            answer = await knock(console.browser(), door, OWN)
+            expected = (401,) if door.is_api or door.method != "GET" else (303,)
+            assert answer.status_code in expected, (door.method, door.path, answer.text[:200])
+
+
+async def test_a_city_nobody_knows_is_not_found(console: Console) -> None:
+    browser = await console.as_role(Role.DISPATCHER)
+    for door in ALL:
+        if door.of_city and Role.DISPATCHER in RIGHTS[door.right] and door.path not in STREAMS:
+            answer = await knock(browser, door, "atlantis")
+            assert answer.status_code == 404, (door.method, door.path, answer.status_code)
+
+
+def test_a_route_past_the_table_does_not_start() -> None:
+    site = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+
+    @site.get("/back-door")
+    async def back_door() -> None: ...
+
+    with pytest.raises(AssertionError, match="declares no right"):
+        _check(site)
+    assert isinstance(site.routes[-1], APIRoute)
+
+
+def test_a_right_nobody_has_heard_of_is_no_declaration() -> None:
+    with pytest.raises(AssertionError, match="no right is called"):
+        Doors().get("/x", "do as I like")
+
+
+def test_every_right_is_somebodys_and_used() -> None:
+    assert all(RIGHTS.values())
