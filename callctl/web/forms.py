@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from callctl.core.acts import ActRefused, Sentence
+from callctl.store.port import Refusal
+from callctl.web.problems import from_domain
 from callctl.web.shown.said import say
 from callctl.web.words import Words
 
@@ -41,6 +43,15 @@ class Typed:
     def without(self, *names: str) -> "Typed":
         """The same with these fields empty: a password is never given back."""
         return Typed({name: value for name, value in self.values.items() if name not in names}, self.wrong)
+
+
+def refused(form: Typed, fault: ActRefused | Refusal) -> Typed:
+    """The form with what went against it: nothing that was typed is lost."""
+    if isinstance(fault, ActRefused):
+        return form.refused(fault)
+    problem = from_domain(fault)
+    assert problem is not None, fault
+    return Typed(form.values, {"": problem.detail})
 
 
 async def typed(request: Request) -> Typed:

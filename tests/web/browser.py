@@ -59,7 +59,8 @@ class Site:
         now = clock.now()
         called = name or f"{role.value}-{'-'.join(cities) or 'all'}"
         visit = Visit(
-            key="", account=called.replace("_", "-").lower(), name=called, roles=(role.value,), cities=cities or (EVERYWHERE,),
+            key="", account=called.replace("_", "-").lower(), name=called, roles=(role.value,),
+            cities=cities or (EVERYWHERE,),
             agent=agent, opened_at=now, seen_at=now, address="127.0.0.1", browser="test",
         )  # fmt: skip
         return await self.house.visits.open(visit)
@@ -113,6 +114,4 @@ async def axe(page: Page) -> list[str]:
     # Past the page's content policy, as a browser's own tools are.
     await page.evaluate(AXE.read_text(encoding="utf-8"))
     found: Mapping[str, Any] = await page.evaluate("axe.run({resultTypes: ['violations']})")
-    return [
-        f"{one['id']}: {one['help']}: {[node['target'] for node in one['nodes']][:5]}" for one in found["violations"]
-    ]
+    return [f"{one['id']}: {one['help']}: {[node['target'] for node in one['nodes']][:5]}" for one in found["violations"]]

@@ -272,9 +272,10 @@ def _seats_lent(city: str, seen: Mapping[str, Any]) -> int | None:
         return None
     lenders = [other for code, other in seen.items() if code != city]
     if seen[city]["own"] and not all(other["own"] for other in lenders):
-        slots = seen[city].get("lent_in")
+        slots: Mapping[str, Mapping[str, int]] | None = seen[city].get("lent_in")
         return None if slots is None else sum(max(one["open"], one["in_use"]) for one in slots.values())
-    return sum((other.get("lent_out") or {}).get(city, 0) for other in lenders)
+    lent: list[int] = [(other.get("lent_out") or {}).get(city, 0) for other in lenders]
+    return sum(lent)
 
 
 def _trunks(seen: Mapping[str, Any], codes: Iterable[str]) -> tuple[TrunkLoad, ...]:

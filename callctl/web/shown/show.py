@@ -45,6 +45,30 @@ ROLE_WORDS: Mapping[str, str] = {
     Role.AUDITOR.value: "审计管理员",
 }
 
+ACT_WORDS: Mapping[str, str] = {
+    "event start": "启动/调整",
+    "event end": "终止启动令",
+    "switch on": "开启支援",
+    "switch off": "关闭支援",
+    "quota": "调整配额",
+    "stop all": "全部停止",
+    "resume": "恢复",
+    "withdrawn": "撤回（未生效）",
+    "sign in": "登录",
+    "sign out": "退出",
+    "sign in refused": "登录被拒",
+    "sign in locked": "登录被锁",
+    "account create": "新建账号",
+    "account change": "修改账号",
+    "account invite": "邀请",
+    "password set": "设置密码",
+    "visits end": "强制退出",
+    "codes on": "启用动态码",
+    "codes off": "停用动态码",
+    "token create": "新建令牌",
+    "token end": "终止令牌",
+}
+
 ALARM_WORDS: Mapping[str, str] = {
     "registry_silent": "登记库（Redis）联系不上：画面未知，各市照常接听自己的来电",
     "no_controller": "控制器未运行：还没有画面，各市照常接听自己的来电",
@@ -176,6 +200,10 @@ class Show:
     def role(self, role: str) -> str:
         """A role's name."""
         return self.words(ROLE_WORDS.get(role, role))
+
+    def act(self, what: str) -> str:
+        """What was done, as the audit names it."""
+        return self.words(ACT_WORDS[what]) if what in ACT_WORDS else what
 
     def lending(self, seat: Seat) -> str:
         """专席, 共用座席 or 不外借."""
