@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -19,6 +19,7 @@ from callctl.controller import Controller
 from callctl.core.commands import Order
 from callctl.core.events import Fact, PbxLost, PbxObserved
 from callctl.core.model import City, PbxKind, Province
+from callctl.core.wishes import Wishes
 from callctl.desk import Desk, DeskClosed
 from callctl.pbx.asterisk import AsteriskLink
 from callctl.pbx.port import LOGIN_REFUSED, PbxLink
@@ -57,6 +58,14 @@ class Room:
     history: History
 
 
+class WhatIf(Protocol):
+    """Foretells what wishes would do."""
+
+    async def effect(self, wished: Wishes, city: str) -> dict[str, Any] | None:
+        """JSON-able, with `by`: "what_if"; None where it cannot say now."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """Everything the console works on: the room, who is signed in, and who may be."""
@@ -68,6 +77,7 @@ class House:
     tokens: Tokens
     day: DayFigures
     now: Callable[[], float]
+    what_if: WhatIf | None = None
 
     @property
     def province(self) -> Province:

@@ -23,6 +23,7 @@ from callctl.core.commands import Lend, OpenSlot, Order, Recall, RenewHeartbeat
 from callctl.core.events import Fact, PbxLost, PbxObserved, SlotChanged
 from callctl.core.expect import Expectations
 from callctl.core.fold import fold
+from callctl.core.in_force import in_force, ruled, under_rules
 from callctl.core.model import Province, SeatRef
 from callctl.core.picture import picture
 from callctl.core.plan import Plan, Policy
@@ -81,6 +82,9 @@ class Controller:
         self._ledger = Ledger(registry, history, holder, now)
         self._world = unseen(province)
         self._plan = Plan()
+        self._wished: Wishes | None = None  # Whose rules are in force.
+        self._in_force = Wishes()
+        self._ruled = province
         self._expected: Expectations = {}
         self._inbox: deque[Fact] = deque()
         self._overflowed: set[str] = set()
@@ -176,11 +180,15 @@ class Controller:
         if self._ledger.doubt(max((_slot_token(fact) for fact in facts), default=0)):
             self._stand_back()
             self._ask_registry.set()
-        wishes = self._ledger.wishes
-        if wishes is None or self._unheard:
+        if self._ledger.wishes is None or self._unheard:
             return
-        world = replace(expect.overlay(self._world, self._expected), registry_up=self._ledger.up)
-        self._plan = self._policy(self._province, world, wishes, self._plan.memory, now)
+        wishes = self._take_wishes(self._ledger.wishes)
+        world = replace(
+            expect.overlay(self._world, self._expected),
+            registry_up=self._ledger.up,
+            unbriefed=self._ledger.unbriefed(wishes),
+        )
+        self._plan = self._policy(self._ruled, world, wishes, self._plan.memory, now)
         if self._ledger.lease is None:
             if self._expected:
                 self._stand_back()
@@ -190,6 +198,14 @@ class Controller:
         for fact in facts:
             if isinstance(fact, PbxObserved):  # Perhaps just started, and its dead man's switch has never been set.
                 self._queues[fact.city].put([RenewHeartbeat(fact.city)])
+
+    def _take_wishes(self, wishes: Wishes) -> Wishes:
+        """The wishes as the policy reads them; new ones may change the cities' rules."""
+        if wishes != self._wished:
+            self._wished, self._in_force = wishes, in_force(self._province, wishes)
+            self._ruled = ruled(self._province, wishes)
+            self._world = under_rules(self._world, self._ruled)
+        return self._in_force
 
     def _give(self, orders: tuple[Order, ...], now: float) -> None:
         if not orders:
@@ -280,6 +296,7 @@ class Controller:
         while True:
             before = self._ledger.wishes
             await self._ledger.read_wishes()
+            await self._ledger.read_unbriefed()
             if self._ledger.wishes != before:
                 self._wake.set()
             await asyncio.sleep(self._pace.wishes_s)

@@ -4,16 +4,17 @@ The audit in SQL comes first and carries the new wishes with it; Redis, which th
 act that dies in between is finished by the next desk or by the controller, which gives Redis what SQL knows.
 """
 
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from callctl.atlas import find_city
-from callctl.core.acts import Act, ActRefused, EndEvent, Sentence, SetQuota, StartEvent, Stop, Switch
+from callctl.core.acts import Act, ActRefused, Sentence, SetQuota, Stop, Switch
+from callctl.core.event_acts import EndEvent, StartEvent
 from callctl.core.model import Province
-from callctl.core.wishes import AssistanceEvent, Wishes
+from callctl.core.wishes import Wishes
 from callctl.rights import Actor
+from callctl.said import sentence, shown_wish
 from callctl.store.port import AlreadyDone, AuditEntry, History, Registry, StoreLost, WishesChanged
 from callctl.unsent import UnsentAudit
 
@@ -49,30 +50,6 @@ class _Seen:
     why_down: str = ""  # Of the history.
 
 
-def shown_wish(wishes: Wishes, what: str, city: str) -> str:
-    """The part of the wishes an act is about, as the audit keeps it in `before` and `after`."""
-    if what in ("stop all", "resume"):
-        return "stopped" if wishes.stopped else "running"
-    if what == "quota":
-        return str(wishes.quotas.get(city, "default"))
-    event = wishes.events.get(city)
-    if what in ("switch on", "switch off"):
-        return "off" if event is None or not event.switched_on else "on"
-    return _event_text(event) if event else ""
-
-
-def _event_text(event: AssistanceEvent) -> str:
-    fields = {
-        "id": event.id,
-        "title": event.title,
-        "started_at": event.started_at,
-        "priority": event.priority,
-        "switched_on": event.switched_on,
-        "seats": dict(sorted(event.seats.items())),
-    }
-    return json.dumps(fields, ensure_ascii=False)
-
-
 class Desk:
     """What supervisors may do in this province. Every act may raise ActRefused; nothing else, but for a bug."""
 
@@ -105,27 +82,27 @@ class Desk:
         if seats is not None:
             shares = {find_city(self._province, name).code: count for name, count in seats.items()}
         act = StartEvent(find_city(self._province, city).code, title, shares, priority)
-        return await self._do(actor, act, reason, request)
+        return await self.do(actor, act, reason, request)
 
     async def end_event(self, actor: Actor, city: str, reason: str = "", request: str = "") -> Told:
         """终止."""
-        return await self._do(actor, EndEvent(find_city(self._province, city).code), reason, request)
+        return await self.do(actor, EndEvent(find_city(self._province, city).code), reason, request)
 
     async def switch(self, actor: Actor, city: str, on: bool, reason: str = "", request: str = "") -> Told:
         """开启支援 or 关闭支援."""
-        return await self._do(actor, Switch(find_city(self._province, city).code, on), reason, request)
+        return await self.do(actor, Switch(find_city(self._province, city).code, on), reason, request)
 
     async def quota(self, actor: Actor, city: str, seats: int | None, reason: str = "", request: str = "") -> Told:
         """Most seats the city lends at once; None: the data folder's figure again."""
-        return await self._do(actor, SetQuota(find_city(self._province, city).code, seats), reason, request)
+        return await self.do(actor, SetQuota(find_city(self._province, city).code, seats), reason, request)
 
     async def stop_all(self, actor: Actor, reason: str = "", request: str = "") -> Told:
         """全部停止. Works as long as either store is there."""
-        return await self._do(actor, Stop(True), reason, request)
+        return await self.do(actor, Stop(True), reason, request)
 
     async def resume(self, actor: Actor, reason: str = "", request: str = "") -> Told:
         """The one way back from stop_all."""
-        return await self._do(actor, Stop(False), reason, request)
+        return await self.do(actor, Stop(False), reason, request)
 
     async def wishes(self) -> Wishes:
         """What is wished now, from whichever store knows more. Raises DeskClosed where neither answers."""
@@ -162,7 +139,13 @@ class Desk:
             return 0  # AlreadyDone: another process of this machine has just sent them, and clears them away.
         return len(entries)
 
-    async def _do(self, actor: Actor, act: Act, reason: str, request: str) -> Told:
+    async def do(
+        self, actor: Actor, act: Act, reason: str = "", request: str = "", seen_version: int | None = None
+    ) -> Told:
+        """Carry an act out; its cities are codes. `seen_version`: of the wishes the person was looking at.
+
+        Raises Overtaken where what the act concerns was changed since, by anybody.
+        """
         actor.must(act.what, act.city)
         if not (reason.isprintable() and len(reason) <= REASON_MAX):
             raise ActRefused(
@@ -172,6 +155,8 @@ class Desk:
         seen = first = await self._see()
         if not (seen.registry_up or seen.history_up or _is_stop(act)):
             raise DeskClosed(_BOTH_LOST.zh, _BOTH_LOST.en)
+        if seen_version is not None and await self._changed_since(act, seen_version, seen):
+            raise await self._overtaken(act)
         for attempt in range(ATTEMPTS):
             wished = replace(act.apply(seen.wishes, self._now()), version=seen.wishes.version + 1)
             if shown_wish(wished, act.what, act.city) == shown_wish(seen.wishes, act.what, act.city):
@@ -191,6 +176,16 @@ class Desk:
             seen = await self._see()
         raise DeskClosed("同时操作的人太多，请稍后再试", "too many people are changing things at once; try again")
 
+    async def _changed_since(self, act: Act, version: int, seen: _Seen) -> bool:
+        """Whether somebody changed what the act concerns after that version. A stop is never too late."""
+        if version >= seen.wishes.version or _is_stop(act):
+            return False
+        try:
+            before = await self._history.wishes_at(version) if version else Wishes()
+        except StoreLost:
+            return False  # Without the history nothing but a stop is done anyway.
+        return before is None or act.concern(before) != act.concern(seen.wishes)
+
     async def _write(
         self, actor: Actor, act: Act, seen: _Seen, wished: Wishes, why: tuple[str, str], notes: tuple[Sentence, ...]
     ) -> Told | None:
@@ -208,11 +203,11 @@ class Desk:
         except StoreLost:
             if not kept:
                 raise DeskClosed(_BOTH_LOST.zh, _BOTH_LOST.en) from None
-            said = self._sentence(act)
+            said = sentence(self._province, act, wished)
             later = Sentence(f"已记录，尚未生效：{said.zh}", f"recorded, not in effect yet: {said.en}")
             return Told(later, (*notes, _REDIS_LOST if audited else _BOTH_LOST), True, False, wished)
         lost = _SQL_LOST if kept else _UNAUDITED
-        return Told(self._sentence(act), notes if audited else (*notes, lost), True, True, written)
+        return Told(sentence(self._province, act, wished), notes if audited else (*notes, lost), True, True, written)
 
     async def _audit(self, act: Act, entry: AuditEntry, wished: Wishes, seen: _Seen) -> bool | None:
         """True: in the audit. False: a stop, kept on disk. None: somebody else's act came first."""
@@ -250,7 +245,7 @@ class Desk:
             last = await self._history.wishes() or Wishes()
             same = shown_wish(holding, act.what, act.city) == entry.after
             if same or last.version > wished.version:
-                return Told(self._sentence(act), notes, True, True, holding)
+                return Told(sentence(self._province, act, wished), notes, True, True, holding)
             renumbered = replace(holding, version=max(holding.version, wished.version) + 1)
             back = replace(
                 entry,
@@ -303,9 +298,9 @@ class Desk:
     async def _already(self, act: Act, seen: _Seen) -> Told:
         last = await self._last_of(act) if seen.history_up else None
         by = Sentence(f"({last.who})", f" (by {last.who})") if last and last.what == act.what else Sentence("", "")
-        said = self._sentence(act)
-        sentence = Sentence(f"{said.zh}：已经是这样了{by.zh}", f"{said.en}: it already was so{by.en}")
-        return Told(sentence, act.check(self._province, seen.wishes), False, seen.registry_up, seen.wishes)
+        said = sentence(self._province, act, seen.wishes)
+        already = Sentence(f"{said.zh}：已经是这样了{by.zh}", f"{said.en}: it already was so{by.en}")
+        return Told(already, act.check(self._province, seen.wishes), False, seen.registry_up, seen.wishes)
 
     async def _overtaken(self, act: Act) -> Overtaken:
         last = await self._last_of(act)
@@ -319,27 +314,7 @@ class Desk:
             f"{last.after}; look and try again",
         )
 
-    def _sentence(self, act: Act) -> Sentence:
-        name = self._province.cities[act.city].name_zh if act.city else ""
-        zh, en = _SAID[act.what]
-        seats = "" if not isinstance(act, SetQuota) else "default" if act.seats is None else str(act.seats)
-        return Sentence(
-            zh.format(name=name, seats=seats.replace("default", "默认值")), en.format(city=act.city, seats=seats)
-        )
 
-
-_SAID = {
-    "event start": ("{name}启动令生效", "assistance event for {city} is running"),
-    "event end": ("{name}启动令已终止", "assistance event for {city} has ended"),
-    "switch on": ("{name}支援已开启", "assistance for {city} is on"),
-    "switch off": ("{name}支援已关闭", "assistance for {city} is off"),
-    "quota": ("{name}配额为{seats}", "quota of {city} is {seats}"),
-    "stop all": (
-        "全部停止：不再借调，通话中的不受影响；恢复用 callctl resume",
-        "all stopped: nothing is lent, calls in progress go on; the way back is `callctl resume`",
-    ),
-    "resume": ("已恢复", "running again"),
-}
 _DONE_BEFORE = Sentence("这条命令先前已执行过，不再重复", "this very order was carried out before and is not repeated")
 _REDIS_LOST = Sentence(
     "Redis 联系不上：已记录，恢复后自动生效；各市接听和通话不受影响，暂不新增借调",

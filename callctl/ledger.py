@@ -36,6 +36,7 @@ class Ledger:
         self._renewed_at = 0.0
         self.taken: dict[SeatRef, Taken] = {}
         self.wishes: Wishes | None = None  # None: never heard; then nothing is planned.
+        self._unbriefed: Mapping[str, frozenset[SeatRef]] = {}
         self._recollect_at = 0.0  # When the history is asked although the registry answers.
 
     @property
@@ -192,6 +193,19 @@ class Ledger:
                 await self._registry.restore_wishes(newest)
             except StoreLost as lost:
                 self.miss(lost)
+
+    async def read_unbriefed(self) -> None:
+        """Whose agents have not read which city's scripts; without the registry, as heard last."""
+        try:
+            self._unbriefed = await self._registry.unbriefed()
+        except StoreLost as lost:
+            self.miss(lost)
+
+    def unbriefed(self, wishes: Wishes) -> Mapping[str, frozenset[SeatRef]]:
+        """By assisted city, the seats that may not be lent to it, but for cities whose supervisors waived the rule."""
+        if not wishes.unread_allowed:
+            return self._unbriefed
+        return {city: seats for city, seats in self._unbriefed.items() if city not in wishes.unread_allowed}
 
     async def _recollect(self, known: Wishes | None, told: bool) -> Wishes | None:
         """Ask the history as well: an act made while the registry was away stands there alone."""

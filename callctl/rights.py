@@ -40,9 +40,17 @@ _WATCH = _PEOPLE - {Role.SECURITY_ADMIN, Role.AUDITOR}
 RIGHTS = {
     "event start": frozenset({Role.DISPATCHER}),
     "event end": frozenset({Role.DISPATCHER}),
-    "switch on": _HALL,
+    # The second key: the province activates, the assisted city switches on. Off is off for both.
+    "switch on": frozenset({Role.SUPERVISOR}),
     "switch off": _HALL,
     "quota": _HALL,
+    "threshold": _HALL,
+    "reserve": _HALL,
+    "confirm": frozenset({Role.SUPERVISOR}),  # A city's seats are its own supervisor's to promise.
+    "wave enter": frozenset({Role.DISPATCHER}),
+    "wave leave": frozenset({Role.DISPATCHER}),
+    "must read on": _HALL,
+    "must read off": _HALL,
     "stop all": _HALL,
     "resume": frozenset({Role.DISPATCHER}),
     # Looking.

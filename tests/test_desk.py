@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from callctl.app import Room, catch_up, open_room
-from callctl.core.acts import ActRefused, EndEvent, SetQuota, StartEvent, Stop, Switch
+from callctl.core.acts import ActRefused, SetQuota, Stop, Switch
+from callctl.core.event_acts import EndEvent, StartEvent
 from callctl.core.wishes import Wishes
-from callctl.desk import DeskClosed, Overtaken, shown_wish
+from callctl.desk import DeskClosed, Overtaken
 from callctl.rights import EVERYWHERE, Actor, NotAllowed, Role
+from callctl.said import shown_wish
 from callctl.settings import Settings, read_settings
 from callctl.store import embedded
 from tests.small_province import NAMES, small_province

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 
 from callctl.core.acts import Sentence
+from callctl.said import ACTS
 
 # By key: Chinese, English. The words are docs/GLOSSARY.md's.
 WORDS = {
@@ -59,17 +60,6 @@ WORDS = {
     "who": ("何人", "who"),
     "wrap_up": ("整理", "wrap-up"),
     "yes": ("是", "yes"),
-}
-# The audit's words, as a person reads them.
-ACTS = {
-    "event start": ("启动/调整", "event start"),
-    "event end": ("终止", "event end"),
-    "switch on": ("开启支援", "switch on"),
-    "switch off": ("关闭支援", "switch off"),
-    "quota": ("配额", "quota"),
-    "stop all": ("全部停止", "stop all"),
-    "resume": ("恢复", "resume"),
-    "withdrawn": ("撤回(未生效)", "withdrawn (not in effect)"),
 }
 
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from callctl.core.events import SeatState
+from callctl.core.in_force import granted
 from callctl.core.model import Pair, Province
 from callctl.core.plan import Plan
 from callctl.core.reasons import Reason
-from callctl.core.wishes import Wishes
+from callctl.core.wishes import Wave, Wishes
 from callctl.core.world import CityView, SeatView, World
 
 _SEAT_KEYS = ("free", "ringing", "busy", "wrap_up", "paused", "offline")
@@ -20,7 +21,7 @@ def picture(province: Province, world: World, plan: Plan, wishes: Wishes, now: f
         "registry_up": world.registry_up,
         "stopped": wishes.stopped,
         "cities": {code: _city(province, world, code, plan, wishes, now) for code in province.cities},
-        "wishes": _wishes(wishes),
+        "wishes": shown_wishes(province, wishes),
     }
 
 
@@ -109,11 +110,24 @@ def _reason(province: Province, reason: Reason) -> dict[str, Any]:
     }
 
 
-def _wishes(wishes: Wishes) -> Mapping[str, Any]:
+def _wave(wave: Wave) -> dict[str, Any]:
+    return {
+        "number": wave.number,
+        "seats": dict(wave.seats),
+        "planned_at": wave.planned_at or None,
+        "entered_at": wave.entered_at or None,
+    }
+
+
+def shown_wishes(province: Province, wishes: Wishes) -> Mapping[str, Any]:
+    """The wishes, JSON-able; `granted`: most seats each city may lend in an event now, {} is everybody by quota."""
     return {
         "version": wishes.version,
         "stopped": wishes.stopped,
         "quotas": dict(wishes.quotas),
+        "thresholds": dict(wishes.thresholds),
+        "reserves": dict(wishes.reserves),
+        "unread_allowed": list(wishes.unread_allowed),
         "events": {
             city: {
                 "id": event.id,
@@ -122,6 +136,11 @@ def _wishes(wishes: Wishes) -> Mapping[str, Any]:
                 "priority": event.priority,
                 "switched_on": event.switched_on,
                 "seats": dict(event.seats),
+                "waves": [_wave(wave) for wave in event.waves],
+                "needs_confirmation": event.needs_confirmation,
+                "confirmed": dict(event.confirmed),
+                "granted": dict(granted(province, event)),
+                "notice": dict(event.notice),
             }
             for city, event in wishes.events.items()
         },

@@ -199,6 +199,8 @@ class World:
     cities: Mapping[str, CityView]
     registry_up: bool = True  # False: nothing new is lent or opened; taking back is allowed.
     pending: frozenset[SeatRef] = frozenset()  # Loans ordered but not confirmed by the PBX yet.
+    # By assisted city: seats whose agents have not read its must-read scripts (必读口径), and may not be lent to it.
+    unbriefed: Mapping[str, frozenset[SeatRef]] = field(default_factory=dict)
 
 
 def unseen(province: Province) -> World:

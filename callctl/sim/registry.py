@@ -29,6 +29,8 @@ class MemoryRegistry:
         self._answers: dict[str, Loan] = {}
         self._wishes: Wishes | None = None
         self._status: Mapping[str, Any] | None = None
+        self._unbriefed: Mapping[str, frozenset[SeatRef]] = {}
+        self._unbriefed_until = 0.0
 
     def _reach(self) -> None:
         if self.lost:
@@ -136,6 +138,16 @@ class MemoryRegistry:
         if self._wishes is None or self._wishes.version < wishes.version:
             self._wishes = wishes
 
+    async def unbriefed(self) -> Mapping[str, frozenset[SeatRef]]:
+        """See store.port.Registry."""
+        self._reach()
+        return self._unbriefed if self._now() < self._unbriefed_until else {}
+
+    async def put_unbriefed(self, seats: Mapping[str, frozenset[SeatRef]], ttl_s: float) -> None:
+        """See store.port.Registry."""
+        self._reach()
+        self._unbriefed, self._unbriefed_until = seats, self._now() + ttl_s
+
     async def put_status(self, status: Mapping[str, Any]) -> None:
         """See store.port.Registry."""
         self._reach()
@@ -155,7 +167,7 @@ class MemoryHistory:
         self.facts: list[Fact] = []
         self.entries: list[AuditEntry] = []
         self.known: Wishes | None = None  # A test may set what was wished before.
-        self._versions: set[int] = set()
+        self._versions: dict[int, Wishes] = {}
 
     def record(self, fact: Fact) -> None:
         """See store.port.History."""
@@ -169,7 +181,7 @@ class MemoryHistory:
         if wishes is not None:
             if wishes.version in self._versions:
                 raise WishesChanged(f"version {wishes.version} of the wishes is somebody else's")
-            self._versions.add(wishes.version)
+            self._versions[wishes.version] = wishes
             if self.known is None or self.known.version < wishes.version:
                 self.known = wishes
         if not done:
@@ -180,6 +192,12 @@ class MemoryHistory:
         if self.lost:
             raise StoreLost("the history cannot be read")
         return self.known
+
+    async def wishes_at(self, version: int) -> Wishes | None:
+        """See store.port.History."""
+        if self.lost:
+            raise StoreLost("the history cannot be read")
+        return self._versions.get(version)
 
     async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:
         """See store.port.History."""

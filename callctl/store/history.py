@@ -99,6 +99,16 @@ class SqlHistory:
         except (*LOST, Unreadable) as error:
             raise StoreLost(f"the history cannot be read: {first_line(error)}") from None
 
+    async def wishes_at(self, version: int) -> Wishes | None:
+        """See the port."""
+        try:
+            async with asyncio.timeout(AUDIT_S):
+                await self._prepared()
+                body = await ledger.wishes_of(self._engine, version)
+                return decode_wishes(body) if body else None
+        except (*LOST, Unreadable) as error:
+            raise StoreLost(f"the history cannot be read: {first_line(error)}") from None
+
     async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:
         """See the port."""
         try:

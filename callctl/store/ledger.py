@@ -125,6 +125,15 @@ async def last_wishes(engine: AsyncEngine) -> str | None:
         return body
 
 
+async def wishes_of(engine: AsyncEngine, version: int) -> str | None:
+    """The wishes of that version, as JSON."""
+    async with engine.connect() as connection:
+        body: str | None = (
+            await connection.execute(select(wishes.c.body).where(wishes.c.version == version))
+        ).scalar_one_or_none()
+        return body
+
+
 def is_about_the_row(error: Exception) -> bool:
     """Whether the database refused a value for what it is, so that trying again can never help."""
     if isinstance(error, DBAPIError):

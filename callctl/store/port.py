@@ -78,6 +78,14 @@ class Registry(Protocol):
         """Give the registry back what the history knew; nothing happens where it has wishes at least as new."""
         ...
 
+    async def unbriefed(self) -> Mapping[str, frozenset[SeatRef]]:
+        """By assisted city: seats whose agents have not read its must-read scripts, as the console last found."""
+        ...
+
+    async def put_unbriefed(self, seats: Mapping[str, frozenset[SeatRef]], ttl_s: float) -> None:
+        """Tell the controller; forgotten after ttl_s, for a dead console must not keep agents from helping."""
+        ...
+
     async def put_status(self, status: Mapping[str, Any]) -> None:
         """Publish the province's picture (JSON-able) for status, the console and the wallboard."""
         ...
@@ -119,6 +127,10 @@ class History(Protocol):
 
     async def wishes(self) -> Wishes | None:
         """The last wishes written. Raises StoreLost."""
+        ...
+
+    async def wishes_at(self, version: int) -> Wishes | None:
+        """The wishes as of that version, or None where it was never written. Raises StoreLost."""
         ...
 
     async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:

@@ -8,6 +8,7 @@ first answer: lend by its request id, recall by its token, lead and resign by th
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -33,6 +34,7 @@ STREAM_MOST = 1000  # Facts kept for live views, about.
 _TAG = "{callctl}"
 _KEYS = [f"{_TAG}:{name}" for name in ("lease", "token", "loans", "ends", "stream")]
 _WISHES, _STATUS, _STREAM = f"{_TAG}:wishes", f"{_TAG}:status", _KEYS[4]
+_UNBRIEFED = f"{_TAG}:unbriefed"
 _SCRIPTS = ("lead", "resign", "lend", "recall", "loans", "renew", "adopt", "put_wishes", "restore_wishes")
 
 
@@ -132,7 +134,7 @@ class RedisRegistry:
 
     async def put_wishes(self, seen_version: int, wishes: Wishes) -> Wishes:
         """See the port. The new version is seen_version + 1, whatever `wishes` carries."""
-        new = Wishes(seen_version + 1, wishes.events, wishes.quotas, wishes.stopped)
+        new = replace(wishes, version=seen_version + 1)
         reply = await self._run("put_wishes", [_WISHES], seen_version, new.version, encode_wishes(new))
         if reply[0] == "changed":
             raise WishesChanged(
@@ -143,6 +145,17 @@ class RedisRegistry:
     async def restore_wishes(self, wishes: Wishes) -> None:
         """See the port."""
         await self._run("restore_wishes", [_WISHES], wishes.version, encode_wishes(wishes))
+
+    async def unbriefed(self) -> Mapping[str, frozenset[SeatRef]]:
+        """See the port."""
+        text = await bounded(self._redis.get(_UNBRIEFED))
+        found: Mapping[str, list[str]] = json.loads(text) if text else {}
+        return {city: frozenset(_seat_ref(key) for key in keys) for city, keys in found.items()}
+
+    async def put_unbriefed(self, seats: Mapping[str, frozenset[SeatRef]], ttl_s: float) -> None:
+        """See the port."""
+        text = json.dumps({city: sorted(map(_seat_key, some)) for city, some in seats.items()})
+        await bounded(self._redis.set(_UNBRIEFED, text, px=_ms(ttl_s)))
 
     async def put_status(self, status: Mapping[str, Any]) -> None:
         """See the port."""
@@ -192,10 +205,14 @@ def _seat_key(seat: SeatRef) -> str:
     return f"{seat.city}/{seat.seat}"
 
 
-def _loan(key: str, value: str) -> Loan:
+def _seat_ref(key: str) -> SeatRef:
     city, _, seat = key.partition("/")
+    return SeatRef(city, seat)
+
+
+def _loan(key: str, value: str) -> Loan:
     assisted, token, at_ms = value.split()
-    return Loan(SeatRef(city, seat), assisted, int(token), int(at_ms) / 1000)
+    return Loan(_seat_ref(key), assisted, int(token), int(at_ms) / 1000)
 
 
 def _outdated(lease: int) -> Refusal:

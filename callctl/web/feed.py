@@ -86,6 +86,11 @@ class Feed:
             "controller_alive": alive,
         }
 
+    def fresh_picture(self) -> Mapping[str, Any] | None:
+        """The picture as the controller published it, or None where it is old or cannot be had."""
+        fresh = self._picture is not None and self._now() - float(self._picture["at"]) <= STALE_S
+        return self._picture if fresh and self._registry_up else None
+
     def text(self, cities: frozenset[str] | None) -> str:
         """The scene as JSON, made once for all who see the same cities."""
         if cities not in self._texts:

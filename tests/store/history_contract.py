@@ -32,6 +32,8 @@ class HistoryContract:
             assert await history.wishes() == Wishes(1, {"yangzhou": EVENT}, {"xuzhou": 2})
             await history.audit(replace(ENTRY, request="r2"), Wishes(2, stopped=True))
             assert await history.wishes() == Wishes(2, stopped=True)
+            assert await history.wishes_at(1) == Wishes(1, {"yangzhou": EVENT}, {"xuzhou": 2})
+            assert await history.wishes_at(7) is None
 
         self.run(story)
 

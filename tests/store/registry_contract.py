@@ -249,3 +249,13 @@ class RegistryContract:
             assert await registry.wishes() == written == Wishes(1, {"nanjing": event}, {"wuxi": 2})
 
         self.run(story)
+
+    def test_who_has_not_read_the_scripts_is_told_until_the_console_is_gone(self) -> None:
+        async def story(registry: Registry) -> None:
+            assert await registry.unbriefed() == {}
+            await registry.put_unbriefed({"nanjing": frozenset({SEAT, OTHER}), "yangzhou": frozenset()}, 60.0)
+            assert await registry.unbriefed() == {"nanjing": {SEAT, OTHER}, "yangzhou": frozenset()}
+            await registry.put_unbriefed({}, 60.0)
+            assert await registry.unbriefed() == {}
+
+        self.run(story)

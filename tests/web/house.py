@@ -9,6 +9,9 @@ import httpx
 from fastapi import FastAPI
 
 from callctl.app import House, open_house
+from callctl.core.events import PbxObserved, SeatSeen, SeatState, TrunkSeen, WaitingCall
+from callctl.core.fold import fold
+from callctl.core.world import World
 from callctl.people.accounts import Wanted
 from callctl.rights import EVERYWHERE, Actor, Role
 from callctl.settings import read_settings
@@ -21,6 +24,14 @@ SITE = "https://console.test"
 PROVINCE = small_province()
 PASSWORD = "Correct-Horse-7-Battery"
 ROOT = Actor("root", "test", frozenset(Role), frozenset({EVERYWHERE}))
+
+
+def observed(world: World, city: str, waiting: int, now: float) -> World:
+    """The world after a reading of the city: every phone free, its trunks up, so many callers waiting."""
+    calls = tuple(WaitingCall(f"{city}-1.{n}", "13800000000", now - 30.0 - n) for n in range(waiting))
+    seats = tuple(SeatSeen(seat.id, SeatState.FREE) for seat in PROVINCE.cities[city].seats)
+    trunks = tuple(TrunkSeen(trunk.to, True) for trunk in PROVINCE.cities[city].trunks)
+    return fold(world, [PbxObserved(city, now, calls, seats, (), (), (), trunks)])
 
 
 class Hand:
