@@ -7,13 +7,31 @@ from pathlib import Path
 
 import pytest
 
+from callctl.core.notice import KINDS
 from callctl.web.pages import templates
-from callctl.web.shown.show import ACT_WORDS, ALARM_WORDS, LENDING_WORDS, PLACES, ROLE_WORDS, SEAT_WORDS, manifest
+from callctl.web.shown.show import (
+    ACT_WORDS,
+    ALARM_WORDS,
+    LENDING_WORDS,
+    PLACES,
+    ROLE_WORDS,
+    SEAT_WORDS,
+    VALUE_WORDS,
+    manifest,
+)
 from callctl.web.words import catalogue
 
 WEB = Path(__file__).resolve().parent.parent.parent / "callctl" / "web"
-CALL = re.compile(r"""(?<![\w.])(?:_|words|self\.words)\(\s*(["'])(.*?)\1""", re.DOTALL)
-TABLES = (ACT_WORDS.values(), ALARM_WORDS.values(), LENDING_WORDS.values(), ROLE_WORDS.values(), dict(SEAT_WORDS).values())
+CALL = re.compile(r"""(?<![\w.])(?:_|words|self\.words)\(\s*(["'])([^"'\n]*)\1""")
+TABLES = (
+    VALUE_WORDS.values(),
+    KINDS,
+    ACT_WORDS.values(),
+    ALARM_WORDS.values(),
+    LENDING_WORDS.values(),
+    ROLE_WORDS.values(),
+    dict(SEAT_WORDS).values(),
+)
 
 
 def texts() -> set[str]:

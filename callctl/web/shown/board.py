@@ -111,7 +111,7 @@ class EventLine:
     title: str
     day: int  # 启动第 N 天, from 1.
     state: str | None  # off, on, acting.
-    waves: tuple[str, ...]
+    waves: tuple[int, ...]  # Numbers of those that have entered.
     seats_lent: int | None
     seats_planned: int | None  # None: no figure was agreed, each city lends up to its quota.
     answered: int | None
@@ -245,7 +245,7 @@ def _flows(seen: Mapping[str, Any], codes: Iterable[str]) -> tuple[Flow, ...]:
 
 
 def _event(city: str, event: Mapping[str, Any], seen: Mapping[str, Any], figures: Figures, now: float) -> EventLine:
-    planned = event.get("seats") or {}
+    planned = event.get("granted") or event.get("seats") or {}
     today = (figures.today or {}).get(city)
     before = (figures.week_ago or {}).get(city)
     gain = None
@@ -257,7 +257,7 @@ def _event(city: str, event: Mapping[str, Any], seen: Mapping[str, Any], figures
         title=str(event.get("title") or ""),
         day=int((day_start(now) - day_start(started)) // 86400) + 1,
         state=seen[city]["assistance"] if city in seen else None,
-        waves=tuple(str(wave) for wave in event.get("waves") or ()),
+        waves=tuple(wave["number"] for wave in event.get("waves") or () if wave["entered_at"]),
         seats_lent=_seats_lent(city, seen),
         seats_planned=sum(planned.values()) if planned else None,
         answered=today.answered if today else None,

@@ -10,7 +10,9 @@ from importlib import resources
 from typing import Any
 
 from callctl.core.day import WITHIN_S, ZONE_S
+from callctl.core.in_force import entered
 from callctl.core.model import Lending, Province, Seat
+from callctl.core.wishes import AssistanceEvent
 from callctl.rights import Role
 from callctl.web.shown.board import Alarm, Board, Count, Tile, TrunkLoad
 from callctl.web.shown.flows import Arc, arcs
@@ -45,12 +47,27 @@ ROLE_WORDS: Mapping[str, str] = {
     Role.AUDITOR.value: "审计管理员",
 }
 
+CHINESE = "零一二三四五六七八九"
+VALUE_WORDS: Mapping[str, str] = {
+    "on": "开",
+    "off": "关",
+    "stopped": "已停止",
+    "running": "运行",
+    "default": "默认值",
+}
 ACT_WORDS: Mapping[str, str] = {
     "event start": "启动/调整",
     "event end": "终止启动令",
     "switch on": "开启支援",
     "switch off": "关闭支援",
     "quota": "调整配额",
+    "threshold": "调整阈值",
+    "reserve": "调整保留",
+    "confirm": "确认座席",
+    "wave enter": "批次入场",
+    "wave leave": "批次离场",
+    "must read on": "必读未读不派话",
+    "must read off": "必读未读也派话",
     "stop all": "全部停止",
     "resume": "恢复",
     "withdrawn": "撤回（未生效）",
@@ -204,6 +221,24 @@ class Show:
     def act(self, what: str) -> str:
         """What was done, as the audit names it."""
         return self.words(ACT_WORDS[what]) if what in ACT_WORDS else what
+
+    def wave(self, number: int) -> str:
+        """首批, 第二批, …"""
+        return self.words("首批") if number == 1 else self.words("第{n}批", n=CHINESE[number] if self.zh else number)
+
+    def asked(self, event: AssistanceEvent, helper: str) -> str:
+        """Seats an event asks of a supporting city now."""
+        asked = entered(event)
+        return self.words("按配额") if asked is None else str(asked.get(helper, 0))
+
+    def value(self, shown: str) -> str:
+        """A value of the audit: on, off, stopped, a figure."""
+        return self.words(VALUE_WORDS[shown]) if shown in VALUE_WORDS else shown or "—"
+
+    @property
+    def zh(self) -> bool:
+        """Whether this person reads Chinese."""
+        return self.words.language != EN
 
     def lending(self, seat: Seat) -> str:
         """专席, 共用座席 or 不外借."""
