@@ -1,3 +1,4 @@
-import JsSIP from "jssip";
+// Loaded only by desks whose seat has its phone in the browser (agents/<city>.toml, phone = "browser").
+import { Phone } from "./phone.js";
 
-window.JsSIP = JsSIP;
+window.callctlPhone = Phone;

@@ -41,13 +41,14 @@ def write_subset(
         kept = _choose(agents.get("seat", []), seats)
         pbx["pbx"] = {**pbx["pbx"], "version": version}
         if browser_seats:
-            door = {"browser_port": _BROWSER_PORT, "browser_tls": browser_tls, "browsers": "127.0.0.0/8"}
-            pbx["pbx"] |= door
             kept = [*kept[:-browser_seats], *({**seat, "phone": "browser"} for seat in kept[-browser_seats:])]
         pbx["queue"] = {**pbx.get("queue", {}), **(queue or {})}
         pbx["trunk"] = [trunk for trunk in pbx.get("trunk", []) if trunk["to"] in cities]
         pbx["lend"] = _lend(pbx.get("lend", {}), cities, kept)
-        _write(target / "queues" / f"{code}.toml", _moved(pbx, network))
+        moved = _moved(pbx, network)
+        if browser_seats:  # Not moved: a browser comes from 127.0.0.1, wherever the lab lies.
+            moved["pbx"] |= {"browser_port": _BROWSER_PORT, "browser_tls": browser_tls, "browsers": "127.0.0.0/8"}
+        _write(target / "queues" / f"{code}.toml", moved)
         _write(target / "agents" / f"{code}.toml", {"seat": kept})
 
 

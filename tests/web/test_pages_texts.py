@@ -10,7 +10,6 @@ import pytest
 from callctl.core.notice import KINDS
 from callctl.web.pages import templates
 from callctl.web.shown.show import (
-    ACT_WORDS,
     ALARM_WORDS,
     LENDING_WORDS,
     PLACES,
@@ -26,7 +25,6 @@ CALL = re.compile(r"""(?<![\w.])(?:_|words|self\.words)\(\s*(["'])([^"'\n]*)\1""
 TABLES = (
     VALUE_WORDS.values(),
     KINDS,
-    ACT_WORDS.values(),
     ALARM_WORDS.values(),
     LENDING_WORDS.values(),
     ROLE_WORDS.values(),

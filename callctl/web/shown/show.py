@@ -14,6 +14,7 @@ from callctl.core.in_force import entered
 from callctl.core.model import Lending, Province, Seat
 from callctl.core.wishes import AssistanceEvent
 from callctl.rights import Role
+from callctl.said import ACTS
 from callctl.web.shown.board import Alarm, Board, Count, Tile, TrunkLoad
 from callctl.web.shown.flows import Arc, arcs
 from callctl.web.shown.said import Said
@@ -55,37 +56,6 @@ VALUE_WORDS: Mapping[str, str] = {
     "running": "运行",
     "default": "默认值",
 }
-ACT_WORDS: Mapping[str, str] = {
-    "event start": "启动/调整",
-    "event end": "终止启动令",
-    "switch on": "开启支援",
-    "switch off": "关闭支援",
-    "quota": "调整配额",
-    "threshold": "调整阈值",
-    "reserve": "调整保留",
-    "confirm": "确认座席",
-    "wave enter": "批次入场",
-    "wave leave": "批次离场",
-    "must read on": "必读未读不派话",
-    "must read off": "必读未读也派话",
-    "stop all": "全部停止",
-    "resume": "恢复",
-    "withdrawn": "撤回（未生效）",
-    "sign in": "登录",
-    "sign out": "退出",
-    "sign in refused": "登录被拒",
-    "sign in locked": "登录被锁",
-    "account create": "新建账号",
-    "account change": "修改账号",
-    "account invite": "邀请",
-    "password set": "设置密码",
-    "visits end": "强制退出",
-    "codes on": "启用动态码",
-    "codes off": "停用动态码",
-    "token create": "新建令牌",
-    "token end": "终止令牌",
-}
-
 ALARM_WORDS: Mapping[str, str] = {
     "registry_silent": "登记库（Redis）联系不上：画面未知，各市照常接听自己的来电",
     "no_controller": "控制器未运行：还没有画面，各市照常接听自己的来电",
@@ -220,7 +190,8 @@ class Show:
 
     def act(self, what: str) -> str:
         """What was done, as the audit names it."""
-        return self.words(ACT_WORDS[what]) if what in ACT_WORDS else what
+        zh, en = ACTS.get(what, (what, what))
+        return zh if self.zh else en
 
     def wave(self, number: int) -> str:
         """首批, 第二批, …"""
