@@ -1,67 +1,13 @@
 """The wallboard in a real browser: live within a second, honest when cut off, right again by itself, readable, silent."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
-from callctl import clock
-from callctl.core.model import Province
-from callctl.province import read_province
-from callctl.rights import Role
-from callctl.settings import shipped
-from tests.store.servers import Valkey
-from tests.web.browser import DESK, PHONE, WALL, Site, axe, chromium, listening, picture_of
-from tests.web.published import Scene
+from tests.web.browser import DESK, PHONE, WALL, axe, picture_of
+from tests.web.hall import Hall
 from tests.web.relay import Relay
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
-PUBLISHED_EVERY_S = 0.5  # As the controller does.
-
-
-@dataclass
-class Hall:
-    """A console, a browser, and a controller's pictures that a test changes."""
-
-    site: Site
-    browser: Browser
-    scene: Scene
-    publishing: bool = True
-
-    async def page(self, role: Role = Role.DISPATCHER, *cities: str, path: str = "/board", **more: object) -> Page:
-        context = await self.site.context(self.browser, role, *cities, **more)  # type: ignore[arg-type]
-        page = await context.new_page()
-        self.faults: list[str] = []
-        page.on("console", lambda message: self.faults.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda fault: self.faults.append(str(fault)))
-        await page.goto(path)
-        return page
-
-
-@pytest.fixture(scope="module")
-def jiangsu() -> Province:
-    return read_province(shipped("queues").parent)
-
-
-@pytest.fixture
-async def hall(valkey: Valkey, tmp_path: Path, jiangsu: Province) -> AsyncIterator[Hall]:
-    async with listening(tmp_path / "state", valkey.url, jiangsu) as site, chromium() as browser:
-        made = Hall(site, browser, Scene(jiangsu))
-
-        async def publish() -> None:
-            while True:
-                if made.publishing:
-                    with contextlib.suppress(Exception):
-                        await site.house.room.registry.put_status(made.scene.picture(clock.now()))
-                await asyncio.sleep(PUBLISHED_EVERY_S)
-
-        publishing = asyncio.create_task(publish())
-        yield made
-        publishing.cancel()
 
 
 def waiting(page: Page, city: str) -> object:
