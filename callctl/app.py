@@ -27,11 +27,15 @@ from callctl.people.accounts import People
 from callctl.people.passwords import Scales
 from callctl.people.signing import SignIn
 from callctl.people.tokens import Tokens
+from callctl.scripts.desk import Scripts
+from callctl.scripts.reading import Reading
 from callctl.settings import Settings, SettingsError
 from callctl.store.accounts import AccountBook
 from callctl.store.connect import open_books, open_history, open_registry
 from callctl.store.day import DayFigures
+from callctl.store.notices import Notices
 from callctl.store.port import History, Registry
+from callctl.store.scripts import ScriptBook
 from callctl.store.tries import Tries
 from callctl.store.visits import Visits
 from callctl.unsent import UnsentAudit
@@ -76,6 +80,9 @@ class House:
     people: People
     tokens: Tokens
     day: DayFigures
+    scripts: Scripts
+    reading: Reading
+    notices: Notices
     now: Callable[[], float]
     what_if: WhatIf | None = None
 
@@ -199,6 +206,7 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
     async with open_registry(settings) as registry, open_history(settings) as history, open_books(settings) as books:
         desk = Desk(province, registry, history, now, UnsentAudit(settings.state_dir))
         visits, book, scales = Visits(registry.link), AccountBook(books), Scales()
+        written, notices = ScriptBook(books), Notices(registry.link)
         yield House(
             room=Room(province, desk, registry, history),
             visits=visits,
@@ -206,6 +214,9 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
             people=People(province, book, visits, scales, now),
             tokens=Tokens(book, now),
             day=DayFigures(books),
+            scripts=Scripts(province, written, now),
+            reading=Reading(province, written, registry, notices, now),
+            notices=notices,
             now=now,
         )
 

@@ -59,6 +59,14 @@ RIGHTS = {
     "see number": frozenset({Role.SUPERVISOR, Role.LEADER, Role.INSPECTOR}),  # With a reason, audited.
     "see audit": frozenset({Role.AUDITOR}),
     "see timeline": _HALL,  # The audit of the own city's assistance.
+    # Scripts. Published ones are for everybody who answers; drafts are the owning city's.
+    "see scripts": _WATCH - {Role.SYSTEM_ADMIN},
+    "see drafts": frozenset({Role.EDITOR, Role.APPROVER}),
+    "script write": frozenset({Role.EDITOR}),
+    "script publish": frozenset({Role.APPROVER}),
+    "script expire": frozenset({Role.APPROVER}),
+    "script read": frozenset({Role.AGENT}),
+    "see receipts": _HALL | {Role.EDITOR, Role.APPROVER, Role.LEADER, Role.REPORTER},
     # One's own account.
     "own account": _PEOPLE,
     # Accounts and machines.

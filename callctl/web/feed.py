@@ -6,41 +6,35 @@ but clocks move, every BEAT_S. Nothing is ever a difference to something before:
 
 import asyncio
 import json
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from callctl.core.model import Province
 from callctl.core.outlook import outlook
+from callctl.store.notices import Notice, Notices
 from callctl.store.port import Registry, StoreLost
 
 LOOK_S = 0.25  # How often Redis is asked; the controller publishes every half second.
 BEAT_S = 2.0  # Ages and waits move by themselves; a page that hears nothing for three beats knows that it is cut off.
 STALE_S = 5.0  # As callctl status: older, and the controller is not there.
+NOTICES_KEPT = 200  # A page that missed more than these asks for the state.
 WAIT_S = 60.0  # How long a client waits for a turn before it is asked whether it is still allowed in.
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something that happened once, told to everybody who may hear of it: a script published, an event started."""
-
-    number: int
-    kind: str
-    city: str  # Whom it concerns; "" for everybody.
-    body: Mapping[str, Any]
-
-
 class Feed:
     """The picture as last heard, and who waits for the next."""
 
-    def __init__(self, registry: Registry, province: Province, now: Callable[[], float]) -> None:
+    def __init__(self, registry: Registry, notices: Notices, province: Province, now: Callable[[], float]) -> None:
         self._registry = registry
+        self._notices = notices
+        self._heard = ""  # The last notice; "": not asked yet.
+        self._lately: deque[tuple[int, Notice]] = deque(maxlen=NOTICES_KEPT)
         self._province = province
         self._now = now
         self._picture: Mapping[str, Any] | None = None
@@ -50,7 +44,7 @@ class Feed:
         self._alive = False
         self._number = 0
         self._turn = asyncio.Condition()
-        self._texts: OrderedDict[frozenset[str] | None, str] = OrderedDict()
+        self._messages: dict[frozenset[str] | None, bytes] = {}  # Of this number.
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -91,11 +85,12 @@ class Feed:
         fresh = self._picture is not None and self._now() - float(self._picture["at"]) <= STALE_S
         return self._picture if fresh and self._registry_up else None
 
-    def text(self, cities: frozenset[str] | None) -> str:
-        """The scene as JSON, made once for all who see the same cities."""
-        if cities not in self._texts:
-            self._texts[cities] = json.dumps(self.scene(cities), ensure_ascii=False, separators=(",", ":"))
-        return self._texts[cities]
+    def message(self, cities: frozenset[str] | None) -> bytes:
+        """The scene as a server-sent event, made once for all who see the same cities."""
+        if cities not in self._messages:
+            text = json.dumps(self.scene(cities), ensure_ascii=False, separators=(",", ":"))
+            self._messages[cities] = f"event: picture\nid: {self._number}\ndata: {text}\n\n".encode()
+        return self._messages[cities]
 
     async def next(self, after: int) -> int:
         """Wait for a picture with a number above `after`; its number, or `after` again when WAIT_S have passed."""
@@ -112,9 +107,11 @@ class Feed:
     async def look(self) -> None:
         """Ask once; wake who waits where there is something to tell."""
         before = self._registry_up
+        news: Sequence[Notice] = ()
         try:
             self._picture = await self._registry.status()
             self._registry_up = True
+            news = await self._hear()
         except StoreLost as lost:
             self._registry_up = False
             if before is not False:
@@ -122,16 +119,31 @@ class Feed:
         now = self._now()
         alive = bool(self._registry_up) and self._picture is not None and now - float(self._picture["at"]) <= STALE_S
         shape = _shape(self._picture)
-        changed = shape != self._shape or alive != self._alive or before != self._registry_up
+        for notice in news:
+            self._lately.append((self._number + 1, notice))
+        changed = bool(news) or shape != self._shape or alive != self._alive or before != self._registry_up
         if changed or now - self._told_at >= BEAT_S:
             self._shape, self._alive, self._told_at = shape, alive, now
             await self.tell()
+
+    async def _hear(self) -> Sequence[Notice]:
+        if not self._heard:
+            self._heard = await self._notices.newest()
+            return ()
+        news = await self._notices.since(self._heard)
+        if news:
+            self._heard = news[-1].id
+        return news
+
+    def notices(self, after: int) -> Sequence[Notice]:
+        """What was told with the pictures after that number."""
+        return [notice for number, notice in self._lately if number > after]
 
     async def tell(self) -> None:
         """Wake everybody."""
         async with self._turn:
             self._number += 1
-            self._texts.clear()
+            self._messages.clear()
             self._turn.notify_all()
 
 

@@ -12,8 +12,10 @@ from callctl.people.accounts import NoSuchAccount
 from callctl.people.passwords import TooBusy
 from callctl.people.signing import CodeNeeded, Locked, SignInRefused
 from callctl.rights import NotAllowed
+from callctl.scripts.desk import NoSuchScript
 from callctl.store.accounts import AccountChanged, AccountTaken
 from callctl.store.port import AlreadyDone, Refusal, StoreLost, WishesChanged
+from callctl.store.scripts import ScriptChanged
 from callctl.web.words import Words
 
 MEDIA = "application/problem+json"
@@ -68,12 +70,14 @@ _SENTENCES: tuple[tuple[type[ActRefused], int, str], ...] = (
     (Locked, 429, "too_often"),
     (TooBusy, 429, "too_often"),
     (NoSuchAccount, 404, "not_found"),
+    (NoSuchScript, 404, "not_found"),
     (DeskClosed, 503, "desk_closed"),
     (ActRefused, 422, "refused"),
 )
 _REFUSALS: dict[type[Refusal], tuple[str, str]] = {
     WishesChanged: ("overtaken", "刚才有人改了，请看过现状再试"),
     AccountChanged: ("overtaken", "这个账号刚才有人改了，请看过再改"),
+    ScriptChanged: ("overtaken", "这条口径刚才有人保存或处理了，请看过再试"),
     AccountTaken: ("taken", "这个名称已经用过，请换一个"),
     AlreadyDone: ("already_done", "这条命令先前已执行过"),
     Refusal: ("refused", "被拒绝"),

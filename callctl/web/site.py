@@ -1,7 +1,8 @@
 """Puts the console together: the route table becomes an application, and an undeclared route does not start."""
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -47,12 +48,12 @@ def parts() -> Iterable[Doors]:
 
 def make_site(house: House, connects: Iterable[str] = ()) -> FastAPI:
     """The application over this house. `connects`: further addresses pages may speak to (a softphone's wss://)."""
-    feed = Feed(house.room.registry, house.room.province, house.now)
+    feed = Feed(house.room.registry, house.notices, house.province, house.now)
     boards = Boards(feed, house.province, house.day, templates(), house.now)
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
-        async with feed.running(), boards.running():
+        async with feed.running(), boards.running(), aside(house.reading.run(), "scripts"):
             yield
 
     site = FastAPI(
@@ -75,6 +76,18 @@ def make_site(house: House, connects: Iterable[str] = ()) -> FastAPI:
         site.add_exception_handler(kind, _answer_fault)
     _check(site)
     return site
+
+
+@asynccontextmanager
+async def aside(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """Something that runs for as long as the block lasts."""
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def _hang(site: FastAPI, door: Door) -> None:

@@ -109,7 +109,7 @@ async def test_a_full_sqlite_spools_and_gets_everything_when_there_is_room(tmp_p
     url = f"sqlite+aiosqlite:///{tmp_path / 'history.db'}"
     facts = a_day(400)
     engine = open_engine(url)
-    pages = [100]
+    pages = [150]
     full_at(engine, pages)
     history = SqlHistory(engine, Spool(tmp_path / "spool"))
     for fact in facts:
@@ -129,12 +129,12 @@ async def test_a_full_sqlite_spools_and_gets_everything_when_there_is_room(tmp_p
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of one megabyte."""
+    """A disk of two megabytes."""
     place = tmp_path / "disk"
     place.mkdir()
     if os.geteuid() != 0:
         pytest.skip("a small disk can only be mounted by root")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], check=False, capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], check=False, capture_output=True)
     if mounted.returncode:
         pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode().strip()}")
     yield place
@@ -143,7 +143,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 async def test_with_database_and_spool_on_a_full_disk_facts_stay_in_memory_and_it_says_so(small_disk: Path) -> None:
     url = f"sqlite+aiosqlite:///{small_disk / 'history.db'}"
-    facts = a_day(1500)
+    facts = a_day(3000)
     async with history_at(url, small_disk) as history:
         for fact in facts:
             history.record(fact)
@@ -157,7 +157,7 @@ async def test_with_database_and_spool_on_a_full_disk_facts_stay_in_memory_and_i
         await history.flush()
         assert history.health().alarm == ""
         assert history.health().spooled_bytes == 0
-    await assert_all_there(url, facts, 1500)
+    await assert_all_there(url, facts, 3000)
 
 
 def test_half_a_batch_on_a_full_disk_is_taken_back_and_what_was_promised_stays(small_disk: Path) -> None:
@@ -212,7 +212,7 @@ REPLAY = """
 async def test_a_writer_killed_again_and_again_in_mid_replay_loses_and_doubles_nothing(
     sql_url: str, tmp_path: Path
 ) -> None:
-    facts = a_day(1500)
+    facts = a_day(3000)
     spool = Spool(tmp_path / "spool")
     (tmp_path / "nothing.db").mkdir()
     lost = SqlHistory(open_engine(f"sqlite+aiosqlite:///{tmp_path / 'nothing.db'}"), spool)
@@ -232,7 +232,7 @@ async def test_a_writer_killed_again_and_again_in_mid_replay_loses_and_doubles_n
         assert 0 < await count(sql_url, journal) < len(facts)
     async with history_at(sql_url, tmp_path) as history:
         await history.flush()
-    await assert_all_there(sql_url, facts, 1500)
+    await assert_all_there(sql_url, facts, 3000)
 
 
 async def test_a_running_process_s_spool_is_left_alone_until_it_ends(tmp_path: Path) -> None:

@@ -63,12 +63,15 @@ class Console:
         self._browsers.append(opened)
         return opened
 
-    async def as_role(self, role: Role, *cities: str, agent: str = "", **more: Any) -> httpx.AsyncClient:
+    async def as_role(
+        self, role: Role, *cities: str, agent: str = "", more_roles: tuple[str, ...] = (), **more: Any
+    ) -> httpx.AsyncClient:
         """A browser with a visit of this role; as good as signed in."""
         name = f"{role.value}-{'-'.join(cities) or 'all'}"
         visit = Visit(
-            key="", account=name.replace("_", "-"), name=name, roles=(role.value,), cities=cities or (EVERYWHERE,),
-            agent=agent, opened_at=self.clock(), seen_at=self.clock(), address="10.1.2.3", browser="test", **more,
+            key="", account=name.replace("_", "-"), name=name, roles=(role.value, *more_roles),
+            cities=cities or (EVERYWHERE,), agent=agent, opened_at=self.clock(), seen_at=self.clock(),
+            address="10.1.2.3", browser="test", **more,
         )  # fmt: skip
         browser = self.browser()
         browser.cookies.set(COOKIE, await self.house.visits.open(visit))

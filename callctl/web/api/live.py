@@ -1,11 +1,12 @@
 """/api/v1/status, /health and /stream: the province now, as it is and as it changes."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, StreamingResponse
 
 from callctl.rights import EVERYWHERE
 from callctl.store.port import StoreLost
@@ -41,19 +42,36 @@ async def status(request: Request, who: Who) -> dict[str, Any]:
     return _feed(request).scene(scope(who))
 
 
-@DOORS.get("/api/v1/stream", "see", response_class=EventSourceResponse, tags=["live"])
-async def stream(request: Request, house: TheHouse, who: Who) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events. `picture`: as /status, at once and on every change; `end`: the visit has ended, sign in again."""
-    feed, cities = _feed(request), scope(who)
-    number, asked_at = -1, house.now()
+@DOORS.get(
+    "/api/v1/stream",
+    "see",
+    response_class=StreamingResponse,  # FastAPI takes EventSourceResponse here only for its own encoding.
+    responses={200: {"content": {"text/event-stream": {}}}},
+    tags=["live"],
+)
+async def stream(request: Request, house: TheHouse, who: Who) -> StreamingResponse:
+    """Server-sent events. `picture`: as /status, at once and on every change; `end`: the visit has ended, sign in again.
+
+    `notice`: something happened that a picture does not show: {"kind": "script", "city", "script", "version"}.
+    """
+    return EventSourceResponse(_messages(_feed(request), house, who), headers={"X-Accel-Buffering": "no"})
+
+
+async def _messages(feed: Feed, house: TheHouse, who: Caller) -> AsyncIterator[bytes]:
+    """The stream as it goes over the line. FastAPI would encode each message for each client: at 500 of them, too slow."""
+    cities = scope(who)
+    number, asked_at = feed.number, house.now()
+    yield feed.message(cities)
     while True:
-        number = feed.number
-        yield ServerSentEvent(event="picture", id=str(number), raw_data=feed.text(cities))
-        await feed.next(number)
+        before, number = number, await feed.next(number)
+        for notice in feed.notices(before):
+            body = json.dumps({**notice.body, "kind": notice.kind, "city": notice.city}, ensure_ascii=False)
+            yield f"event: notice\ndata: {body}\n\n".encode()
+        yield feed.message(cities) if number != before else KEEPALIVE_COMMENT
         if who.visit is not None and house.now() - asked_at >= RECHECK_S:
             asked_at = house.now()
             if not await _still_here(house, who):
-                yield ServerSentEvent(event="end", raw_data="{}")
+                yield b"event: end\ndata: {}\n\n"
                 return
 
 

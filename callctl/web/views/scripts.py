@@ -135,9 +135,7 @@ async def decide(
             await house.reading.published(done)
             said = words("已发布，正在推送到各支援市座席")
         else:
-            await house.scripts.reject(
-                who.actor, city.code, script, version, saves, form.get("why"), form.get("request")
-            )
+            await house.scripts.reject(who.actor, city.code, script, version, saves, form.get("why"), form.get("request"))
             said = words("已退回编写人")
     except (ActRefused, Refusal) as fault:
         return await _one(request, house, who, city.code, script, (0, 0), refused(form, fault), 422)
@@ -188,9 +186,7 @@ def _moment(text: str, name: str, wrong: dict[str, Sentence]) -> float | None:
     return moment.timestamp() - ZONE_S
 
 
-def _editor(
-    request: Request, city: str, script: int | None, form: Typed, saves: int, status: int = 200
-) -> HTMLResponse:
+def _editor(request: Request, city: str, script: int | None, form: Typed, saves: int, status: int = 200) -> HTMLResponse:
     shown = {"city": city, "script": script, "form": form, "saves": saves}
     return page(request, "scripts/edit.html", status, shown)
 

@@ -15,11 +15,24 @@ UTC = sa.DateTime(timezone=True)
 def upgrade() -> None:
     """Apply this step."""
     _accounts()
+    _scripts()
+    _webhooks()
 
 
 def downgrade() -> None:
     """Undo this step."""
-    for table in ("tokens", "invitations", "old_passwords", "accounts"):
+    for table in (
+        "bookmarks",
+        "deliveries",
+        "webhooks",
+        "receipts",
+        "script_versions",
+        "scripts",
+        "tokens",
+        "invitations",
+        "old_passwords",
+        "accounts",
+    ):
         op.drop_table(table)
 
 
@@ -86,4 +99,82 @@ def _accounts() -> None:
         _moment("ended_at", nullable=True),
         sa.PrimaryKeyConstraint("name", name="pk_tokens"),
         sa.UniqueConstraint("digest", name="uq_tokens_digest"),
+    )
+
+
+def _scripts() -> None:
+    op.create_table(
+        "scripts",
+        sa.Column("id", KEY, sa.Identity(), nullable=False),
+        _text("city", 32),
+        _moment("made_at"),
+        sa.PrimaryKeyConstraint("id", name="pk_scripts"),
+    )
+    op.create_index("ix_scripts_city", "scripts", ["city"])
+    op.create_table(
+        "script_versions",
+        sa.Column("script", KEY, autoincrement=False, nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        _text("state", 16),
+        *(_text(name) for name in ("question", "similar", "answer", "scope", "source")),
+        _text("category", 32),
+        _yes("must_read"),
+        _moment("from_at", nullable=True),
+        _moment("until", nullable=True),
+        _text("note"),
+        sa.Column("saves", sa.Integer(), nullable=False),
+        _text("editors"),
+        _moment("written_at"),
+        _text("decided_by", 64),
+        _moment("decided_at", nullable=True),
+        _text("why"),
+        sa.ForeignKeyConstraint(["script"], ["scripts.id"], name="fk_script_versions_script_scripts"),
+        sa.PrimaryKeyConstraint("script", "version", name="pk_script_versions"),
+    )
+    op.create_index("ix_script_versions_state_decided_at", "script_versions", ["state", "decided_at"])
+    op.create_table(
+        "receipts",
+        sa.Column("script", KEY, autoincrement=False, nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        _text("agent", 64),
+        _text("city", 32),
+        _moment("read_at"),
+        sa.PrimaryKeyConstraint("script", "version", "agent", name="pk_receipts"),
+    )
+
+
+def _webhooks() -> None:
+    op.create_table(
+        "webhooks",
+        _text("name", 64),
+        _text("address"),
+        _text("secret"),
+        _text("kinds"),
+        _moment("made_at"),
+        _text("made_by", 64),
+        _moment("ended_at", nullable=True),
+        sa.PrimaryKeyConstraint("name", name="pk_webhooks"),
+    )
+    op.create_table(
+        "deliveries",
+        sa.Column("id", KEY, sa.Identity(), nullable=False),
+        _text("mark", 96),
+        _text("webhook", 64),
+        _text("kind", 32),
+        _moment("at"),
+        _text("body"),
+        _text("state", 8),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        _moment("next_at"),
+        _text("why"),
+        sa.ForeignKeyConstraint(["webhook"], ["webhooks.name"], name="fk_deliveries_webhook_webhooks"),
+        sa.PrimaryKeyConstraint("id", name="pk_deliveries"),
+        sa.UniqueConstraint("mark", name="uq_deliveries_mark"),
+    )
+    op.create_index("ix_deliveries_state_next_at", "deliveries", ["state", "next_at"])
+    op.create_table(
+        "bookmarks",
+        _text("name", 32),
+        sa.Column("place", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_bookmarks"),
     )

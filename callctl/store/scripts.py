@@ -1,0 +1,196 @@
+"""Scripts, their versions and who has read them, in SQL. Who may do what is decided in callctl.scripts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from sqlalchemy import RowMapping, and_, func, select, update
+
+from callctl.store.books import Books
+from callctl.store.console_tables import receipts, script_versions, scripts
+from callctl.store.port import AuditEntry, Refusal
+
+DRAFT, PUBLISHED, REJECTED, EXPIRED = "draft", "published", "rejected", "expired"
+
+
+class ScriptChanged(Refusal):
+    """Somebody else saved or decided the script first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a script says."""
+
+    question: str
+    answer: str
+    similar: str = ""
+    scope: str = ""
+    source: str = ""
+    category: str = ""
+    must_read: bool = False
+    from_at: float | None = None
+    until: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One version of a script."""
+
+    id: int
+    city: str
+    version: int
+    state: str
+    wording: Wording
+    saves: int
+    editors: tuple[str, ...]
+    written_at: float
+    decided_by: str
+    decided_at: float | None
+    why: str
+
+    def in_force(self, now: float) -> bool:
+        """Whether agents read it now."""
+        began = self.wording.from_at is None or self.wording.from_at <= now
+        return self.state == PUBLISHED and began and (self.wording.until is None or now < self.wording.until)
+
+
+class ScriptBook:
+    """Every call may raise StoreLost."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+
+    async def add(self, entry: AuditEntry, city: str, editor: str, wording: Wording) -> Script:
+        """A new script, as a draft."""
+        async with self._books.writing(entry) as connection:
+            made = await connection.execute(scripts.insert().values(city=city, made_at=entry.at).returning(scripts.c.id))
+            draft = Script(made.scalar_one(), city, 1, DRAFT, wording, 1, (editor,), entry.at, "", None, "")
+            await connection.execute(script_versions.insert().values(_row(draft)))
+        return draft
+
+    async def save(self, entry: AuditEntry, draft: Script, seen_saves: int) -> None:
+        """Write a draft: anew where it is version N+1, over itself where nobody saved since `seen_saves`.
+
+        Raises ScriptChanged.
+        """
+        key = _key(draft)
+        async with self._books.writing(entry) as connection:
+            if seen_saves == 0:
+                there = await connection.execute(select(script_versions.c.version).where(key))
+                if there.one_or_none():
+                    raise ScriptChanged("somebody else began a new version of this script meanwhile")
+                await connection.execute(script_versions.insert().values(_row(draft)))
+                return
+            unchanged = and_(key, script_versions.c.saves == seen_saves, script_versions.c.state == DRAFT)
+            done = await connection.execute(update(script_versions).where(unchanged).values(_row(draft)))
+            if done.rowcount != 1:
+                raise ScriptChanged("somebody else saved or decided this script meanwhile")
+
+    async def decide(self, entry: AuditEntry, script: Script, state: str, by: str, why: str) -> None:
+        """From its present state to another one, if it is as it was read. Raises ScriptChanged."""
+        as_read = and_(_key(script), script_versions.c.state == script.state, script_versions.c.saves == script.saves)
+        values = {"state": state, "decided_by": by, "decided_at": entry.at, "why": why}
+        async with self._books.writing(entry) as connection:
+            done = await connection.execute(update(script_versions).where(as_read).values(values))
+            if done.rowcount != 1:
+                raise ScriptChanged("somebody else saved or decided this script meanwhile")
+            if state == PUBLISHED:  # The versions before it are history.
+                older = and_(
+                    script_versions.c.script == script.id,
+                    script_versions.c.version < script.version,
+                    script_versions.c.state == PUBLISHED,
+                )
+                await connection.execute(update(script_versions).where(older).values(state=EXPIRED))
+
+    async def versions(self, script: int) -> Sequence[Script]:
+        """Every version, the newest first."""
+        return await self._read(script_versions.c.script == script, newest_first=True)
+
+    async def of_city(self, city: str) -> Sequence[Script]:
+        """The newest version of each of the city's scripts, and the draft beside it."""
+        newest = select(func.max(script_versions.c.version)).where(script_versions.c.script == scripts.c.id)
+        return await self._read(
+            and_(scripts.c.city == city, script_versions.c.version >= newest.scalar_subquery() - 1), newest_first=True
+        )
+
+    async def published(self) -> Sequence[Script]:
+        """Every published version, whether in force by now or not."""
+        return await self._read(script_versions.c.state == PUBLISHED)
+
+    async def mark(self) -> tuple[int, float | None]:
+        """Changes whenever the published ones may have."""
+        wanted = select(func.count(), func.max(script_versions.c.decided_at)).where(script_versions.c.state != DRAFT)
+        async with self._books.reading() as connection:
+            count, newest = (await connection.execute(wanted)).one()
+        return count, newest
+
+    async def read(self, script: Script, agent: str, city: str, now: float) -> bool:
+        """Note that the agent has read this version; False where it was noted before."""
+        row = {"script": script.id, "version": script.version, "agent": agent, "city": city, "read_at": now}
+        key = and_(receipts.c.script == script.id, receipts.c.version == script.version, receipts.c.agent == agent)
+        async with self._books.writing(None) as connection:
+            if (await connection.execute(select(receipts.c.agent).where(key))).one_or_none():
+                return False
+            await connection.execute(receipts.insert().values(row))
+        return True
+
+    async def readers(self, wanted: Sequence[Script]) -> Mapping[tuple[int, int], Mapping[str, float]]:
+        """By script and version: the agents who have read it, and when."""
+        found: dict[tuple[int, int], dict[str, float]] = {(one.id, one.version): {} for one in wanted}
+        ids = sorted({one.id for one in wanted})
+        async with self._books.reading() as connection:
+            for begin in range(0, len(ids), 500):
+                some = receipts.c.script.in_(ids[begin : begin + 500])
+                for row in await connection.execute(select(receipts).where(some)):
+                    if (row.script, row.version) in found:
+                        found[row.script, row.version][row.agent] = row.read_at
+        return found
+
+    async def _read(self, condition: Any, newest_first: bool = False) -> list[Script]:
+        joined = select(script_versions, scripts.c.city).join(scripts, scripts.c.id == script_versions.c.script)
+        order = script_versions.c.version.desc() if newest_first else script_versions.c.version
+        async with self._books.reading() as connection:
+            rows = await connection.execute(joined.where(condition).order_by(script_versions.c.script, order))
+            return [_script(row) for row in rows.mappings()]
+
+
+def _key(script: Script) -> Any:
+    return and_(script_versions.c.script == script.id, script_versions.c.version == script.version)
+
+
+def _row(script: Script) -> dict[str, Any]:
+    return {
+        "script": script.id,
+        "version": script.version,
+        "state": script.state,
+        **{field.name: getattr(script.wording, field.name) for field in fields(Wording)},
+        "saves": script.saves,
+        "editors": ",".join(script.editors),
+        "written_at": script.written_at,
+        "decided_by": script.decided_by,
+        "decided_at": script.decided_at,
+        "why": script.why,
+    }
+
+
+def _script(row: RowMapping) -> Script:
+    return Script(
+        id=row["script"],
+        city=row["city"],
+        version=row["version"],
+        state=row["state"],
+        wording=Wording(**{field.name: row[field.name] for field in fields(Wording)}),
+        saves=row["saves"],
+        editors=tuple(part for part in row["editors"].split(",") if part),
+        written_at=row["written_at"],
+        decided_by=row["decided_by"],
+        decided_at=row["decided_at"],
+        why=row["why"],
+    )
+
+
+def resaved(draft: Script, wording: Wording, editor: str, now: float) -> Script:
+    """The draft with new words, one save further."""
+    editors = draft.editors if editor in draft.editors else (*draft.editors, editor)
+    return replace(draft, wording=wording, saves=draft.saves + 1, editors=editors, written_at=now)
