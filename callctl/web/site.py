@@ -17,6 +17,7 @@ from starlette.routing import Mount
 
 from callctl.app import House
 from callctl.core.acts import ActRefused, Sentence
+from callctl.core.model import Province
 from callctl.store.port import Refusal, StoreLost
 from callctl.web import views
 from callctl.web.api import API
@@ -71,7 +72,7 @@ def make_site(house: House, connects: Iterable[str] = ()) -> FastAPI:
     for door in every_door(parts()):
         _hang(site, door)
     site.mount("/static", Assets(), name="static")
-    site.add_middleware(Shields, answer_fault=_answer_fault, connects=tuple(connects))
+    site.add_middleware(Shields, answer_fault=_answer_fault, connects=(*connects, *phone_doors(house.province)))
     for kind in (Problem, RequestValidationError, HTTPException, ActRefused, Refusal, StoreLost):
         site.add_exception_handler(kind, _answer_fault)
     _check(site)
@@ -140,3 +141,9 @@ INTERNAL = Sentence(
     "内部错误，已记入日志；请把请求编号交给维护人员",
     "an internal error, noted in the log; give the request id to maintenance",
 )
+
+
+def phone_doors(province: Province) -> list[str]:
+    """Where phones in the browser connect: scheme, host and port of each city's own WebSocket."""
+    addresses = (city.pbx.browser_address for city in province.cities.values())
+    return sorted({"/".join(address.split("/")[:3]) for address in addresses if address})

@@ -23,7 +23,7 @@ from tests.web.browser import chromium
 
 pytestmark = [pytest.mark.real, pytest.mark.browser]
 CITY = "yangzhou"
-NETWORK = 100  # Beside the other real tests' cities.
+NETWORK = 120  # Beside the other real tests' cities.
 STATIC = PROJECT / "callctl" / "web" / "static"
 # The loudest frequency of what the page plays: an FFT bin is 23 Hz wide.
 LOUDEST = """async () => {
