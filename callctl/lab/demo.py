@@ -173,9 +173,7 @@ class Demo:
         except TimeoutError:
             raise CommandFailed(f"the console did not listen within {_CONTROLLER_WITHIN_S:g} s") from None
         address = f"http://{HOST}:{port}/"
-        self.tell(
-            Sentence(f"控制台：{address} （只在演示期间；密码只用这一次）", f"the console: {address} (for this demo only)")
-        )
+        self.tell(Sentence(f"控制台：{address} 只在演示期间；密码只用这一次", f"the console: {address} for this demo only"))
         for guest in people:
             who = f"{guest.name:<10} {guest.password}"
             self.tell(Sentence(f"  {who}  {guest.person}", f"  {who}  {guest.role.value}"))
