@@ -29,13 +29,16 @@ from callctl.people.signing import SignIn
 from callctl.people.tokens import Tokens
 from callctl.scripts.desk import Scripts
 from callctl.scripts.reading import Reading
+from callctl.seating import Seating, WrapUps
 from callctl.settings import Settings, SettingsError
 from callctl.store.accounts import AccountBook
-from callctl.store.connect import open_books, open_history, open_registry
+from callctl.store.calls import CallBook
+from callctl.store.connect import open_cabinet, open_history, open_registry
 from callctl.store.day import DayFigures
 from callctl.store.notices import Notices
 from callctl.store.port import History, Registry
 from callctl.store.scripts import ScriptBook
+from callctl.store.sitting import Sitting
 from callctl.store.tries import Tries
 from callctl.store.visits import Visits
 from callctl.unsent import UnsentAudit
@@ -80,11 +83,16 @@ class House:
     people: People
     tokens: Tokens
     day: DayFigures
+    phone_secret: Callable[[str, str], str]  # Of a city and seat; raises SettingsError.
     scripts: Scripts
     reading: Reading
     notices: Notices
+    sitting: Sitting
+    seating: Seating
+    calls: CallBook
     now: Callable[[], float]
     what_if: WhatIf | None = None
+    wrap_ups: WrapUps | None = None
 
     @property
     def province(self) -> Province:
@@ -201,22 +209,27 @@ async def open_room(settings: Settings, province: Province, now: Callable[[], fl
 
 @asynccontextmanager
 async def open_house(settings: Settings, province: Province, now: Callable[[], float]) -> AsyncIterator[House]:
-    """The room and the console's own books, for as long as the console runs. Raises NotRunnable, StoreLost."""
+    """The room and the console's own cabinet, for as long as the console runs. Raises NotRunnable, StoreLost."""
     check_state_folder(settings)
-    async with open_registry(settings) as registry, open_history(settings) as history, open_books(settings) as books:
+    async with open_registry(settings) as registry, open_history(settings) as history, open_cabinet(settings) as cabinet:
         desk = Desk(province, registry, history, now, UnsentAudit(settings.state_dir))
-        visits, book, scales = Visits(registry.link), AccountBook(books), Scales()
-        written, notices = ScriptBook(books), Notices(registry.link)
+        visits, book, scales = Visits(registry.link), AccountBook(cabinet), Scales()
+        written, notices = ScriptBook(cabinet), Notices(registry.link)
+        sitting, calls = Sitting(registry), CallBook(cabinet)
         yield House(
             room=Room(province, desk, registry, history),
             visits=visits,
             sign_in=SignIn(book, visits, Tries(registry.link), scales, now),
             people=People(province, book, visits, scales, now),
             tokens=Tokens(book, now),
-            day=DayFigures(books),
+            day=DayFigures(cabinet),
+            phone_secret=settings.phone_secret,
             scripts=Scripts(province, written, now),
-            reading=Reading(province, written, registry, notices, now),
+            reading=Reading(province, written, registry, notices, sitting, now),
             notices=notices,
+            sitting=sitting,
+            seating=Seating(province, registry, sitting, calls, now),
+            calls=calls,
             now=now,
         )
 

@@ -27,6 +27,7 @@ from callctl.core.in_force import in_force, ruled, under_rules
 from callctl.core.model import Province, SeatRef
 from callctl.core.picture import picture
 from callctl.core.plan import Plan, Policy
+from callctl.core.presses import unobeyed
 from callctl.core.reconcile import UNTAKEN, reconcile
 from callctl.core.sharing import plan as first_policy
 from callctl.core.wishes import Wishes
@@ -194,7 +195,7 @@ class Controller:
                 self._stand_back()
             return
         orders = reconcile(world, self._plan, self._ledger.taken, self._ledger.lease, now)
-        self._give(orders, now)
+        self._give((*unobeyed(world, self._ledger.presses, now)[0], *orders), now)
         for fact in facts:
             if isinstance(fact, PbxObserved):  # Perhaps just started, and its dead man's switch has never been set.
                 self._queues[fact.city].put([RenewHeartbeat(fact.city)])
@@ -296,9 +297,11 @@ class Controller:
         while True:
             before = self._ledger.wishes
             await self._ledger.read_wishes()
-            await self._ledger.read_unbriefed()
-            if self._ledger.wishes != before:
+            await self._ledger.read_agents()
+            if self._ledger.wishes != before or self._ledger.presses:
                 self._wake.set()
+            if self.leading:
+                await self._ledger.settle(unobeyed(self._world, self._ledger.presses, self._now())[1])
             await asyncio.sleep(self._pace.wishes_s)
 
     async def _beat(self) -> None:

@@ -7,6 +7,7 @@ import structlog
 
 from callctl.core.model import SeatRef
 from callctl.core.plan import Plan
+from callctl.core.presses import Press
 from callctl.core.reconcile import Taken
 from callctl.core.wishes import Wishes
 from callctl.core.world import World, all_loans
@@ -37,6 +38,7 @@ class Ledger:
         self.taken: dict[SeatRef, Taken] = {}
         self.wishes: Wishes | None = None  # None: never heard; then nothing is planned.
         self._unbriefed: Mapping[str, frozenset[SeatRef]] = {}
+        self.presses: Mapping[SeatRef, Press] = {}
         self._recollect_at = 0.0  # When the history is asked although the registry answers.
 
     @property
@@ -194,10 +196,19 @@ class Ledger:
             except StoreLost as lost:
                 self.miss(lost)
 
-    async def read_unbriefed(self) -> None:
-        """Whose agents have not read which city's scripts; without the registry, as heard last."""
+    async def read_agents(self) -> None:
+        """What agents pressed, and who has not read which city's scripts; without the registry, as heard last."""
         try:
             self._unbriefed = await self._registry.unbriefed()
+            self.presses = await self._registry.presses()
+        except StoreLost as lost:
+            self.miss(lost)
+
+    async def settle(self, settled: Iterable[tuple[SeatRef, Press]]) -> None:
+        """These presses need nothing more."""
+        try:
+            for ref, press in settled:
+                await self._registry.settle_press(ref, press)
         except StoreLost as lost:
             self.miss(lost)
 

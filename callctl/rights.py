@@ -67,6 +67,10 @@ RIGHTS = {
     "script expire": frozenset({Role.APPROVER}),
     "script read": frozenset({Role.AGENT}),
     "see receipts": _HALL | {Role.EDITOR, Role.APPROVER, Role.LEADER, Role.REPORTER},
+    # The desk.
+    "desk": frozenset({Role.AGENT}),
+    "see seats": _HALL | {Role.LEADER},
+    "force": frozenset({Role.LEADER, Role.SUPERVISOR}),
     # One's own account.
     "own account": _PEOPLE,
     # Accounts and machines.

@@ -63,10 +63,20 @@ class MoveCaller:
 
 
 @dataclass(frozen=True, slots=True)
+class SetReady:
+    """At a seat's own city: 示闲 / 示忙, in every queue the seat is in. A call in progress goes on."""
+
+    city: str
+    seat: str
+    ready: bool
+    reason: str = ""  # A code of core/presses.py; kept by the PBX for its own lists.
+
+
+@dataclass(frozen=True, slots=True)
 class RenewHeartbeat:
     """Tell the PBX's dead man's switch that a controller lives."""
 
     city: str
 
 
-Order = Lend | Recall | OpenSlot | CloseSlot | DropSlot | MoveCaller | RenewHeartbeat
+Order = Lend | Recall | OpenSlot | CloseSlot | DropSlot | MoveCaller | SetReady | RenewHeartbeat

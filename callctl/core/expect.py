@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Order, Recall
-from callctl.core.events import Fact, LoanChanged, PbxLost, SlotChanged, SlotState
+from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Order, Recall, SetReady
+from callctl.core.events import Fact, LoanChanged, PbxLost, SeatReadied, SlotChanged, SlotState
 from callctl.core.fold import fold
 from callctl.core.model import SeatRef, SlotRef
 from callctl.core.world import World
 
 BELIEVED_S = 3.0  # A full reading of a flooded PBX takes 2.3 s at worst (pbx-asterisk.md, section 7).
 
-# What an order is about: a seat in a support queue, or a slot of a home queue. A newer order about it takes its place.
+# What an order is about: a seat in a support queue, a seat's readiness, a slot. A newer order about it takes its place.
 Thing = tuple[str, str, str] | tuple[str, SlotRef]
 
 
@@ -24,6 +24,8 @@ class Expectation:
     confirmed: bool = False  # The PBX said yes; believed for BELIEVED_S from then on.
 
 
+_READINESS = ""  # In the place of an assisted city.
+
 Expectations = Mapping[Thing, Expectation]
 
 
@@ -34,6 +36,8 @@ def thing(order: Order) -> Thing | None:
             return (order.city, order.seat, order.assisted)
         case OpenSlot() | CloseSlot() | DropSlot():
             return (order.city, order.slot)
+        case SetReady():
+            return (order.city, order.seat, _READINESS)
         case _:
             return None
 
@@ -86,6 +90,11 @@ def heard(expected: Expectations, facts: Iterable[Fact], now: float) -> Expectat
             key = (fact.city, fact.slot)
             if key in expected and _state(expected[key].order) is fact.state:
                 settled.add(key)
+        elif isinstance(fact, SeatReadied):
+            key = (fact.city, fact.seat, _READINESS)
+            order = expected[key].order if key in expected else None
+            if isinstance(order, SetReady) and order.ready is fact.ready:
+                settled.add(key)
     return {
         key: each
         for key, each in expected.items()
@@ -119,7 +128,7 @@ def _state(order: Order) -> SlotState | None:
             return None
 
 
-def _as_fact(order: Order) -> Fact | None:
+def _as_fact(order: Order) -> Fact | None:  # noqa: PLR0911
     match order:
         case Lend():
             return LoanChanged(order.city, 0.0, order.seat, order.assisted, order.token, lent=True)
@@ -131,5 +140,7 @@ def _as_fact(order: Order) -> Fact | None:
             return SlotChanged(order.city, 0.0, order.slot, 0, SlotState.CLOSED)
         case DropSlot():
             return SlotChanged(order.city, 0.0, order.slot, 0, SlotState.ABSENT)
+        case SetReady():
+            return SeatReadied(order.city, 0.0, order.seat, order.ready, order.reason)
         case _:
             return None

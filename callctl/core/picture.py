@@ -41,11 +41,15 @@ def _city(province: Province, world: World, code: str, plan: Plan, wishes: Wishe
     }
     if not view.up:
         unknown = ("waiting", "over_threshold", "longest_wait_s", "talking", "lent_out", "lent_in", "trunks")
-        return {**shown, "seats": dict.fromkeys(_SEAT_KEYS), "seat_states": {}, **dict.fromkeys(unknown)}
+        return {**shown, "seats": dict.fromkeys(_SEAT_KEYS), "seat_states": {}, "seat_calls": {}, **dict.fromkeys(unknown)}
     states = {seat: _seat_state(seen, now) for seat, seen in view.seats.items()}
     return {
         **shown,
         "seat_states": states,
+        # Ringing or talking; by the call's id, never its number. `city` is the caller's.
+        "seat_calls": {
+            seat: {"call": seen.call, "city": seen.serving or code} for seat, seen in view.seats.items() if seen.call
+        },
         "waiting": len(view.waiting),
         "over_threshold": view.waiting_longer_than(view.city.queue.wait_threshold_s, now),
         "longest_wait_s": round(view.longest_wait_s(now), 1),

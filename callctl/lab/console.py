@@ -12,7 +12,7 @@ from callctl.people.passwords import Scales
 from callctl.rights import EVERYWHERE, Actor, Role
 from callctl.settings import Settings
 from callctl.store.accounts import AccountBook
-from callctl.store.connect import open_books
+from callctl.store.connect import open_cabinet
 from callctl.store.registry import RedisRegistry
 from callctl.store.visits import Visits
 
@@ -65,8 +65,8 @@ async def invite_all(
     settings: Settings, province: Province, registry: RedisRegistry, now: Callable[[], float], people: list[Guest]
 ) -> None:
     """Make their accounts, with the passwords they have. Raises StoreLost, ActRefused."""
-    async with open_books(settings) as books:
-        desk = People(province, AccountBook(books), Visits(registry.link), Scales(), now)
+    async with open_cabinet(settings) as cabinet:
+        desk = People(province, AccountBook(cabinet), Visits(registry.link), Scales(), now)
         for guest in people:
             wanted = Wanted(guest.person, frozenset({guest.role}), frozenset({guest.city}), guest.agent)
             invitation = await desk.create(_DEMO, guest.name, wanted)

@@ -6,7 +6,7 @@ Every action needs only the manager class `agent`, or none (QueueWithdrawCaller)
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat
+from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat, SetReady
 from callctl.core.model import City
 from callctl.pbx import asterisk_names as names
 
@@ -35,6 +35,8 @@ def steps(order: Order, city: City, pbx_now: float, channel: str) -> tuple[Step,
             return (_remove(city.queue.name, names.slot_interface(slot)),)
         case MoveCaller(call=call, supporting=supporting):
             return (_withdraw(city.queue.name, channel, f"{supporting}:{call}"),)
+        case SetReady(seat=seat, ready=ready, reason=reason):
+            return (_ready(seat, ready, reason),)
         case RenewHeartbeat():
             return (_beat(pbx_now),)
 
@@ -80,6 +82,12 @@ def _pause(city: City, interface: str, paused: bool, reason: str = "") -> Step:
         headers["Reason"] = reason
     # A slot that is not there is rung no more than a closed one; it cannot be opened, though.
     return Step(headers, fulfilled="Interface not found" if paused else "")
+
+
+def _ready(seat: str, ready: bool, reason: str) -> Step:
+    # Without Queue it is every queue the phone is in: home, roster and a support queue (app_queue.c set_member_paused).
+    headers = {"Action": "QueuePause", "Interface": names.phone_interface(seat), "Paused": "false" if ready else "true"}
+    return Step({**headers, "Reason": reason} if reason else headers)
 
 
 def _remove(queue: str, interface: str) -> Step:

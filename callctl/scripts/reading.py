@@ -11,25 +11,32 @@ from callctl.scripts.shelf import Shelf
 from callctl.store.notices import Notices
 from callctl.store.port import Registry, StoreLost
 from callctl.store.scripts import Script, ScriptBook
+from callctl.store.sitting import Sitting
 
 LOOK_S = 1.0  # How often the database is asked whether a script was published; within the two seconds promised.
 RECOUNT_S = 5.0  # Agents sit down and stand up, scripts come into force and expire.
 TOLD_S = 120.0  # As the dead man's switch: agents of a dead console, where nobody can read, are lent all the same.
 
 log = structlog.get_logger()
-Sitting = Callable[[], Mapping[SeatRef, str]]
 
 
 class Reading:
     """Keeps the shelf full and the controller told. May raise StoreLost where it says so."""
 
     def __init__(
-        self, province: Province, book: ScriptBook, registry: Registry, notices: Notices, now: Callable[[], float]
+        self,
+        province: Province,
+        book: ScriptBook,
+        registry: Registry,
+        notices: Notices,
+        sitting: Sitting,
+        now: Callable[[], float],
     ) -> None:
         self._province = province
         self._book = book
         self._registry = registry
         self._notices = notices
+        self._sitting = sitting
         self._now = now
         self.shelf = Shelf()
         self._mark: object = None
@@ -70,7 +77,8 @@ class Reading:
         """Find who has not read what and tell the controller. Raises StoreLost."""
         must = [script for script in self.shelf.all(self._now()) if script.wording.must_read]
         readers = await self._book.readers(must)
-        await self._registry.put_unbriefed(unbriefed(self._province, must, readers), TOLD_S)
+        sitters = {seat: sitter.agent for seat, sitter in (await self._sitting.all()).items()}
+        await self._registry.put_unbriefed(unbriefed(self._province, must, readers, sitters), TOLD_S)
         self._recount_at = self._now() + RECOUNT_S
 
     async def unread(self, agent: str, city: str) -> list[Script]:
@@ -119,9 +127,15 @@ def _rates(province: Province, assisted: str, readers: Mapping[str, float]) -> d
 
 
 def unbriefed(
-    province: Province, must: Sequence[Script], readers: Mapping[tuple[int, int], Mapping[str, float]]
+    province: Province,
+    must: Sequence[Script],
+    readers: Mapping[tuple[int, int], Mapping[str, float]],
+    sitters: Mapping[SeatRef, str],
 ) -> dict[str, frozenset[SeatRef]]:
-    """By assisted city: the other cities' lendable seats whose agents have not read all its must-read scripts."""
+    """By assisted city: the other cities' lendable seats whose agents have not read all its must-read scripts.
+
+    A seat's agent is who signed in there; else who the data folder says sits there.
+    """
     found: dict[str, frozenset[SeatRef]] = {}
     for assisted in sorted({script.city for script in must}):
         read = [readers[script.id, script.version].keys() for script in must if script.city == assisted]
@@ -130,6 +144,7 @@ def unbriefed(
             for code, city in province.cities.items()
             if may_be_asked(province, assisted, code)
             for seat in city.seats
-            if seat.lend is not Lending.NO and not all(seat.agent in agents for agents in read)
+            if seat.lend is not Lending.NO
+            and not all(sitters.get(SeatRef(code, seat.id), seat.agent) in agents for agents in read)
         )
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat
+from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat, SetReady
 from callctl.core.events import LentSeat, LoanChanged, RingEnd, SeatChanged, SeatState, SlotChanged, SlotState, TrunkChanged
 from callctl.core.model import City, SlotRef
 from callctl.pbx.port import OrderRefused
@@ -27,7 +27,7 @@ class SimPbx(SimQueue):
 
     # Orders ---------------------------------------------------------------------------------------------------------
 
-    def obey(self, order: Order) -> None:
+    def obey(self, order: Order) -> None:  # noqa: PLR0912
         """Carry the order out, as the management interface does. Raises OrderRefused."""
         self.orders.append(order)
         match order:
@@ -50,6 +50,10 @@ class SimPbx(SimQueue):
                 self._drop(order.slot)
             case RenewHeartbeat():
                 self.heartbeat_at = self.now()
+            case SetReady():
+                if order.seat not in self.seats:
+                    raise OrderRefused("Interface not found")
+                self.set_ready(order.seat, order.ready, order.reason)
             case MoveCaller():
                 if order.call not in self.waiting:
                     raise OrderRefused("No such caller")

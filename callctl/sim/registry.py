@@ -6,6 +6,7 @@ from typing import Any
 
 from callctl.core.events import Fact
 from callctl.core.model import SeatRef
+from callctl.core.presses import Press
 from callctl.core.wishes import Wishes
 from callctl.store.port import AlreadyDone, AuditEntry, Loan, Refusal, StoreLost, WishesChanged
 from callctl.store.registry import TOKEN_MOST
@@ -31,6 +32,7 @@ class MemoryRegistry:
         self._status: Mapping[str, Any] | None = None
         self._unbriefed: Mapping[str, frozenset[SeatRef]] = {}
         self._unbriefed_until = 0.0
+        self._presses: dict[SeatRef, Press] = {}
 
     def _reach(self) -> None:
         if self.lost:
@@ -147,6 +149,22 @@ class MemoryRegistry:
         """See store.port.Registry."""
         self._reach()
         self._unbriefed, self._unbriefed_until = seats, self._now() + ttl_s
+
+    async def presses(self) -> Mapping[SeatRef, Press]:
+        """See store.port.Registry."""
+        self._reach()
+        return dict(self._presses)
+
+    async def put_press(self, seat: SeatRef, press: Press) -> None:
+        """See store.port.Registry."""
+        self._reach()
+        self._presses[seat] = press
+
+    async def settle_press(self, seat: SeatRef, press: Press) -> None:
+        """See store.port.Registry."""
+        self._reach()
+        if self._presses.get(seat) == press:
+            del self._presses[seat]
 
     async def put_status(self, status: Mapping[str, Any]) -> None:
         """See store.port.Registry."""

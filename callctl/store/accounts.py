@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, select, update
 
-from callctl.store.books import Books
+from callctl.store.cabinet import Cabinet
 from callctl.store.console_tables import accounts, invitations, old_passwords, tokens
 from callctl.store.port import AuditEntry, Refusal
 
@@ -61,25 +61,25 @@ class Token:
 class AccountBook:
     """Every call may raise StoreLost."""
 
-    def __init__(self, books: Books) -> None:
-        self._books = books
+    def __init__(self, cabinet: Cabinet) -> None:
+        self._cabinet = cabinet
 
     async def find(self, name: str) -> tuple[Account, Secrets] | None:
         """The account, or None."""
-        async with self._books.reading() as connection:
+        async with self._cabinet.reading() as connection:
             row = (await connection.execute(select(accounts).where(accounts.c.name == name))).mappings().one_or_none()
         return (_account(row), Secrets(row["password"], row["code_key"], row["code_step"])) if row else None
 
     async def all(self) -> Sequence[Account]:
         """Every account, by name."""
-        async with self._books.reading() as connection:
+        async with self._cabinet.reading() as connection:
             rows = (await connection.execute(select(accounts).order_by(accounts.c.name))).mappings().all()
         return [_account(row) for row in rows]
 
     async def add(self, entry: AuditEntry, account: Account, invitation: str, until: float) -> None:
         """A new account without a password, and the digest of its invitation. Raises AccountTaken."""
         values = {**_changeable(account), "name": account.name, "version": 1, "created_at": entry.at}
-        async with self._books.writing(entry) as connection:
+        async with self._cabinet.writing(entry) as connection:
             taken = await connection.execute(select(accounts.c.name).where(accounts.c.name == account.name))
             if taken.one_or_none():
                 raise AccountTaken(f"an account {account.name} is there already")
@@ -91,14 +91,14 @@ class AccountBook:
     async def change(self, entry: AuditEntry, account: Account) -> None:
         """Write person, roles, cities, agent and closed, if nobody did since `account.version`. Raises AccountChanged."""
         wanted = update(accounts).where(accounts.c.name == account.name, accounts.c.version == account.version)
-        async with self._books.writing(entry) as connection:
+        async with self._cabinet.writing(entry) as connection:
             done = await connection.execute(wanted.values({**_changeable(account), "version": account.version + 1}))
             if done.rowcount != 1:
                 raise AccountChanged(f"the account {account.name} was changed by somebody else meanwhile: look again")
 
     async def invite(self, entry: AuditEntry, name: str, invitation: str, until: float) -> None:
         """A new invitation; those before it are void."""
-        async with self._books.writing(entry) as connection:
+        async with self._cabinet.writing(entry) as connection:
             await connection.execute(
                 update(invitations)
                 .where(invitations.c.account == name, invitations.c.used_at.is_(None))
@@ -113,13 +113,13 @@ class AccountBook:
         wanted = select(invitations.c.account).where(
             invitations.c.digest == invitation, invitations.c.used_at.is_(None), invitations.c.until > now
         )
-        async with self._books.reading() as connection:
+        async with self._cabinet.reading() as connection:
             found: str | None = (await connection.execute(wanted)).scalar_one_or_none()
         return found
 
     async def set_password(self, entry: AuditEntry, name: str, kept: str, invitation: str = "") -> bool:
         """Give the account a password, by an invitation where one is named; False where that was used meanwhile."""
-        async with self._books.writing(entry) as connection:
+        async with self._cabinet.writing(entry) as connection:
             if invitation:
                 unused = invitations.c.digest == invitation, invitations.c.used_at.is_(None)
                 used = await connection.execute(update(invitations).where(*unused).values(used_at=entry.at))
@@ -134,49 +134,49 @@ class AccountBook:
 
     async def rehash(self, name: str, kept: str) -> None:
         """The same password, kept better."""
-        async with self._books.writing(None) as connection:
+        async with self._cabinet.writing(None) as connection:
             await connection.execute(update(accounts).where(accounts.c.name == name).values(password=kept))
 
     async def passwords_had(self, name: str, last: int) -> Sequence[str]:
         """The newest passwords of the account, as they are kept."""
         wanted = select(old_passwords.c.password).where(old_passwords.c.account == name)
-        async with self._books.reading() as connection:
+        async with self._cabinet.reading() as connection:
             rows = await connection.execute(wanted.order_by(old_passwords.c.id.desc()).limit(last))
             return list(rows.scalars())
 
     async def set_codes(self, entry: AuditEntry, name: str, key: str, step: int) -> None:
         """Ask for one-time codes of this key from now on; "" for none."""
-        async with self._books.writing(entry) as connection:
+        async with self._cabinet.writing(entry) as connection:
             await connection.execute(update(accounts).where(accounts.c.name == name).values(code_key=key, code_step=step))
 
     async def use_code(self, name: str, step: int) -> bool:
         """Spend a code; False where it, or a later one, was spent already."""
         fresh = accounts.c.name == name, accounts.c.code_step < step
-        async with self._books.writing(None) as connection:
+        async with self._cabinet.writing(None) as connection:
             done = await connection.execute(update(accounts).where(*fresh).values(code_step=step))
         return bool(done.rowcount == 1)
 
     async def note(self, entry: AuditEntry) -> None:
         """Only the audit entry."""
-        async with self._books.writing(entry):
+        async with self._cabinet.writing(entry):
             pass
 
     async def token(self, digest: str, now: float) -> Token | None:
         """The token with this digest, unless it has ended."""
         wanted = select(tokens).where(tokens.c.digest == digest, tokens.c.until > now, tokens.c.ended_at.is_(None))
-        async with self._books.reading() as connection:
+        async with self._cabinet.reading() as connection:
             row = (await connection.execute(wanted)).mappings().one_or_none()
         return _token(row) if row else None
 
     async def all_tokens(self) -> Sequence[Token]:
         """Every token that there ever was, by name."""
-        async with self._books.reading() as connection:
+        async with self._cabinet.reading() as connection:
             rows = (await connection.execute(select(tokens).order_by(tokens.c.name))).mappings().all()
         return [_token(row) for row in rows]
 
     async def add_token(self, entry: AuditEntry, token: Token, digest: str) -> None:
         """A new token. Raises AccountTaken."""
-        async with self._books.writing(entry) as connection:
+        async with self._cabinet.writing(entry) as connection:
             taken = await connection.execute(select(tokens.c.name).where(tokens.c.name == token.name))
             if taken.one_or_none():
                 raise AccountTaken(f"a token {token.name} is, or was, there already")
@@ -196,7 +196,7 @@ class AccountBook:
     async def end_token(self, entry: AuditEntry, name: str) -> None:
         """The token is good for nothing any more."""
         open_one = tokens.c.name == name, tokens.c.ended_at.is_(None)
-        async with self._books.writing(entry) as connection:
+        async with self._cabinet.writing(entry) as connection:
             await connection.execute(update(tokens).where(*open_one).values(ended_at=entry.at))
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import structlog
 
 from callctl.settings import Settings
-from callctl.store.books import Books
+from callctl.store.cabinet import Cabinet
 from callctl.store.embedded import Embedded, EmbeddedFailed, start
 from callctl.store.history import LOST, SqlHistory, first_line
 from callctl.store.registry import RedisRegistry
@@ -67,13 +67,13 @@ async def open_history(settings: Settings) -> AsyncIterator[SqlHistory]:
 
 
 @contextlib.asynccontextmanager
-async def open_books(settings: Settings) -> AsyncIterator[Books]:
+async def open_cabinet(settings: Settings) -> AsyncIterator[Cabinet]:
     """The console's way to the same database."""
-    books = Books(open_engine(settings.sql_url))
+    cabinet = Cabinet(open_engine(settings.sql_url))
     try:
-        yield books
+        yield cabinet
     finally:
-        await books.close()
+        await cabinet.close()
 
 
 async def _keep(embedded: Embedded) -> None:

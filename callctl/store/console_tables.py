@@ -122,8 +122,8 @@ webhooks = Table(
 )
 
 # What is to be told to whom. Kept until told; what cannot be told lies here as `dead` until a person looks.
-deliveries = Table(
-    "deliveries",
+hook_deliveries = Table(
+    "hook_deliveries",
     metadata,
     Column("id", Key, Identity(), primary_key=True),
     Column(

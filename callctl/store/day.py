@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callctl.core.day import WITHIN_S, Asked, Queued, Stay, Step, queued, total, unheard
 from callctl.core.events import PbxLost
 from callctl.core.sightings import GapClosed
-from callctl.store.books import Books
+from callctl.store.cabinet import Cabinet
 from callctl.store.tables import calls, journal, waits
 
 SETTLED_AFTER_S = 3600.0  # A call that still waits an hour after its step is counted as it was then.
@@ -37,19 +37,19 @@ class DayLine:
 class DayFigures:
     """Answers the wallboard's questions. Each method raises StoreLost while SQL is lost."""
 
-    def __init__(self, books: Books) -> None:
-        self._books = books
+    def __init__(self, cabinet: Cabinet) -> None:
+        self._cabinet = cabinet
         self._settled: dict[tuple[Step, tuple[str, ...]], Seen] = {}
 
     async def asked(self, cities: Iterable[str], since: float, until: float) -> Mapping[str, Asked]:
         """Each city's calls that first arrived from `since` until before `until`."""
-        async with self._books.reading() as connection:
+        async with self._cabinet.reading() as connection:
             return await _asked(connection, tuple(cities), Step(since, until))
 
     async def line(self, cities: Iterable[str], row: Sequence[Step], now: float) -> DayLine:
         """The steps of these cities together. A city that was not heard takes its share of the step with it."""
         codes = tuple(sorted(cities))
-        async with self._books.reading() as connection:
+        async with self._cabinet.reading() as connection:
             silences = await self._silences(connection, codes, row[0].since, min(row[-1].until, now))
             missed = [sum(unheard(step, silences[code], now) for code in codes) / len(codes) for step in row]
             told = [

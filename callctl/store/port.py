@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from callctl.core.events import Fact
 from callctl.core.model import SeatRef
+from callctl.core.presses import Press
 from callctl.core.wishes import Wishes
 
 
@@ -84,6 +85,18 @@ class Registry(Protocol):
 
     async def put_unbriefed(self, seats: Mapping[str, frozenset[SeatRef]], ttl_s: float) -> None:
         """Tell the controller; forgotten after ttl_s, for a dead console must not keep agents from helping."""
+        ...
+
+    async def presses(self) -> Mapping[SeatRef, Press]:
+        """What agents pressed and the PBX has not shown yet."""
+        ...
+
+    async def put_press(self, seat: SeatRef, press: Press) -> None:
+        """Ask for a seat's readiness; an earlier press of it is overtaken."""
+        ...
+
+    async def settle_press(self, seat: SeatRef, press: Press) -> None:
+        """The press is shown by the PBX, or too old; nothing happens where another one took its place."""
         ...
 
     async def put_status(self, status: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ first answer: lend by its request id, recall by its token, lead and resign by th
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import resources
 from typing import Any
 
@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from callctl.core.events import Fact
 from callctl.core.model import SeatRef
+from callctl.core.presses import Press
 from callctl.core.wishes import Wishes
 from callctl.store.codec import Unreadable, decode_wishes, encode_wishes, without_numbers
 from callctl.store.port import Loan, Refusal, StoreLost, WishesChanged
@@ -34,8 +35,20 @@ STREAM_MOST = 1000  # Facts kept for live views, about.
 _TAG = "{callctl}"
 _KEYS = [f"{_TAG}:{name}" for name in ("lease", "token", "loans", "ends", "stream")]
 _WISHES, _STATUS, _STREAM = f"{_TAG}:wishes", f"{_TAG}:status", _KEYS[4]
-_UNBRIEFED = f"{_TAG}:unbriefed"
-_SCRIPTS = ("lead", "resign", "lend", "recall", "loans", "renew", "adopt", "put_wishes", "restore_wishes")
+_UNBRIEFED, _PRESSES = f"{_TAG}:unbriefed", f"{_TAG}:presses"
+_SCRIPTS = (
+    "lead",
+    "resign",
+    "lend",
+    "recall",
+    "loans",
+    "renew",
+    "adopt",
+    "put_wishes",
+    "restore_wishes",
+    "settle_press",
+    "sit",
+)
 
 
 class RedisRegistry:
@@ -75,17 +88,17 @@ class RedisRegistry:
 
     async def lead(self, holder: str, ttl_s: float) -> int | None:
         """See the port. `holder` must name this process, not this machine: two processes must not share a lease."""
-        token = await self._run("lead", [], holder, _ms(ttl_s))
+        token = await self.run("lead", [], holder, _ms(ttl_s))
         return int(token) if token else None
 
     async def resign(self, holder: str) -> None:
         """See the port."""
-        await self._run("resign", [], holder)
+        await self.run("resign", [], holder)
 
     async def lend(self, request: str, lease: int, seat: SeatRef, assisted: str) -> Loan:
         """See the port. A request whose loan has ended meanwhile is refused rather than told an old truth."""
         answer = f"{_TAG}:answer:{request}"
-        reply = await self._run(
+        reply = await self.run(
             "lend", [answer], request, lease, _seat_key(seat), assisted, self._loan_ms, _ms(ANSWER_TTL_S)
         )
         match reply:
@@ -101,16 +114,16 @@ class RedisRegistry:
 
     async def recall(self, request: str, lease: int, seat: SeatRef, token: int) -> None:
         """See the port."""
-        _lease_held(await self._run("recall", [], request, lease, _seat_key(seat), token), lease)
+        _lease_held(await self.run("recall", [], request, lease, _seat_key(seat), token), lease)
 
     async def loans(self) -> Mapping[SeatRef, Loan]:
         """See the port. `lent_at` is by the server's clock where we lent, by the PBX reading where adopted."""
-        reply = await self._run("loans", [])
+        reply = await self.run("loans", [])
         return {loan.seat: loan for loan in map(_loan, reply[::2], reply[1::2])}
 
     async def renew(self, lease: int, ttl_s: float) -> None:
         """See the port."""
-        _lease_held(await self._run("renew", [], lease, _ms(ttl_s)), lease)
+        _lease_held(await self.run("renew", [], lease, _ms(ttl_s)), lease)
 
     async def adopt(self, lease: int, loans: Iterable[Loan]) -> None:
         """See the port. To be called before the first loan of a new lease: it lifts the tokens above what the PBXs show.
@@ -122,7 +135,7 @@ class RedisRegistry:
             for loan in loans
             if 0 < loan.token < TOKEN_MOST
         ]
-        _lease_held(await self._run("adopt", [], lease, self._loan_ms, *(part for row in rows for part in row)), lease)
+        _lease_held(await self.run("adopt", [], lease, self._loan_ms, *(part for row in rows for part in row)), lease)
 
     async def wishes(self) -> Wishes | None:
         """See the port."""
@@ -135,7 +148,7 @@ class RedisRegistry:
     async def put_wishes(self, seen_version: int, wishes: Wishes) -> Wishes:
         """See the port. The new version is seen_version + 1, whatever `wishes` carries."""
         new = replace(wishes, version=seen_version + 1)
-        reply = await self._run("put_wishes", [_WISHES], seen_version, new.version, encode_wishes(new))
+        reply = await self.run("put_wishes", [_WISHES], seen_version, new.version, encode_wishes(new))
         if reply[0] == "changed":
             raise WishesChanged(
                 f"somebody else changed the assistance meanwhile (version {reply[1]}, you saw {seen_version}): look again"
@@ -144,7 +157,7 @@ class RedisRegistry:
 
     async def restore_wishes(self, wishes: Wishes) -> None:
         """See the port."""
-        await self._run("restore_wishes", [_WISHES], wishes.version, encode_wishes(wishes))
+        await self.run("restore_wishes", [_WISHES], wishes.version, encode_wishes(wishes))
 
     async def unbriefed(self) -> Mapping[str, frozenset[SeatRef]]:
         """See the port."""
@@ -156,6 +169,19 @@ class RedisRegistry:
         """See the port."""
         text = json.dumps({city: sorted(map(_seat_key, some)) for city, some in seats.items()})
         await bounded(self._redis.set(_UNBRIEFED, text, px=_ms(ttl_s)))
+
+    async def presses(self) -> Mapping[SeatRef, Press]:
+        """See the port."""
+        found = await bounded(self._redis.hgetall(_PRESSES))
+        return {_seat_ref(key): Press(**json.loads(text)) for key, text in found.items()}
+
+    async def put_press(self, seat: SeatRef, press: Press) -> None:
+        """See the port."""
+        await bounded(self._redis.hset(_PRESSES, _seat_key(seat), json.dumps(asdict(press))))
+
+    async def settle_press(self, seat: SeatRef, press: Press) -> None:
+        """See the port."""
+        await self.run("settle_press", [_PRESSES], _seat_key(seat), json.dumps(asdict(press)))
 
     async def put_status(self, status: Mapping[str, Any]) -> None:
         """See the port."""
@@ -174,7 +200,8 @@ class RedisRegistry:
                 pipe.xadd(_STREAM, {"kind": kind, "text": text}, maxlen=STREAM_MOST, approximate=True)
             await bounded(pipe.execute())
 
-    async def _run(self, script: str, keys: list[str], *arguments: str | int) -> Any:
+    async def run(self, script: str, keys: list[str], *arguments: str | int) -> Any:
+        """One of the scripts in lua/, with its keys behind the registry's own. Raises StoreLost."""
         return await bounded(self._scripts[script](keys=[*_KEYS, *keys], args=list(arguments)))
 
 

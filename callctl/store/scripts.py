@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, and_, func, select, update
 
-from callctl.store.books import Books
+from callctl.store.cabinet import Cabinet
 from callctl.store.console_tables import receipts, script_versions, scripts
 from callctl.store.port import AuditEntry, Refusal
 
@@ -58,12 +58,12 @@ class Script:
 class ScriptBook:
     """Every call may raise StoreLost."""
 
-    def __init__(self, books: Books) -> None:
-        self._books = books
+    def __init__(self, cabinet: Cabinet) -> None:
+        self._cabinet = cabinet
 
     async def add(self, entry: AuditEntry, city: str, editor: str, wording: Wording) -> Script:
         """A new script, as a draft."""
-        async with self._books.writing(entry) as connection:
+        async with self._cabinet.writing(entry) as connection:
             made = await connection.execute(scripts.insert().values(city=city, made_at=entry.at).returning(scripts.c.id))
             draft = Script(made.scalar_one(), city, 1, DRAFT, wording, 1, (editor,), entry.at, "", None, "")
             await connection.execute(script_versions.insert().values(_row(draft)))
@@ -75,7 +75,7 @@ class ScriptBook:
         Raises ScriptChanged.
         """
         key = _key(draft)
-        async with self._books.writing(entry) as connection:
+        async with self._cabinet.writing(entry) as connection:
             if seen_saves == 0:
                 there = await connection.execute(select(script_versions.c.version).where(key))
                 if there.one_or_none():
@@ -91,7 +91,7 @@ class ScriptBook:
         """From its present state to another one, if it is as it was read. Raises ScriptChanged."""
         as_read = and_(_key(script), script_versions.c.state == script.state, script_versions.c.saves == script.saves)
         values = {"state": state, "decided_by": by, "decided_at": entry.at, "why": why}
-        async with self._books.writing(entry) as connection:
+        async with self._cabinet.writing(entry) as connection:
             done = await connection.execute(update(script_versions).where(as_read).values(values))
             if done.rowcount != 1:
                 raise ScriptChanged("somebody else saved or decided this script meanwhile")
@@ -122,7 +122,7 @@ class ScriptBook:
     async def mark(self) -> tuple[int, float | None]:
         """Changes whenever the published ones may have."""
         wanted = select(func.count(), func.max(script_versions.c.decided_at)).where(script_versions.c.state != DRAFT)
-        async with self._books.reading() as connection:
+        async with self._cabinet.reading() as connection:
             count, newest = (await connection.execute(wanted)).one()
         return count, newest
 
@@ -130,7 +130,7 @@ class ScriptBook:
         """Note that the agent has read this version; False where it was noted before."""
         row = {"script": script.id, "version": script.version, "agent": agent, "city": city, "read_at": now}
         key = and_(receipts.c.script == script.id, receipts.c.version == script.version, receipts.c.agent == agent)
-        async with self._books.writing(None) as connection:
+        async with self._cabinet.writing(None) as connection:
             if (await connection.execute(select(receipts.c.agent).where(key))).one_or_none():
                 return False
             await connection.execute(receipts.insert().values(row))
@@ -140,7 +140,7 @@ class ScriptBook:
         """By script and version: the agents who have read it, and when."""
         found: dict[tuple[int, int], dict[str, float]] = {(one.id, one.version): {} for one in wanted}
         ids = sorted({one.id for one in wanted})
-        async with self._books.reading() as connection:
+        async with self._cabinet.reading() as connection:
             for begin in range(0, len(ids), 500):
                 some = receipts.c.script.in_(ids[begin : begin + 500])
                 for row in await connection.execute(select(receipts).where(some)):
@@ -151,7 +151,7 @@ class ScriptBook:
     async def _read(self, condition: Any, newest_first: bool = False) -> list[Script]:
         joined = select(script_versions, scripts.c.city).join(scripts, scripts.c.id == script_versions.c.script)
         order = script_versions.c.version.desc() if newest_first else script_versions.c.version
-        async with self._books.reading() as connection:
+        async with self._cabinet.reading() as connection:
             rows = await connection.execute(joined.where(condition).order_by(script_versions.c.script, order))
             return [_script(row) for row in rows.mappings()]
 

@@ -9,7 +9,7 @@ from itertools import groupby
 
 import pytest
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Recall, RenewHeartbeat
+from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Recall, RenewHeartbeat, SetReady
 from callctl.core.events import (
     CallAnswered,
     CallEnded,
@@ -25,6 +25,7 @@ from callctl.core.events import (
     RingEnd,
     RingEnded,
     SeatChanged,
+    SeatReadied,
     SeatState,
     SlotChanged,
     SlotState,
@@ -65,6 +66,33 @@ class OrderContract(Suite):
             await driver.agent_hangs_up(driver.alpha_seat)
             ended = await until(driver, driver.alpha, CallEnded)
             assert (ended.call, ended.lost) == (arrived.call.call, False)
+
+        self.run(story)
+
+    def test_a_seat_made_not_ready_says_so_and_takes_no_call_until_it_is_ready_again(self) -> None:
+        async def story(driver: Driver) -> None:
+            await ready(driver)
+            seat = driver.alpha_seat
+            await driver.alpha.do(SetReady("alpha", seat, False, "202"))
+            told = await until(driver, driver.alpha, SeatReadied, lambda fact: fact.seat == seat)
+            assert not told.ready
+            await driver.alpha.do(SetReady("alpha", seat, False, "202"))  # Safe to repeat.
+            await driver.citizen_calls("13800000001")
+            arrived = await until(driver, driver.alpha, CallWaiting)
+            await driver.alpha.do(SetReady("alpha", seat, True))
+            ringing = await until(driver, driver.alpha, CallRinging)
+            assert (ringing.call, ringing.by) == (arrived.call.call, HomeSeat(seat))
+            facts = driver.heard(driver.alpha)
+            kinds = [fact for fact in facts if isinstance(fact, SeatReadied | CallRinging)]
+            assert isinstance(kinds[-1], CallRinging), "it rang only after it was ready again"
+
+        self.run(story)
+
+    def test_a_seat_that_is_not_there_cannot_be_made_ready(self) -> None:
+        async def story(driver: Driver) -> None:
+            await ready(driver)
+            with pytest.raises(OrderRefused):
+                await driver.alpha.do(SetReady("alpha", "9999", True))
 
         self.run(story)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from callctl.core.model import SeatRef
+from callctl.core.presses import Press
 from callctl.core.wishes import AssistanceEvent, Wishes
 from callctl.store.port import Loan, Refusal, Registry, WishesChanged
 
@@ -257,5 +258,18 @@ class RegistryContract:
             assert await registry.unbriefed() == {"nanjing": {SEAT, OTHER}, "yangzhou": frozenset()}
             await registry.put_unbriefed({}, 60.0)
             assert await registry.unbriefed() == {}
+
+        self.run(story)
+
+    def test_a_press_is_kept_until_it_is_settled_and_a_newer_one_is_not_settled_with_it(self) -> None:
+        async def story(registry: Registry) -> None:
+            first, second = Press("p1", False, "202", 1.5), Press("p2", True, "", 2.0)
+            await registry.put_press(SEAT, first)
+            assert await registry.presses() == {SEAT: first}
+            await registry.put_press(SEAT, second)
+            await registry.settle_press(SEAT, first)
+            assert await registry.presses() == {SEAT: second}
+            await registry.settle_press(SEAT, second)
+            assert await registry.presses() == {}
 
         self.run(story)

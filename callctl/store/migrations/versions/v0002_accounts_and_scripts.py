@@ -23,7 +23,7 @@ def downgrade() -> None:
     """Undo this step."""
     for table in (
         "bookmarks",
-        "deliveries",
+        "hook_deliveries",
         "webhooks",
         "receipts",
         "script_versions",
@@ -156,7 +156,7 @@ def _webhooks() -> None:
         sa.PrimaryKeyConstraint("name", name="pk_webhooks"),
     )
     op.create_table(
-        "deliveries",
+        "hook_deliveries",
         sa.Column("id", KEY, sa.Identity(), nullable=False),
         _text("mark", 96),
         _text("webhook", 64),
@@ -167,11 +167,11 @@ def _webhooks() -> None:
         sa.Column("tries", sa.Integer(), nullable=False),
         _moment("next_at"),
         _text("why"),
-        sa.ForeignKeyConstraint(["webhook"], ["webhooks.name"], name="fk_deliveries_webhook_webhooks"),
-        sa.PrimaryKeyConstraint("id", name="pk_deliveries"),
-        sa.UniqueConstraint("mark", name="uq_deliveries_mark"),
+        sa.ForeignKeyConstraint(["webhook"], ["webhooks.name"], name="fk_hook_deliveries_webhook_webhooks"),
+        sa.PrimaryKeyConstraint("id", name="pk_hook_deliveries"),
+        sa.UniqueConstraint("mark", name="uq_hook_deliveries_mark"),
     )
-    op.create_index("ix_deliveries_state_next_at", "deliveries", ["state", "next_at"])
+    op.create_index("ix_hook_deliveries_state_next_at", "hook_deliveries", ["state", "next_at"])
     op.create_table(
         "bookmarks",
         _text("name", 32),

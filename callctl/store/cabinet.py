@@ -17,7 +17,7 @@ from callctl.store.port import AlreadyDone, AuditEntry, StoreLost
 ANSWER_S = 5.0  # A person waits for it.
 
 
-class Books:
+class Cabinet:
     """The database behind the console."""
 
     def __init__(self, engine: AsyncEngine) -> None:

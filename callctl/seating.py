@@ -1,0 +1,144 @@
+"""The agent's desk: signing in with a seat, ready and not ready, what pops up when it rings; the leader's hand on it."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from callctl.core.acts import ActRefused, Sentence
+from callctl.core.model import City, Province, SeatRef
+from callctl.core.presses import BY_AGENT, REASONS, Press
+from callctl.log import mask
+from callctl.rights import Actor, NotAllowed
+from callctl.store.calls import CallBook
+from callctl.store.port import AuditEntry, Registry
+from callctl.store.sitting import Sitting
+
+REPEATED_S = 86_400.0  # Calls of a number within a day are told to who answers the next one.
+
+
+class WrapUps(Protocol):
+    """Where wrap-up notes (小结) go; the records' part of callctl stands behind it."""
+
+    async def keep(self, actor: Actor, city: str, seat: SeatRef, agent: str, note: Mapping[str, Any]) -> bool:
+        """Keep the note of `note["call"]`; whether it was news. The same note again changes nothing. Raises ActRefused."""
+        ...
+
+
+class Seating:
+    """Every call may raise ActRefused, SeatTaken, StoreLost."""
+
+    def __init__(
+        self, province: Province, registry: Registry, sitting: Sitting, calls: CallBook, now: Callable[[], float]
+    ) -> None:
+        self._province = province
+        self._registry = registry
+        self._sitting = sitting
+        self._calls = calls
+        self._now = now
+
+    async def sit(self, actor: Actor, city: str, agent: str, seat: str) -> SeatRef:
+        """签入: sit at a seat of the own city. Not ready yet: that is a press of its own."""
+        actor.must("desk", city)
+        known = next((one for one in self._province.cities[city].seats if one.id == seat), None)
+        if known is None:
+            said = Sentence("本市没有这个座席", "the city has no such seat")
+            raise ActRefused(said.zh, said.en, {"seat": said})
+        ref = SeatRef(city, seat)
+        left = await self._sitting.sit(ref, actor.account, agent, self._now())
+        for other in left:
+            await self._press(other, False, "258")
+        await self._press(ref, False, "260")
+        await self._note(actor, "seat in", ref, agent)
+        return ref
+
+    async def stand_up(self, actor: Actor) -> None:
+        """签出."""
+        ref = await self.seat_of(actor)
+        await self._press(ref, False, "258")
+        await self._sitting.stand_up(ref)
+        await self._note(actor, "seat out", ref, "")
+
+    async def ready(self, actor: Actor, ready: bool, reason: str = "1") -> SeatRef:
+        """示闲, or 示忙 with a reason."""
+        ref = await self.seat_of(actor)
+        if not ready and reason not in BY_AGENT:
+            said = Sentence("请选择示忙原因", "choose a reason")
+            raise ActRefused(said.zh, said.en, {"reason": said})
+        await self._press(ref, ready, "" if ready else reason)
+        return ref
+
+    async def force(self, actor: Actor, city: str, seat: str, ready: bool, why: str) -> None:
+        """强制示闲 / 强制示忙, by the team leader. Audited."""
+        actor.must("force", city)
+        if not any(one.id == seat for one in self._province.cities[city].seats):
+            raise ActRefused("本市没有这个座席", "the city has no such seat")
+        ref = SeatRef(city, seat)
+        await self._note(actor, "force ready" if ready else "force not ready", ref, "", why)
+        await self._press(ref, ready, "" if ready else "3")
+
+    async def force_out(self, actor: Actor, city: str, seat: str, why: str) -> None:
+        """强制签出, by the team leader. Audited."""
+        actor.must("force", city)
+        ref = SeatRef(city, seat)
+        await self._note(actor, "force out", ref, "", why)
+        await self._press(ref, False, "257")
+        await self._sitting.stand_up(ref)
+
+    async def seat_of(self, actor: Actor) -> SeatRef:
+        """Where the agent sits. Raises ActRefused where that is nowhere."""
+        found = await self._sitting.seat_of(actor.account)
+        if found is None:
+            raise ActRefused("请先签入座席", "sign in at a seat first")
+        return found
+
+    async def pop(self, call: str, agent: str) -> dict[str, Any] | None:
+        """来电弹屏: what an agent must know before answering; None for a call nobody has heard of yet."""
+        found = await self._calls.find(call)
+        city = self._province.cities.get(call.partition("-")[0])
+        if city is None:
+            return None
+        shown: dict[str, Any] = {
+            "call": call,
+            "city": city.code,
+            "name_zh": city.name_zh,
+            "greeting": greeting(city, agent),
+            "number": None,
+            "waited_s": None,
+            "asked_at": None,
+            "times_today": None,
+        }
+        if found is not None:
+            until = found.answered_at if found.answered_at is not None else self._now()
+            shown["number"] = mask(found.number)
+            shown["asked_at"] = found.asked_at
+            shown["waited_s"] = max(0.0, until - found.asked_at)
+            shown["times_today"] = await self._calls.times_called(city.code, found.number, self._now() - REPEATED_S)
+        return shown
+
+    async def number(self, actor: Actor, city: str, call: str, reason: str) -> str:
+        """A citizen's number in full: only of the own city's call, with a reason, and audited before it is shown."""
+        actor.must("see number", city)
+        if not (reason.strip() and reason.isprintable() and len(reason) <= 200):
+            said = Sentence("查看完整号码须写明事由", "to see a number in full, say why")
+            raise ActRefused(said.zh, said.en, {"reason": said})
+        found = await self._calls.find(call)
+        if found is None or city not in (found.city, found.by_city):
+            raise NotAllowed("本市没有这个通话", "the city has no such call")
+        once = secrets.token_hex(8)
+        entry = AuditEntry(self._now(), actor.name, actor.where, "number seen", city, "", call, reason, once)
+        await self._calls.note(entry)
+        return found.number
+
+    async def _press(self, ref: SeatRef, ready: bool, reason: str) -> None:
+        assert not reason or reason in REASONS, f"no reason {reason}"
+        await self._registry.put_press(ref, Press(secrets.token_hex(4), ready, reason, self._now()))
+
+    async def _note(self, actor: Actor, what: str, ref: SeatRef, after: str, why: str = "") -> None:
+        once, seat = secrets.token_hex(8), f"{ref.seat} {after}".strip()
+        await self._calls.note(AuditEntry(self._now(), actor.name, actor.where, what, ref.city, "", seat, why, once))
+
+
+def greeting(city: City, agent: str) -> str:
+    """What the citizen of that city hears first, from whomever answers (R79)."""
+    number = f"，{agent}号话务员为您服务" if agent else ""
+    return f"您好，{city.name_zh}12345热线{number}，请问有什么可以帮您？"

@@ -1,0 +1,67 @@
+"""Single calls for the desk, the exports and who may see a number: read from the history's tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import RowMapping, func, select
+
+from callctl.store.cabinet import Cabinet
+from callctl.store.port import AuditEntry
+from callctl.store.tables import calls
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One citizen's call. `number` is in clear: mask it before it is shown."""
+
+    call: str
+    city: str
+    number: str
+    asked_at: float
+    state: str
+    outcome: str | None
+    waited_s: float | None
+    answered_at: float | None
+    by_city: str | None
+    by_seat: str | None
+    ended_at: float | None
+    talked_s: float | None
+    score: int | None
+
+
+class CallBook:
+    """Every call may raise StoreLost."""
+
+    def __init__(self, cabinet: Cabinet) -> None:
+        self._cabinet = cabinet
+
+    async def find(self, call: str) -> Call | None:
+        """The call with this province-wide id."""
+        async with self._cabinet.reading() as connection:
+            row = (await connection.execute(select(calls).where(calls.c.call == call))).mappings().one_or_none()
+        return _call(row) if row else None
+
+    async def times_called(self, city: str, number: str, since: float) -> int:
+        """How often this number asked this city since then; 0 for a withheld number."""
+        if not number.isdigit():
+            return 0
+        same = calls.c.city == city, calls.c.asked_at >= since, calls.c.number == number
+        async with self._cabinet.reading() as connection:
+            count: int = (await connection.execute(select(func.count()).select_from(calls).where(*same))).scalar_one()
+        return count
+
+    async def between(self, city: str, since: float, until: float, most: int) -> Sequence[Call]:
+        """The city's calls that first arrived in the span, the newest first."""
+        span = calls.c.city == city, calls.c.asked_at >= since, calls.c.asked_at < until
+        wanted = select(calls).where(*span).order_by(calls.c.asked_at.desc()).limit(most)
+        async with self._cabinet.reading() as connection:
+            return [_call(row) for row in (await connection.execute(wanted)).mappings()]
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Audit that something was looked at. It is shown only once this is written."""
+        async with self._cabinet.writing(entry):
+            pass
+
+
+def _call(row: RowMapping) -> Call:
+    return Call(**{name: row[name] for name in Call.__dataclass_fields__})

@@ -1,0 +1,195 @@
+"""/api/v1/desk and seats: the agent's own seat, and the team leader's hand on the seats of the city."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import Path
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from callctl.core.acts import Sentence
+from callctl.core.model import SeatRef
+from callctl.core.presses import BY_AGENT, REASONS
+from callctl.web.api.forms import Form, Reason, Text
+from callctl.web.api.scripts import agents_city, shown_script
+from callctl.web.doors import Doors
+from callctl.web.feed import Feed
+from callctl.web.gate import TheCity, TheHouse, TheWords, Who
+from callctl.web.problems import Problem
+from callctl.web.words import Words
+
+DOORS = Doors()
+TAGS = ["desk"]
+SeatId = Annotated[str, Path(max_length=32, pattern=r"^[0-9]+$")]
+CallId = Annotated[str, Path(max_length=100, pattern=r"^[a-z]+-[0-9.]+$")]
+_CALL = re.compile(r"[a-z]+-[0-9.]+")
+
+
+class WantedSeat(Form):
+    """Where the agent sits down."""
+
+    seat: Annotated[str, Field(max_length=32)]
+
+
+class WantedReadiness(Form):
+    """示闲, or 示忙 with a code of GET /desk/reasons."""
+
+    ready: bool
+    reason: Annotated[str, Field(max_length=8)] = "1"
+
+
+class Forced(Form):
+    """The team leader's word."""
+
+    ready: bool
+    reason: Reason = ""
+
+
+class Asked(Form):
+    """Why."""
+
+    reason: Reason
+
+
+class WrapUp(Form):
+    """小结: what the call was about."""
+
+    call: Annotated[str, Field(max_length=100)]
+    demand: Annotated[str, Field(max_length=32)]  # 咨询 求助 投诉 举报 建议 表扬, by the records' codes.
+    code: Annotated[str, Field(max_length=32)] = ""
+    result: Annotated[str, Field(max_length=32)]  # on_call or forwarded.
+    title: Text = ""
+    content: Annotated[str, Field(max_length=4000)] = ""
+    address: Text = ""
+    requester: Text = ""
+    contact: Text = ""
+    urgent: bool = False
+    confidential: bool = False
+    nuisance: bool = False
+    script: Annotated[str, Field(max_length=32)] = ""
+    script_version: int | None = None
+
+
+@DOORS.get("/api/v1/desk/reasons", "desk", tags=TAGS)
+async def reasons(words: TheWords) -> list[dict[str, str]]:
+    """The reasons an agent may give for not being ready."""
+    return [{"code": code, "name": _reason(code, words)} for code in BY_AGENT]
+
+
+@DOORS.get("/api/v1/desk", "desk", tags=TAGS)
+async def desk(request: Request, house: TheHouse, who: Who) -> dict[str, Any]:
+    """The agent's seat as the PBX shows it, the call on it with all that pops up, and what is still to be read.
+
+    `state` null: unknown (the city's PBX, the controller or Redis is away). `press`: asked, but not shown by the PBX yet.
+    """
+    ref = await house.sitting.seat_of(who.account)
+    unread = [shown_script(script) for script in await house.reading.unread(who.agent, agents_city(who))]
+    if ref is None:
+        return {"seat": None, "unread": unread}
+    feed: Feed = request.app.state.feed
+    city = ((feed.fresh_picture() or {}).get("cities") or {}).get(ref.city) or {}
+    call = (city.get("seat_calls") or {}).get(ref.seat)
+    press = (await house.room.registry.presses()).get(ref)
+    pop = await house.seating.pop(call["call"], who.agent) if call else None
+    if pop is not None:
+        scripts = house.reading.shelf.search("", house.now(), pop["city"])
+        pop["scripts"] = [shown_script(script) for script in scripts]
+    return {
+        "seat": ref.seat,
+        "city": ref.city,
+        "state": (city.get("seat_states") or {}).get(ref.seat),
+        "press": None if press is None else {"ready": press.ready, "reason": press.reason, "at": press.at},
+        "call": pop,
+        "unread": unread,
+    }
+
+
+@DOORS.put("/api/v1/desk/seat", "desk", tags=TAGS)
+async def sit(house: TheHouse, who: Who, body: WantedSeat) -> dict[str, str]:
+    """签入. Whoever else sits there must sign out first; the seat one had before is left."""
+    ref = await house.seating.sit(who.actor, agents_city(who), who.agent, body.seat)
+    return {"seat": ref.seat, "city": ref.city}
+
+
+@DOORS.delete("/api/v1/desk/seat", "desk", status_code=204, tags=TAGS)
+async def stand_up(house: TheHouse, who: Who) -> Response:
+    """签出."""
+    agents_city(who)
+    await house.seating.stand_up(who.actor)
+    return Response(status_code=204)
+
+
+@DOORS.put("/api/v1/desk/ready", "desk", status_code=202, tags=TAGS)
+async def ready(house: TheHouse, who: Who, body: WantedReadiness) -> dict[str, Any]:
+    """示闲 / 示忙. Done when the PBX shows it: GET /desk then has it in `state`, and `press` null."""
+    agents_city(who)
+    ref = await house.seating.ready(who.actor, body.ready, body.reason)
+    return {"seat": ref.seat, "ready": body.ready}
+
+
+@DOORS.post("/api/v1/desk/wrap-up", "desk", tags=TAGS)
+async def wrap_up(house: TheHouse, who: Who, body: WrapUp) -> dict[str, bool]:
+    """Keep the note of a call; the same again changes nothing."""
+    agents_city(who)
+    if not _CALL.fullmatch(body.call):
+        said = Sentence("没有这个通话", "there is no such call")
+        raise Problem(422, "fields", said, {"call": said})
+    if house.wrap_ups is None:
+        raise Problem(503, "no_records", NO_RECORDS)
+    ref = await house.seating.seat_of(who.actor)
+    city = body.call.partition("-")[0]
+    return {"new": await house.wrap_ups.keep(who.actor, city, ref, who.agent, body.model_dump())}
+
+
+@DOORS.get("/api/v1/cities/{city}/seats", "see seats", tags=TAGS)
+async def seats(request: Request, house: TheHouse, city: TheCity) -> list[dict[str, Any]]:
+    """The city's seats: who sits there, in what state; `state` null is unknown."""
+    sitters = await house.sitting.all()
+    feed: Feed = request.app.state.feed
+    seen = ((feed.fresh_picture() or {}).get("cities") or {}).get(city.code) or {}
+    rows = []
+    for seat in city.seats:
+        sitter = sitters.get(SeatRef(city.code, seat.id))
+        rows.append(
+            {
+                "seat": seat.id,
+                "lend": seat.lend.value,
+                "agent": sitter.agent if sitter else None,
+                "since": sitter.since if sitter else None,
+                "planned_agent": seat.agent,
+                "state": (seen.get("seat_states") or {}).get(seat.id),
+                "call": (seen.get("seat_calls") or {}).get(seat.id),
+            }
+        )
+    return rows
+
+
+@DOORS.put("/api/v1/cities/{city}/seats/{seat}/ready", "force", status_code=202, tags=TAGS)
+async def force(house: TheHouse, who: Who, city: TheCity, seat: SeatId, body: Forced) -> dict[str, Any]:
+    """强制示闲 / 强制示忙."""
+    await house.seating.force(who.actor, city.code, seat, body.ready, body.reason)
+    return {"seat": seat, "ready": body.ready}
+
+
+@DOORS.delete("/api/v1/cities/{city}/seats/{seat}/sitter", "force", status_code=204, tags=TAGS)
+async def force_out(house: TheHouse, who: Who, city: TheCity, seat: SeatId, reason: Reason = "") -> Response:
+    """强制签出."""
+    await house.seating.force_out(who.actor, city.code, seat, reason)
+    return Response(status_code=204)
+
+
+@DOORS.post("/api/v1/cities/{city}/calls/{call}/number", "see number", tags=["calls"])
+async def number(house: TheHouse, who: Who, city: TheCity, call: CallId, body: Asked) -> dict[str, str]:
+    """The caller's number in full. With a reason; audited before it is shown."""
+    return {"call": call, "number": await house.seating.number(who.actor, city.code, call, body.reason)}
+
+
+NO_RECORDS = Sentence(
+    "小结存储尚未接通，内容仍在本页，请稍后再存", "wrap-up notes cannot be kept yet; what you typed is still on the page"
+)
+
+
+def _reason(code: str, words: Words) -> str:
+    zh, en = REASONS[code]
+    return words.told(Sentence(zh, en))
