@@ -5,7 +5,7 @@
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup python demo test bench lint tidy mutants clean
+.PHONY: help setup python demo test bench lint tidy mutants assets clean
 
 help:
 	@echo "make demo    set up, then three cities live: without assistance, then with it"
@@ -13,6 +13,7 @@ help:
 	@echo "make bench   set up, then the speed figures, written to build/bench.json"
 	@echo "make tidy    lint and the rules of docs/STYLE.md, in seconds"
 	@echo "make mutants known wrong versions of callctl, and the test that catches each"
+	@echo "make assets  build the console's scripts and styles anew (needs node and npm; only after a change in assets/)"
 	@echo "make setup   only set up;  make lint   only ruff, mypy and import-linter"
 	@echo "make clean   remove all that make has made here (.venv, .cache, build)"
 
@@ -45,6 +46,10 @@ test: setup lint
 
 mutants: python
 	$(BIN)/python -m tests.mutants.run
+
+# What the pages load is built here and committed: nobody needs node to install or to run callctl.
+assets:
+	cd assets && npm ci --no-audit --no-fund && node build.mjs
 
 clean:
 	rm -rf .venv .cache build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -36,6 +36,7 @@ from callctl.settings import Settings, SettingsError
 from callctl.store.accounts import AccountBook
 from callctl.store.calls import CallBook
 from callctl.store.connect import open_cabinet, open_history, open_registry
+from callctl.store.day import DayFigures
 from callctl.store.notices import Notices
 from callctl.store.port import History, Registry
 from callctl.store.scripts import ScriptBook
@@ -83,6 +84,8 @@ class House:
     sign_in: SignIn
     people: People
     tokens: Tokens
+    day: DayFigures
+    phone_secret: Callable[[str, str], str]  # Of a city and seat; raises SettingsError.
     scripts: Scripts
     reading: Reading
     notices: Notices
@@ -241,6 +244,8 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
             sign_in=SignIn(book, visits, Tries(registry.link), scales, now),
             people=People(province, book, visits, scales, now),
             tokens=Tokens(book, now),
+            day=DayFigures(cabinet),
+            phone_secret=settings.phone_secret,
             scripts=Scripts(province, written, now),
             reading=Reading(province, written, registry, notices, sitting, now),
             notices=notices,

@@ -11,6 +11,7 @@ from callctl.folders.checks import cross_check
 from callctl.folders.draft import CityDraft, draft_agents, draft_queues
 from callctl.folders.mistake import Mistake, quoted, shown
 from callctl.folders.source import Source, read_source
+from callctl.folders.tables import SeatTable
 from callctl.folders.words import check_code
 
 AGENTS = "agents"
@@ -107,5 +108,10 @@ def _city(draft: CityDraft) -> City:
         queue=QueueRules(**queues.queue.model_dump()),
         lend=LendRules(reserve=lend.reserve, quota=lend.quota, helps=tuple(lend.helps)),
         trunks=tuple(Trunk(trunk.to, trunk.host, trunk.channels, trunk.port) for trunk in queues.trunk),
-        seats=tuple(Seat(seat.id, seat.agent, seat.name, Lending(seat.lend), tuple(seat.skills)) for seat in agents.seat),
+        seats=tuple(_seat(seat) for seat in agents.seat),
     )
+
+
+def _seat(seat: SeatTable) -> Seat:
+    skills = tuple(seat.skills)
+    return Seat(seat.id, seat.agent, seat.name, Lending(seat.lend), skills, seat.phone == "browser")

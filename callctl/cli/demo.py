@@ -54,6 +54,13 @@ def demo(
         Path | None,
         typer.Option(metavar="DIR", help=say("用这个空目录；默认临时目录", "an empty folder; default: a temporary one")),
     ] = None,
+    stay: Annotated[
+        bool,
+        typer.Option(
+            "--stay",
+            help=say("演完后城市和控制台继续开着，直到 Ctrl-C", "leave cities and console open afterwards, until Ctrl-C"),
+        ),
+    ] = False,
     keep: Annotated[
         bool, typer.Option("--keep", help=say("保留目录(日志、录音、数据库)", "keep the folder: logs, recordings, history"))
     ] = False,
@@ -77,7 +84,7 @@ def demo(
             stage = Demo(plan, programs)
             show = Screen(stage)
             stage.tell = show.tell
-            without, with_it = asyncio.run(_play(stage, show))
+            without, with_it = asyncio.run(_play(stage, show, stay))
     _write(result, without, with_it)
     console = screen()
     console.print(result_table(without, with_it, stage))
@@ -88,7 +95,7 @@ def demo(
         raise typer.Exit(REFUSED)
 
 
-async def _play(stage: Demo, show: Screen) -> tuple[Half, Half]:
+async def _play(stage: Demo, show: Screen, stay: bool) -> tuple[Half, Half]:
     """Both halves. SIGTERM and a closed terminal end it as Ctrl-C does: with everything cleaned up."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
@@ -99,7 +106,12 @@ async def _play(stage: Demo, show: Screen) -> tuple[Half, Half]:
             show.headline(say("上半场：不支援", "first half: without assistance"))
             without = await stage.play(assisted=False)
             show.headline(say("下半场：同样的来电，有支援", "second half: the same calls, with assistance"))
-            return without, await stage.play(assisted=True)
+            halves = without, await stage.play(assisted=True)
+            if stay:
+                show.headline(say("演完了；控制台继续开着，按 Ctrl-C 结束", "played; the console stays open until Ctrl-C"))
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.Event().wait()
+            return halves
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
 

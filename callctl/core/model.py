@@ -54,6 +54,7 @@ class Seat:
     name: str
     lend: Lending
     skills: tuple[str, ...] = ()
+    in_browser: bool = False  # Its phone is the console's page (WebRTC), not a device; the PBX must know beforehand.
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,17 @@ class PbxAddress:
     carrier: str = ""  # The carrier's SBC; only it may place calls to 12345.
     carrier_port: int = 5060
     phones: str = "0.0.0.0/0"  # The network the agents' phones register from.
+    browser_port: int = 0  # Of the WebSocket for phones in the browser; 0: there is none.
+    browser_tls: bool = True  # Whether the PBX itself speaks TLS there; else a proxy in front of it must.
+    browser_url: str = ""  # The address browsers use, where a proxy stands in front; else it follows from the above.
+    browsers: str = "0.0.0.0/0"  # The network the browsers (or the proxy) come from.
+
+    @property
+    def browser_address(self) -> str:
+        """Where a browser's phone connects; "" where there is no such door."""
+        if not self.browser_port:
+            return ""
+        return self.browser_url or f"{'wss' if self.browser_tls else 'ws'}://{self.host}:{self.browser_port}/ws"
 
 
 @dataclass(frozen=True, slots=True)

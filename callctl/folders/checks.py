@@ -19,6 +19,7 @@ def cross_check(drafts: Mapping[str, CityDraft]) -> Iterator[Mistake]:
         yield from _means(draft)
         yield from _one_address_one_peer(draft)
         yield from _doubled_agents(draft)
+        yield from _browser_phones(draft)
     yield from _doubled_seats(drafts.values(), names)
     yield from _doubled_addresses(drafts.values(), names)
 
@@ -135,6 +136,16 @@ def _doubled_agents(draft: CityDraft) -> Iterator[Mistake]:
             what = f"agent {quoted(seat.agent)} sits at a second seat, the first is at {other}"
             yield draft.agents_source.mistake((*path, "agent"), what, "an agent sits at one seat: correct one of them")
         first.setdefault(seat.agent, path)
+
+
+def _browser_phones(draft: CityDraft) -> Iterator[Mistake]:
+    """A seat whose phone is the browser needs a PBX that lets browsers in."""
+    if draft.queues is None or draft.queues.pbx.browser_port:
+        return
+    for path, seat in draft.seats():
+        if seat.phone == "browser":
+            what = f"seat {seat.id} has its phone in the browser, but {draft.queues_source.file} has no pbx.browser_port"
+            yield draft.agents_source.mistake((*path, "phone"), what, 'set browser_port, or write phone = "sip"')
 
 
 def _doubled_seats(drafts: Iterable[CityDraft], names: Mapping[str, str]) -> Iterator[Mistake]:

@@ -36,6 +36,10 @@ def _odd(province: Province, city: City) -> Iterator[Mistake]:
         )
     if not city.pbx.carrier:
         yield Mistake(queues, "pbx.carrier", None, f"no citizen can call {me}", "write the address of the carrier's SBC")
+    bare = city.pbx.browser_port and not city.pbx.browser_address.startswith("wss://")
+    if bare and not city.pbx.host.startswith("127."):
+        what = f"browsers reach the phones of {me} without TLS; no browser allows that from a page with TLS"
+        yield Mistake(queues, "pbx.browser_tls", None, what, "set browser_tls = true, or the proxy's wss:// as browser_url")
     yield from _narrow(province, city, queues, me)
     yield from _detours(province, city, queues)
 

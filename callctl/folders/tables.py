@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from callctl.core.model import LendRules, PbxAddress, QueueRules
 from callctl.folders.words import (
     check_area_code,
+    check_browser_url,
     check_host,
     check_host_or_nothing,
     check_network,
@@ -62,6 +63,20 @@ class PbxTable(Table):
     carrier_port: int = _port(_PBX["carrier_port"], "SIP port of the carrier's SBC, 1 to 65535")
     phones: Annotated[str, AfterValidator(check_network)] = _may(
         "10.32.15.0/24", "network the agents' phones register from", _PBX["phones"]
+    )
+    browser_port: int = _may(
+        8089, "port of its WebSocket for phones in the browser; 0 for none", _PBX["browser_port"], ge=0, le=65535
+    )
+    browser_tls: bool = _may(
+        True, "true or false: the PBX speaks TLS there itself; false only behind a TLS proxy", _PBX["browser_tls"]
+    )
+    browser_url: Annotated[str, AfterValidator(check_browser_url)] = _may(
+        "wss://12345.example.cn/phone",
+        'address browsers use where a proxy stands in front; "" for none',
+        _PBX["browser_url"],
+    )
+    browsers: Annotated[str, AfterValidator(check_network)] = _may(
+        "10.32.15.0/24", "network the browsers, or the proxy in front, come from", _PBX["browsers"]
     )
 
 
@@ -134,6 +149,9 @@ class SeatTable(Table):
     lend: Literal["no", "shared", "dedicated"] = _needed("shared", '"no", "shared" or "dedicated"')
     skills: list[Annotated[str, AfterValidator(check_skill)]] = Field(
         default=[], description="languages and dialects", examples=[["mandarin", "jianghuai"]], max_length=20
+    )
+    phone: Literal["sip", "browser"] = Field(
+        default="sip", description='"sip" for a device or program, "browser" for the console\'s own page', examples=["sip"]
     )
 
 

@@ -41,6 +41,7 @@ HOTLINE = "12345"
 _ASCII_ALLOWED = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz -_.")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _SOUND = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_./-]{0,199}")
+_BROWSER_URL = re.compile(r"wss?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,200})?")
 _CODE = re.compile(r"[a-z]{1,24}")
 
 
@@ -66,6 +67,13 @@ def check_text(value: str) -> str:
         raise wrong("begins or ends with a blank", "remove the blank")
     if len(value) > LONGEST_TEXT:
         raise wrong(f"is {len(value)} characters long", f"use at most {LONGEST_TEXT}")
+    return value
+
+
+def check_browser_url(value: str) -> str:
+    """Where a browser's phone connects: wss://, or ws:// in a lab; "" for the PBX's own address."""
+    if value and not _BROWSER_URL.fullmatch(value):
+        raise wrong("is not an address a browser can connect to", "write it as wss://host/path, or leave it empty")
     return value
 
 

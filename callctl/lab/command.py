@@ -43,17 +43,18 @@ async def order(environment: Mapping[str, str], *arguments: str) -> str:
     return said
 
 
-class ControllerProcess:
-    """`callctl run` in the background; it ends with us, however we end."""
+class Background:
+    """A command of callctl in the background; it ends with us, however we end."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, what: str, environment: Mapping[str, str], log: Path, *arguments: str) -> None:
         setpriv = shutil.which("setpriv", path="/usr/bin:/bin")
         # The kernel tells it when we are killed (prctl(2), PR_SET_PDEATHSIG).
         tied = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+        self._what = what
         self._log = log
         with log.open("wb") as out:
             self._process = subprocess.Popen(
-                [*tied, sys.executable, "-m", "callctl", "run", "--log", "json"],
+                [*tied, sys.executable, "-m", "callctl", *arguments, "--log", "json"],
                 env=_environment(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -65,7 +66,7 @@ class ControllerProcess:
         """Raises CommandFailed where it has ended."""
         if self._process.poll() is not None:
             lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise CommandFailed(f"the controller ended: {lines[-1] if lines else 'it says nothing'}")
+            raise CommandFailed(f"{self._what} ended: {lines[-1] if lines else 'it says nothing'}")
 
     async def stop(self) -> None:
         """End it in order, by force where it takes too long."""
@@ -78,3 +79,17 @@ class ControllerProcess:
         except TimeoutError:
             self._process.kill()
         self._process.wait()
+
+
+class ControllerProcess(Background):
+    """`callctl run`."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        super().__init__("the controller", environment, log, "run")
+
+
+class ConsoleProcess(Background):
+    """`callctl web`."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        super().__init__("the console", environment, log, "web")

@@ -18,7 +18,8 @@ from callctl import clock
 from callctl.core.acts import Sentence
 from callctl.core.model import City, Lending
 from callctl.lab.agents import CityAgents, Habits
-from callctl.lab.command import CommandFailed, ControllerProcess, order
+from callctl.lab.command import CommandFailed, ConsoleProcess, ControllerProcess, order
+from callctl.lab.console import HOST, console_environment, free_port, guests, invite_all
 from callctl.lab.crowd import Crowd, CrowdPlan
 from callctl.lab.lab import Lab, LabPlan, Programs
 from callctl.lab.pbx import LabPbx
@@ -29,6 +30,7 @@ from callctl.lab.verdict import Count, Difference, by_citizens, by_history, by_q
 from callctl.pbx import asterisk_names as names
 from callctl.store.connect import open_registry
 from callctl.store.port import Registry, StoreLost
+from callctl.store.registry import RedisRegistry
 from callctl.store.report import Figures, city_figures
 from callctl.store.schema import open_engine
 
@@ -79,9 +81,11 @@ class Demo:
     def __init__(self, plan: DemoPlan, programs: Programs) -> None:
         cities = (ASSISTED, *SUPPORTING)
         self.plan = plan
-        self.lab = Lab(
-            LabPlan(plan.folder, plan.source, cities, plan.seats, plan.network, _QUEUE, kinds=plan.kinds), programs
+        # One seat more than scripted agents: its phone is a browser, for whoever wants to answer calls in the console.
+        with_browser = LabPlan(
+            plan.folder, plan.source, cities, plan.seats + 1, plan.network, _QUEUE, kinds=plan.kinds, browser_seats=1
         )
+        self.lab = Lab(with_browser, programs)
         self.lab.environment |= dict.fromkeys((*_NOT_OURS, *(f"CALLCTL_AMI_SECRET_{code.upper()}" for code in cities)), "")
         self.picture: Mapping[str, Any] | None = None  # As the controller published it last.
         self.crowd: Crowd | None = None  # The citizens of the half that plays.
@@ -126,6 +130,7 @@ class Demo:
             watching = asyncio.create_task(self._watch(registry))
             stack.push_async_callback(_ended, watching)
             await self._until_controlled(controller)
+            await self._open_console(stack, registry)
             yield
 
     def _booted(self, code: str) -> None:
@@ -157,6 +162,25 @@ class Demo:
         except TimeoutError:
             raise CommandFailed(f"the controller did not see every city within {_CONTROLLER_WITHIN_S:g} s") from None
         self.tell(Sentence("控制器已运行，看得到三市", "the controller runs and sees the three cities"))
+
+    async def _open_console(self, stack: AsyncExitStack, registry: RedisRegistry) -> None:
+        people = guests(self.lab.province, ASSISTED, SUPPORTING[0])
+        await invite_all(self.lab.settings, self.lab.province, registry, clock.now, people)
+        port = free_port()
+        console = ConsoleProcess(console_environment(self.lab.environment, port), self.plan.folder / "console.log")
+        stack.push_async_callback(console.stop)
+        try:
+            async with asyncio.timeout(_CONTROLLER_WITHIN_S):
+                while Port("tcp", HOST, port).free():
+                    console.check()
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise CommandFailed(f"the console did not listen within {_CONTROLLER_WITHIN_S:g} s") from None
+        address = f"http://{HOST}:{port}/"
+        self.tell(Sentence(f"控制台：{address} 只在演示期间；密码只用这一次", f"the console: {address} for this demo only"))
+        for guest in people:
+            who = f"{guest.name:<10} {guest.password}"
+            self.tell(Sentence(f"  {who}  {guest.person}", f"  {who}  {guest.role.value}"))
 
     def _cities(self) -> Mapping[str, Any]:
         return (self.picture or {}).get("cities") or {}
@@ -285,7 +309,11 @@ class Demo:
 
 def _shift(city: City) -> list[str]:
     """The seats at work: at the assisted city nobody sits at a dedicated one, which serves other cities only."""
-    return [seat.id for seat in city.seats if city.code != ASSISTED or seat.lend is not Lending.DEDICATED]
+    return [
+        seat.id
+        for seat in city.seats
+        if not seat.in_browser and (city.code != ASSISTED or seat.lend is not Lending.DEDICATED)
+    ]
 
 
 async def _together(work: list[Coroutine[Any, Any, object]]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import signal
+import subprocess
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +75,8 @@ class LabPlan:
     queue: Mapping[str, object] = field(default_factory=dict)  # Overrides of [queue], e.g. a shorter threshold.
     times: AsteriskTimes = TIMES
     kinds: Mapping[str, str] = field(default_factory=dict)  # City to PBX kind, where it shall not be the data folder's.
+    browser_seats: int = 0  # Of each city, the last ones: their phone is a page in a browser of this machine.
+    browser_tls: bool = False  # Whether those pages speak TLS to the PBX (with a certificate nobody else trusts).
 
 
 class Lab:
@@ -122,6 +125,8 @@ class Lab:
             network=self.plan.network,
             queue=self.plan.queue,
             kinds=self.plan.kinds,
+            browser_seats=self.plan.browser_seats,
+            browser_tls=self.plan.browser_tls,
         )
         _write_secrets(folder / "secrets", self.plan.cities)
         self._province = read_province(folder / "province")
@@ -129,6 +134,8 @@ class Lab:
         for code in self.plan.cities:
             pbx = made(self.province.cities[code], folder / code, self.programs, settings)
             pbx.write(_files(pbx, self.province, settings, self.plan.times))
+            if self.plan.browser_tls and isinstance(pbx, LabPbx):
+                _write_certificate(pbx)
             self.pbxs[code] = pbx
 
     async def start(self, on_booted: Callable[[str], None] = lambda _: None) -> None:
@@ -191,6 +198,20 @@ def _folders(pbx: LabPbx) -> AsteriskDirs:
         log=f"{top}/log",
         moh=f"{varlib}/moh",
     )
+
+
+def _write_certificate(pbx: LabPbx) -> None:
+    """A certificate the PBX signs for itself: good for a lab, where the browser is told to take it. Raises PbxFailed."""
+    keys = pbx.folders.varlib / "keys"
+    subject = ["-subj", f"/CN={pbx.city.pbx.host}", "-addext", f"subjectAltName=IP:{pbx.city.pbx.host}"]
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]
+    files = ["-keyout", str(keys / "callctl-browser.key"), "-out", str(keys / "callctl-browser.crt")]
+    try:
+        made = subprocess.run(["openssl", "req", "-x509", *curve, *subject, *files], capture_output=True, check=False)
+    except FileNotFoundError:
+        raise PbxFailed("the program openssl is missing: it makes the lab's certificate") from None
+    if made.returncode:
+        raise PbxFailed(f"no certificate could be made: {made.stderr.decode(errors='replace').strip()[-300:]}")
 
 
 def _write_secrets(folder: Path, cities: Sequence[str]) -> None:

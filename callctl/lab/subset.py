@@ -10,6 +10,7 @@ _LAB_NETWORK = "127.0."
 _DEDICATED_ONE_IN = 4  # Of a lab's few seats; the rest are shared, as most seats of a city are.
 _LENDABLE = ("shared", "dedicated")
 _PORTS = {"asterisk": 5038, "freeswitch": 8021}  # Of the management interface, as each kind comes.
+_BROWSER_PORT = 8089
 
 Table = dict[str, Any]
 
@@ -28,21 +29,29 @@ def write_subset(
     network: int = 0,
     queue: Mapping[str, object] | None = None,
     kinds: Mapping[str, str] | None = None,
+    browser_seats: int = 0,
+    browser_tls: bool = False,
 ) -> None:
     """Write target/queues and target/agents for `cities` of `source`.
 
     `seats` each at most; `version` is the Asterisk that will run; `network` moves every 127.0.x.y to 127.<network>.x.y,
-    so that labs can run side by side; `queue` overrides keys of [queue], `kinds` the kind of a city's PBX.
-    Raises SubsetError.
+    so that labs can run side by side; `queue` overrides keys of [queue], `kinds` the kind of a city's PBX; the last
+    `browser_seats` of each city have their phone in a browser of this machine. Raises SubsetError.
     """
     for code in cities:
         pbx, agents = _read(source / "queues", code), _read(source / "agents", code)
         kept = _choose(agents.get("seat", []), seats)
         pbx["pbx"] = _pbx(pbx["pbx"], version, (kinds or {}).get(code, ""))
+        in_browser = browser_seats if pbx["pbx"]["kind"] == "asterisk" else 0  # FreeSWITCH cities have none yet.
+        if in_browser:
+            kept = [*kept[:-in_browser], *({**seat, "phone": "browser"} for seat in kept[-in_browser:])]
         pbx["queue"] = {**pbx.get("queue", {}), **(queue or {})}
         pbx["trunk"] = [trunk for trunk in pbx.get("trunk", []) if trunk["to"] in cities]
         pbx["lend"] = _lend(pbx.get("lend", {}), cities, kept)
-        _write(target / "queues" / f"{code}.toml", _moved(pbx, network))
+        moved = _moved(pbx, network)
+        if in_browser:  # Not moved: a browser comes from 127.0.0.1, wherever the lab lies.
+            moved["pbx"] |= {"browser_port": _BROWSER_PORT, "browser_tls": browser_tls, "browsers": "127.0.0.0/8"}
+        _write(target / "queues" / f"{code}.toml", moved)
         _write(target / "agents" / f"{code}.toml", {"seat": kept})
 
 

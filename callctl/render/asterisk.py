@@ -164,6 +164,7 @@ def _values(
         "strangers_refused": all(is_address(other) for other in others),
         "directories": _directories(dirs),
         "dirs": dirs,
+        "browser_keys": f"{dirs.keys}/keys",
         "times": times,
         "names": _Names(),
     }

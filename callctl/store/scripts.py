@@ -109,7 +109,8 @@ class ScriptBook:
 
     async def of_city(self, city: str) -> Sequence[Script]:
         """The newest version of each of the city's scripts, and the draft beside it."""
-        newest = select(func.max(script_versions.c.version)).where(script_versions.c.script == scripts.c.id)
+        other = script_versions.alias()  # The same table once more: of one, nothing would be left to select from.
+        newest = select(func.max(other.c.version)).where(other.c.script == scripts.c.id).correlate(scripts)
         return await self._read(
             and_(scripts.c.city == city, script_versions.c.version >= newest.scalar_subquery() - 1), newest_first=True
         )

@@ -9,10 +9,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from callctl.web.gate import house_of, words_of
+from callctl.web.shown.said import forget_said, take_said
+from callctl.web.shown.show import Show, theme_of
 
 
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The templates, loaded once."""
     return Environment(
         loader=PackageLoader("callctl.web", "templates"),
         autoescape=True,
@@ -25,7 +28,8 @@ def _templates() -> Environment:
 
 def page(request: Request, template: str, status: int = 200, context: Mapping[str, Any] | None = None) -> HTMLResponse:
     """The page. Every template has: `_` the words, `language`, `caller` (None: not signed in), `may(right, city="")`,
-    `province`, `now`, `request_id`, and what `context` adds.
+    `province`, `now`, `request_id`, `show` (formats, navigation, assets), and what `context` adds. What came of the act
+    before (said_cookie) is shown once.
     """
     words, house = words_of(request), house_of(request)
     caller = getattr(request.state, "caller", None)
@@ -33,8 +37,10 @@ def page(request: Request, template: str, status: int = 200, context: Mapping[st
     def may(right: str, city: str = "") -> bool:
         return caller is not None and caller.actor.may(right, city)
 
+    said = take_said(request.cookies)
+    show = Show(words, theme_of(request.cookies), said)
     text = (
-        _templates()
+        templates()
         .get_template(template)
         .render(
             {
@@ -45,9 +51,13 @@ def page(request: Request, template: str, status: int = 200, context: Mapping[st
                 "province": house.province,
                 "now": house.now(),
                 "request_id": request.state.request,
+                "show": show,
                 "path": request.url.path,
                 **(context or {}),
             }
         )
     )
-    return HTMLResponse(text, status, {"Content-Language": words.language})
+    answer = HTMLResponse(text, status, {"Content-Language": words.language})
+    if said is not None:
+        forget_said(answer)
+    return answer

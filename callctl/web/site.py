@@ -14,17 +14,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
 
 from callctl.app import House
 from callctl.core.acts import ActRefused, Sentence
+from callctl.core.model import Province
 from callctl.store.port import Refusal, StoreLost
 from callctl.web import views
 from callctl.web.api import API
+from callctl.web.assets import Assets
+from callctl.web.boards import Boards
 from callctl.web.doors import NOBODY, Door, Doors, every_door
 from callctl.web.feed import Feed
 from callctl.web.gate import Gate, Needs, words_of
-from callctl.web.pages import page
+from callctl.web.pages import page, templates
 from callctl.web.problems import TITLES, Problem, as_json, from_domain, from_fields
 from callctl.web.shields import BODY_MOST, Shields
 
@@ -48,10 +50,11 @@ def parts() -> Iterable[Doors]:
 def make_site(house: House, connects: Iterable[str] = ()) -> FastAPI:
     """The application over this house. `connects`: further addresses pages may speak to (a softphone's wss://)."""
     feed = Feed(house.room.registry, house.notices, house.province, house.now)
+    boards = Boards(feed, house.province, house.day, templates(), house.now)
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
-        async with feed.running(), aside(house.reading.run(), "scripts"):
+        async with feed.running(), boards.running(), aside(house.reading.run(), "scripts"):
             yield
 
     site = FastAPI(
@@ -65,10 +68,11 @@ def make_site(house: House, connects: Iterable[str] = ()) -> FastAPI:
         max_body_size=BODY_MOST,
     )
     site.state.house, site.state.gate, site.state.feed = house, Gate(), feed
+    site.state.boards = boards
     for door in every_door(parts()):
         _hang(site, door)
-    site.mount("/static", StaticFiles(packages=[("callctl.web", "static")]), name="static")
-    site.add_middleware(Shields, answer_fault=_answer_fault, connects=tuple(connects))
+    site.mount("/static", Assets(), name="static")
+    site.add_middleware(Shields, answer_fault=_answer_fault, connects=(*connects, *phone_doors(house.province)))
     for kind in (Problem, RequestValidationError, HTTPException, ActRefused, Refusal, StoreLost):
         site.add_exception_handler(kind, _answer_fault)
     _check(site)
@@ -137,3 +141,9 @@ INTERNAL = Sentence(
     "内部错误，已记入日志；请把请求编号交给维护人员",
     "an internal error, noted in the log; give the request id to maintenance",
 )
+
+
+def phone_doors(province: Province) -> list[str]:
+    """Where phones in the browser connect: scheme, host and port of each city's own WebSocket."""
+    addresses = (city.pbx.browser_address for city in province.cities.values())
+    return sorted({"/".join(address.split("/")[:3]) for address in addresses if address})

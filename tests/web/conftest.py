@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from callctl.core.model import Province
+from callctl.province import read_province
+from callctl.settings import shipped
 from tests.store.servers import Valkey
+from tests.web.hall import Hall, open_hall
 from tests.web.house import Console, open_console
 
 
@@ -33,3 +37,16 @@ def valkey(valkey_server: Valkey, monkeypatch: pytest.MonkeyPatch) -> Valkey:
 async def console(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Console]:
     async with open_console(tmp_path / "state", valkey.url) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def jiangsu() -> Province:
+    """The shipped province."""
+    return read_province(shipped("queues").parent)
+
+
+@pytest.fixture
+async def hall(valkey: Valkey, tmp_path: Path, jiangsu: Province) -> AsyncIterator[Hall]:
+    """A console that listens, a browser, and a controller's pictures."""
+    async with open_hall(tmp_path / "hall", valkey.url, jiangsu) as made:
+        yield made

@@ -1,5 +1,6 @@
 """Pages for people, one module a subject; VIEWS lists their route tables."""
 
 from callctl.web.doors import Doors
+from callctl.web.views import accounts, assistance, audit, scripts, visit, wallboard
 
-VIEWS: tuple[Doors, ...] = ()
+VIEWS: tuple[Doors, ...] = (visit.DOORS, wallboard.DOORS, accounts.DOORS, assistance.DOORS, audit.DOORS, scripts.DOORS)

@@ -1,0 +1,194 @@
+"""The wallboard: from a fact to five hundred screens, and what the page weighs and how soon it paints.
+
+The console is `callctl web` in a process of its own. The pictures come from this process at the controller's own pace;
+a fact happens at any moment between two of them. Five hundred browsers are stood in for by connections that read the
+same stream a page reads; what a page does with a message (a morph of one tile) is not in the figure.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from callctl.controller import Pace
+from callctl.province import read_province
+from callctl.rights import EVERYWHERE, Role
+from callctl.settings import shipped
+from callctl.store.embedded import start
+from callctl.store.registry import RedisRegistry
+from callctl.store.visits import Visit, Visits
+from callctl.web.gate import COOKIE
+from callctl.web.shown.show import manifest
+from tests.web.browser import chromium
+from tests.web.published import Scene
+
+CLIENTS = 500
+FACTS = 30
+PORT = 18_766
+FIRST_MARK = 1000  # Callers waiting, as the mark of a fact: no other figure on the board is as large.
+
+
+def measure() -> list[dict[str, Any]]:
+    """All of it."""
+    return asyncio.run(_measure())
+
+
+async def _measure() -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory(prefix="bench-wallboard-") as folder:
+        valkey = start(Path(folder) / "valkey")
+        registry = RedisRegistry(valkey.url)
+        try:
+            await registry.put_status(Scene(read_province(shipped("queues").parent)).picture(time.time()))
+            async with _console(Path(folder), valkey.url):
+                now = time.time()
+                visit = Visit("", "bench", "bench", (Role.DISPATCHER.value,), (EVERYWHERE,), "", now, now, "127.0.0.1", "")
+                secret = await Visits(registry.link).open(visit)
+                return [*await _latency(registry, secret), *_weight(secret), *await _paint(secret)]
+        finally:
+            await registry.close()
+            valkey.stop()
+
+
+@asynccontextmanager
+async def _console(folder: Path, redis_url: str) -> AsyncIterator[None]:
+    more = {"CALLCTL_STATE": str(folder / "state"), "CALLCTL_REDIS_URL": redis_url, "CALLCTL_WEB_PORT": str(PORT)}
+    console = subprocess.Popen(  # noqa: ASYNC220 - Started once, before anything is measured.
+        [sys.executable, "-m", "callctl", "web"], env={**os.environ, **more}, stdout=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(300):
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", PORT)
+                writer.close()
+                break
+            await asyncio.sleep(0.1)
+        yield
+    finally:
+        console.terminate()
+        console.wait()
+
+
+class _Screen:
+    """One watcher: when it saw which mark."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, float] = {}
+        self.bytes = 0
+
+    async def watch(self, secret: str) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", PORT, limit=2**20)
+        head = f"GET /board/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {COOKIE}={secret}\r\n\r\n"
+        writer.write(head.encode())
+        try:
+            rest = b""
+            while content := await reader.read(2**18):
+                self.bytes += len(content)
+                text = rest + content
+                for mark in _marks(text):
+                    self.seen.setdefault(mark, time.monotonic())
+                rest = text[-200:]
+        finally:
+            writer.close()
+
+
+def _marks(text: bytes) -> Iterator[int]:
+    """The marks in a piece of the stream: figures of four digits as a tile shows them."""
+    begin = 0
+    while (at := text.find(b"<b data-live>", begin)) >= 0:
+        figure = text[at + 13 : at + 17]
+        if figure.isdigit() and int(figure) >= FIRST_MARK:
+            yield int(figure)
+        begin = at + 13
+
+
+async def _latency(registry: RedisRegistry, secret: str) -> list[dict[str, Any]]:
+    province = read_province(shipped("queues").parent)
+    scene, chance = Scene(province), random.Random(7)
+    screens = [_Screen() for _ in range(CLIENTS)]
+    tasks = [asyncio.create_task(screen.watch(secret)) for screen in screens]
+    happened: dict[int, float] = {}
+    pace_s = Pace().status_s
+    while not all(screen.bytes for screen in screens):
+        await registry.put_status(scene.picture(time.time()))
+        await asyncio.sleep(pace_s)
+    begun = sum(screen.bytes for screen in screens)
+    for number in range(FACTS):
+        # The fact happens somewhere between two pictures, and stands in the next.
+        before_s = chance.uniform(0, pace_s)
+        await asyncio.sleep(pace_s - before_s)
+        happened[FIRST_MARK + number] = time.monotonic()
+        scene.waiting["yangzhou"] = FIRST_MARK + number
+        await asyncio.sleep(before_s)
+        picture = scene.picture(time.time())
+        await registry.put_status(picture)
+        for _ in range(2):  # And quiet pictures in between.
+            await asyncio.sleep(pace_s)
+            await registry.put_status({**picture, "at": time.time()})
+    await asyncio.sleep(2)
+    for task in tasks:
+        task.cancel()
+    late_ms = [
+        1000 * (screen.seen[mark] - at) for mark, at in happened.items() for screen in screens if mark in screen.seen
+    ]
+    missed = CLIENTS * FACTS - len(late_ms)
+    late_ms.sort()
+    sent = (sum(screen.bytes for screen in screens) - begun) / CLIENTS / FACTS
+    aim = "aim 500"
+    return [
+        _row(f"wallboard: fact to screen, p50, {CLIENTS} clients", round(statistics.median(late_ms)), "ms", aim),
+        _row(f"wallboard: fact to screen, p95, {CLIENTS} clients", round(late_ms[int(0.95 * len(late_ms))]), "ms", aim),
+        _row("wallboard: facts that a screen did not show", missed, f"of {CLIENTS * FACTS}", "aim 0"),
+        _row("wallboard: sent to one screen for each fact", round(sent), "bytes", "the whole board is 14 tiles"),
+    ]
+
+
+def _weight(secret: str) -> list[dict[str, Any]]:
+    asked = urllib.request.Request(f"http://127.0.0.1:{PORT}/board", headers={"Cookie": f"{COOKIE}={secret}"})
+    page = len(urllib.request.urlopen(asked).read())
+    names = ("console.css", "console.js", "wallboard.js", "favicon.svg")
+    weighed = 0
+    for name in names:
+        wanted = urllib.request.Request(f"http://127.0.0.1:{PORT}/static/{name}", headers={"Accept-Encoding": "gzip"})
+        weighed += len(urllib.request.urlopen(wanted).read())
+    assert weighed <= sum(int(manifest()[name]["bytes"]) for name in names)
+    return [
+        _row("wallboard: first load, scripts and styles packed", round((page + weighed) / 1000), "kB", "aim 500"),
+        _row("wallboard: of that the page itself, not packed", round(page / 1000), "kB", ""),
+    ]
+
+
+async def _paint(secret: str) -> list[dict[str, Any]]:
+    async with chromium() as browser:
+        context = await browser.new_context(viewport={"width": 1920, "height": 1080})
+        place = {"domain": "127.0.0.1", "path": "/", "secure": True, "httpOnly": True}
+        await context.add_cookies([{"name": COOKIE, "value": secret, **place}])  # type: ignore[list-item]
+        painted = []
+        for _ in range(5):
+            page = await context.new_page()
+            await page.goto(f"http://127.0.0.1:{PORT}/board")
+            await page.locator("canvas").first.wait_for()
+            painted.append(await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+            await page.close()
+    return [
+        _row("wallboard: first contentful paint, first visit", round(painted[0]), "ms", ""),
+        _row("wallboard: first contentful paint, later visits, median", round(statistics.median(painted[1:])), "ms", ""),
+    ]
+
+
+def _row(name: str, value: float, unit: str, against: str) -> dict[str, Any]:
+    return {"name": name, "value": value, "unit": unit, "against": against}
+
+
+if __name__ == "__main__":
+    for row in measure():
+        print(row)

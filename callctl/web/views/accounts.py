@@ -1,0 +1,108 @@
+"""账号: who may sign in, as what and for which cities; invitations; machines' tokens to look at. Security administrator."""
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from callctl.core.acts import ActRefused
+from callctl.people.accounts import Wanted
+from callctl.rights import Role
+from callctl.store.port import Refusal
+from callctl.web.doors import Doors
+from callctl.web.forms import Typed, onward, refused, typed
+from callctl.web.gate import TheHouse, TheWords, Who
+from callctl.web.pages import page
+
+DOORS = Doors()
+
+
+@DOORS.get("/accounts", "see accounts")
+async def all_accounts(request: Request, house: TheHouse, who: Who) -> HTMLResponse:
+    """Every account, and the machines' tokens."""
+    shown = {"accounts": await house.people.accounts(who.actor), "tokens": await house.people.tokens(who.actor)}
+    return page(request, "accounts/list.html", context=shown)
+
+
+@DOORS.get("/accounts/new", "change accounts")
+async def new_page(request: Request) -> HTMLResponse:
+    """The form of a new account."""
+    return _form(request, Typed(), "")
+
+
+@DOORS.post("/accounts/new", "change accounts")
+async def create(request: Request, house: TheHouse, who: Who) -> Response:
+    """Make it, and show the invitation once."""
+    form = await typed(request)
+    try:
+        name = form.get("name").strip()
+        invitation = await house.people.create(who.actor, name, _wanted(form), form.get("reason"), form.get("request"))
+    except (ActRefused, Refusal) as fault:
+        return _form(request, refused(form, fault), "", 422)
+    return page(request, "accounts/invited.html", context={"name": name, "invitation": invitation})
+
+
+@DOORS.get("/accounts/{name}", "see accounts")
+async def account_page(request: Request, house: TheHouse, name: str) -> HTMLResponse:
+    """One account: what it may do, where it is signed in."""
+    return await _account(request, house, name, None)
+
+
+@DOORS.post("/accounts/{name}", "change accounts")
+async def change(request: Request, house: TheHouse, who: Who, words: TheWords, name: str) -> Response:
+    """Change it as it was seen; its visits end."""
+    form = await typed(request)
+    try:
+        version = int(form.get("version")) if form.get("version").isdecimal() else 0
+        await house.people.change(who.actor, name, version, _wanted(form), form.get("reason"), form.get("request"))
+    except (ActRefused, Refusal) as fault:
+        return await _account(request, house, name, refused(form, fault), 409 if isinstance(fault, Refusal) else 422)
+    return onward(f"/accounts/{name}", "good", words("已保存；该账号的登录都已退出"))
+
+
+@DOORS.post("/accounts/{name}/invite", "change accounts")
+async def invite(request: Request, house: TheHouse, who: Who, name: str) -> Response:
+    """A new invitation; the old password is void."""
+    form = await typed(request)
+    try:
+        invitation = await house.people.invite(who.actor, name, form.get("reason"), form.get("request"))
+    except (ActRefused, Refusal) as fault:
+        return await _account(request, house, name, refused(form, fault), 422)
+    return page(request, "accounts/invited.html", context={"name": name, "invitation": invitation})
+
+
+@DOORS.post("/accounts/{name}/signout", "change accounts")
+async def sign_out(request: Request, house: TheHouse, who: Who, words: TheWords, name: str) -> Response:
+    """Sign it out everywhere, or end one visit."""
+    form = await typed(request)
+    await house.people.end_visits(who.actor, name, form.get("key"), form.get("reason"))
+    return onward(f"/accounts/{name}", "good", words("已退出"))
+
+
+def _wanted(form: Typed) -> Wanted:
+    roles = frozenset(Role(role) for role in form.all("roles") if role in Role._value2member_map_)
+    return Wanted(
+        form.get("person"), roles, frozenset(form.all("cities")), form.get("agent").strip(), form.get("closed") == "yes"
+    )
+
+
+def _form(request: Request, form: Typed, name: str, status: int = 200) -> HTMLResponse:
+    return page(request, "accounts/new.html", status, {"form": form, "name": name, "roles": [role.value for role in Role]})
+
+
+async def _account(request: Request, house: TheHouse, name: str, form: Typed | None, status: int = 200) -> HTMLResponse:
+    account = await house.people.own(name)
+    seen = Typed(
+        {
+            "person": (account.person,),
+            "roles": account.roles,
+            "cities": account.cities,
+            "agent": (account.agent,),
+            "closed": ("yes" if account.closed else "",),
+        }
+    )
+    shown = {
+        "account": account,
+        "form": form or seen,
+        "visits": await house.visits.of(name),
+        "roles": [role.value for role in Role],
+    }
+    return page(request, "accounts/one.html", status, shown)

@@ -1,0 +1,163 @@
+"""话务大屏: the province's board and each city's, live, with the charts of the day."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, StreamingResponse
+
+from callctl.core.day import DAY_S, Step, day_start, steps
+from callctl.store.day import DayLine
+from callctl.store.port import StoreLost
+from callctl.web.api.live import scope
+from callctl.web.boards import Boards, Sight
+from callctl.web.doors import Doors
+from callctl.web.gate import Caller, TheCity, TheHouse, TheWords, Who
+from callctl.web.pages import page
+from callctl.web.shown.show import Show
+from callctl.web.words import Words
+
+DOORS = Doors()
+RECHECK_S = 10.0  # How long a stream may run on after its visit was ended.
+QUARTER_S = 900.0
+MINUTE_S = 60.0
+HOUR_STEPS = 60
+
+
+@DOORS.get("/board", "see")
+async def province_board(request: Request, who: Who, words: TheWords) -> HTMLResponse:
+    """Every city on the schematic map."""
+    return _board(request, Sight(scope(who), words.language), "/board")
+
+
+@DOORS.get("/cities/{city}/board", "see")
+async def city_board(request: Request, who: Who, words: TheWords, city: TheCity) -> HTMLResponse:
+    """One city, with every seat."""
+    return _board(request, Sight(scope(who), words.language, city.code), f"/cities/{city.code}/board")
+
+
+@DOORS.get("/board/stream", "see")
+async def province_stream(request: Request, house: TheHouse, who: Who, words: TheWords) -> StreamingResponse:
+    """The province's board as it changes."""
+    return _stream(request, house, who, Sight(scope(who), words.language))
+
+
+@DOORS.get("/cities/{city}/board/stream", "see")
+async def city_stream(request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity) -> StreamingResponse:
+    """One city's board as it changes."""
+    return _stream(request, house, who, Sight(scope(who), words.language, city.code))
+
+
+@DOORS.get("/board/day", "see")
+async def province_day(house: TheHouse, who: Who, words: TheWords, span: str = "day") -> JSONResponse:
+    """The charts' figures, of all of the person's cities together."""
+    return await _day(house, sorted(scope(who) or house.province.cities), words, span)
+
+
+@DOORS.get("/cities/{city}/board/day", "see")
+async def city_day(house: TheHouse, words: TheWords, city: TheCity, span: str = "day") -> JSONResponse:
+    """The charts' figures of one city."""
+    return await _day(house, [city.code], words, span)
+
+
+def _board(request: Request, sight: Sight, path: str) -> HTMLResponse:
+    boards: Boards = request.app.state.boards
+    span = "hour" if request.query_params.get("span") == "hour" else "day"
+    shown = {
+        "board": boards.board(sight),
+        "blocks": boards.blocks(sight),
+        "stream": f"{path}/stream",
+        "day": f"{path}/day?span={span}",
+        "span": span,
+        "city": request.app.state.house.province.cities[sight.city] if sight.city else None,
+    }
+    return page(request, "board/page.html", context=shown)
+
+
+def _stream(request: Request, house: TheHouse, who: Caller, sight: Sight) -> StreamingResponse:
+    boards: Boards = request.app.state.boards
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx must not gather what is live.
+    return StreamingResponse(_watched(boards, house, who, sight), headers=headers, media_type="text/event-stream")
+
+
+async def _watched(boards: Boards, house: TheHouse, who: Caller, sight: Sight) -> AsyncIterator[bytes]:
+    clock = asyncio.get_running_loop().time
+    asked_at = clock()
+    async for message in boards.watch(sight):
+        yield message
+        if who.visit is not None and clock() - asked_at >= RECHECK_S:
+            asked_at = clock()
+            if not await _still_here(house, who.visit.key):
+                yield b"event: end\ndata: {}\n\n"
+                return
+
+
+async def _still_here(house: TheHouse, key: str) -> bool:
+    try:
+        return await house.visits.alive(key)
+    except StoreLost:
+        return True  # The board itself says that Redis is away.
+
+
+async def _day(house: TheHouse, cities: list[str], words: Words, span: str) -> JSONResponse:
+    now = house.now()
+    if span == "hour":
+        row = steps((now // MINUTE_S + 1) * MINUTE_S - HOUR_STEPS * MINUTE_S, HOUR_STEPS, MINUTE_S)
+    else:
+        row = steps(day_start(now), int(DAY_S / QUARTER_S), QUARTER_S)
+    try:
+        lines = [await house.day.line(cities, [_before(step, back) for step in row], now) for back in (0, 1, 7)]
+    except StoreLost:
+        return JSONResponse({"lost": words("历史库联系不上")}, 503, {"Retry-After": "5"})
+    return JSONResponse(_shown_day(row, lines, Show(words), now), headers={"Cache-Control": "no-store"})
+
+
+def _before(step: Step, days: int) -> Step:
+    return Step(step.since - days * DAY_S, step.until - days * DAY_S)
+
+
+def _shown_day(row: list[Step], lines: list[DayLine], show: Show, now: float) -> dict[str, Any]:
+    words = show.words
+    said = words("截至{t}", t=show.time(now)[:5])
+    holes = sum(seen is None for seen, step in zip(lines[0].steps, row, strict=True) if step.until <= now)
+    if holes:
+        said += " · " + words("{n}个时段无数据", n=holes)
+    if lines[0].partial:
+        said += " · " + words("{n}个时段数据不全", n=lines[0].partial)
+    return {
+        "labels": [show.time(step.since)[:5] for step in row],
+        "said": said,
+        "words": {key: words(text) for key, text in _CHART_WORDS.items()},
+        "today": _line(lines[0]),
+        "yesterday": _line(lines[1]),
+        "last_week": _line(lines[2]),
+    }
+
+
+def _line(line: DayLine) -> dict[str, list[float | None]]:
+    return {
+        "asked": [None if seen is None else seen.asked.asked for seen in line.steps],
+        "answered_home": [None if seen is None else seen.asked.answered_home for seen in line.steps],
+        "answered_remote": [None if seen is None else seen.asked.answered_remote for seen in line.steps],
+        "unanswered": [None if seen is None else seen.asked.unanswered for seen in line.steps],
+        "waiting": [None if seen is None else seen.queue.most_waiting for seen in line.steps],
+        "longest_s": [None if seen is None else round(seen.queue.longest_wait_s) for seen in line.steps],
+    }
+
+
+_CHART_WORDS = {
+    "calls": "件",
+    "callers": "人",
+    "seconds": "秒",
+    "home": "本市接听",
+    "remote": "支援接听",
+    "unanswered": "未接",
+    "asked_yesterday": "昨日来电",
+    "asked_week": "上周同日来电",
+    "waiting": "排队人数",
+    "longest": "最长等待",
+    "longest_yesterday": "昨日最长等待",
+    "longest_week": "上周同日最长等待",
+    "unknown": "未知",
+}

@@ -1,0 +1,59 @@
+"""A hall: a console, a browser before it, and a controller's pictures that a test changes."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, Page
+
+from callctl import clock
+from callctl.core.model import Province
+from callctl.rights import Role
+from tests.web.browser import Site, chromium, listening
+from tests.web.published import Scene
+
+PUBLISHED_EVERY_S = 0.5  # As the controller does.
+
+
+@dataclass
+class Hall:
+    """What a test of pages has."""
+
+    site: Site
+    browser: Browser
+    scene: Scene
+    publishing: bool = True
+    faults: list[str] = field(default_factory=list)  # What the browser complained of: scripts, content policy.
+
+    async def page(self, role: Role | None = Role.DISPATCHER, *cities: str, path: str = "/board", **more: Any) -> Page:
+        """A page of somebody who is signed in, in a browser of its own."""
+        context = await self.site.context(self.browser, role, *cities, **more)
+        page = await context.new_page()
+        page.on("console", lambda message: self.faults.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda fault: self.faults.append(str(fault)))
+        await page.goto(path)
+        return page
+
+    async def publish(self) -> None:
+        """Put pictures as a controller does, for ever."""
+        while True:
+            if self.publishing:
+                with contextlib.suppress(Exception):
+                    await self.site.house.room.registry.put_status(self.scene.picture(clock.now()))
+            await asyncio.sleep(PUBLISHED_EVERY_S)
+
+
+@asynccontextmanager
+async def open_hall(folder: Path, redis_url: str, province: Province) -> AsyncIterator[Hall]:
+    """The hall, its pictures running."""
+    async with listening(folder, redis_url, province) as site, chromium() as browser:
+        made = Hall(site, browser, Scene(province))
+        publishing = asyncio.create_task(made.publish())
+        try:
+            yield made
+        finally:
+            publishing.cancel()
