@@ -11,6 +11,7 @@ from callctl.store.embedded import Embedded, EmbeddedFailed, start
 from callctl.store.history import LOST, SqlHistory, first_line
 from callctl.store.registry import RedisRegistry
 from callctl.store.schema import SchemaUnfit, open_engine, prepare
+from callctl.store.seal import read_seal
 from callctl.store.spool import Spool
 
 LOOK_S = 0.5  # How often we look whether the embedded server still lives.
@@ -54,7 +55,7 @@ async def open_history(settings: Settings) -> AsyncIterator[SqlHistory]:
         raise
     except LOST as error:
         _log.error("history lost at start, facts go to the spool", why=first_line(error))
-    history = SqlHistory(engine, Spool(settings.state_dir / "spool"))
+    history = SqlHistory(engine, Spool(settings.state_dir / "spool"), seal=read_seal(settings))
     writing = asyncio.create_task(history.run(), name="history writer")
     try:
         yield history
