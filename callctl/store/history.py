@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from callctl.core.events import Fact, PbxLost, PbxObserved
+from callctl.core.events import PbxLost, PbxObserved
 from callctl.core.wishes import Wishes
 from callctl.store import ledger, schema
 from callctl.store.chronicle import Chronicle
@@ -71,7 +71,7 @@ class SqlHistory:
         self._flushing: asyncio.Task[None] | None = None
         self._closing = False
 
-    def record(self, fact: Fact) -> None:
+    def record(self, fact: Record) -> None:
         """See the port. Of a reading only waiting calls, conversations and loans are kept."""
         if isinstance(fact, PbxObserved):
             fact = replace(fact, seats=(), slots=(), trunks=())

@@ -13,8 +13,9 @@ import re
 from dataclasses import replace
 from typing import Protocol
 
-from callctl.core.events import CallWaiting, Fact, PbxObserved, WaitingCall
+from callctl.core.events import CallWaiting, PbxObserved, WaitingCall
 from callctl.settings import Settings, SettingsError
+from callctl.store.codec import Record
 
 try:
     from cryptography.exceptions import InvalidTag
@@ -178,7 +179,7 @@ def read_seal(settings: Settings) -> Seal:
     return (SmSeal if provider == "sm" else AesSeal)(key.encode())
 
 
-def sealed(fact: Fact, seal: Seal) -> Fact:
+def sealed(fact: Record, seal: Seal) -> Record:
     """The fact with citizens' numbers hidden; all other facts as they are."""
     if isinstance(fact, CallWaiting):
         return replace(fact, call=_hidden(fact.call, seal))
