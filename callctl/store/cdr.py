@@ -99,7 +99,7 @@ def story_of(row: RowMapping, wait_rows: Sequence[RowMapping], leg_rows: Sequenc
 def _last_at(row: RowMapping, parts: Sequence[RowMapping]) -> float:
     told = [row["asked_at"], row["left_at"], row["ended_at"]]
     told += [part.get(key) for part in parts for key in ("left_at", "ended_at", "gone_at")]
-    return max(at for at in told if at is not None)
+    return max(float(at) for at in told if at is not None)
 
 
 def _answerer(row: RowMapping) -> Answerer:
