@@ -15,8 +15,12 @@ from callctl.cli.shell import JsonOption, ProvinceOption, ReasonOption, print_js
 from callctl.cli.words import say
 from callctl.core.acts import ActRefused
 from callctl.core.days import Span, time_text
+from callctl.core.demand import Deadlines
 from callctl.core.steps import Step
+from callctl.given_files import own_or_given, read_calendar
 from callctl.records import QUIET_S, Mended, rederive
+from callctl.sim.load import load_month
+from callctl.sim.month import ASSISTED
 from callctl.store.attempts import AttemptsRefused, import_attempts
 from callctl.store.cdr import FIELDS, WholeCall, records, whole_call
 from callctl.store.chain import verify
@@ -45,6 +49,7 @@ def register(app: typer.Typer) -> None:
     )
     group.command("attempts", help=say("导入运营商拨打量", "Import the carrier's dial attempts"))(attempts)
     group.command("verify", help=say("核对审计链", "Check the audit's hash chain"))(check_audit)
+    group.command("load-month", help=say("装入模拟的扬州 2021 年 8 月", "Load the simulated Yangzhou month of 2021"))(load)
     app.add_typer(group, name="records")
 
 
@@ -233,6 +238,19 @@ def check_audit(as_json: JsonOption = False, province: ProvinceOption = None) ->
         raise typer.Exit(1)
 
 
-async def counted(desk: Desk) -> None:
-    """Bring the counters up to date before they are read."""
-    await recount(desk.books.engine)
+def load(
+    seed: Annotated[int, typer.Option("--seed", help=say("随机种子", "seed"))] = 1, province: ProvinceOption = None
+) -> None:
+    """Fill an empty history with 58 simulated days, two to five minutes; safe to start again."""
+
+    async def fill(desk: Desk) -> int:
+        calendar = read_calendar(own_or_given(desk.books.settings.province_dir, "holidays.csv"))
+        rule = desk.rules.deadline(ASSISTED)
+        limits = Deadlines(rule.consult_d, rule.other_d, rule.urgent_h, rule.yellow_before_d)
+        engine, seal = desk.books.engine, desk.books.seal
+        count = await load_month(engine, seal, calendar, limits, seed, lambda day, n: print(f"{day} {n}", flush=True))
+        await recount(engine)
+        return count
+
+    count = at_desk(province, fill)
+    print(say(f"装入 {count} 通模拟来电", f"{count} simulated calls loaded"))

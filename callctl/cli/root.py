@@ -8,7 +8,7 @@ import sys
 import typer
 
 from callctl import clock, log
-from callctl.cli import check, db, demo, lab, look, operate, orders, records, render, run, simulate
+from callctl.cli import check, db, demo, kpi, lab, look, operate, orders, privacy, records, render, report, run, simulate
 from callctl.cli.exits import ended_by
 from callctl.cli.words import say
 
@@ -25,7 +25,7 @@ def make_app() -> typer.Typer:
         rich_markup_mode=None,  # Plain usage errors: the boxes are cut off in narrow terminals and garbled in pipes.
         pretty_exceptions_enable=False,
     )
-    for module in (run, look, operate, check, render, lab, demo, simulate, db, records, orders):
+    for module in (run, look, operate, check, render, lab, demo, simulate, db, records, kpi, orders, report, privacy):
         module.register(app)
     return app
 

@@ -5,21 +5,20 @@ writing what it counted. So a call written in between is counted by the next rec
 """
 
 import asyncio
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import and_, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from callctl.core.counting import NAMES, CountedCall, Counters, count, together
-from callctl.core.days import BUCKET_S, HOUR_S, Span
-from callctl.store.ledger import upsert
+from callctl.core.days import BUCKET_S, HOUR_S, Span, bucket_of
 from callctl.store.record_tables import attempts, counters, stale, wrapups
 from callctl.store.schema import IMMEDIATE
 from callctl.store.tables import calls, legs
 
-AT_ONCE = 12  # Buckets counted in one reading: an hour; a province's busiest hour is 120,000 calls.
 IDS_AT_ONCE = 500
 RECOUNT_EVERY_S = 10.0  # Live figures are this old at most, and a busy bucket is not counted more often.
 _FAILED_RINGS = ("no_answer", "busy", "trunk_full", "unreachable", "refused", "unknown")
@@ -34,51 +33,56 @@ class Tries:
 
 
 async def recount(engine: AsyncEngine, most: int = 10_000) -> int:
-    """Count the stale buckets, oldest first, at most so many; how many were counted. Raises one of history.LOST."""
+    """Count the stale buckets, oldest first, at most so many; how many were counted. Raises one of history.LOST.
+
+    An hour is read at a time: a province's busiest is 120,000 calls.
+    """
     done = 0
     while done < most:
-        buckets = await _stale_buckets(engine, min(AT_ONCE, most - done))
-        if not buckets:
+        seen = await _stale_buckets(engine)
+        if not seen:
             break
-        done += await _recount_some(engine, buckets)
+        done += await _recount_some(engine, seen)
         await asyncio.sleep(0)
     return done
 
 
-async def _stale_buckets(engine: AsyncEngine, most: int) -> dict[int, list[int]]:
+async def _stale_buckets(engine: AsyncEngine) -> dict[int, list[int]]:
+    """The oldest stale bucket and those of the hour behind it, each with its rows."""
     async with engine.connect() as connection:
-        oldest = (
-            await connection.execute(select(stale.c.bucket).distinct().order_by(stale.c.bucket).limit(most))
-        ).scalars()
-        wanted = list(oldest)
-        found = await connection.execute(select(stale.c.bucket, stale.c.id).where(stale.c.bucket.in_(wanted)))
+        oldest = (await connection.execute(select(func.min(stale.c.bucket)))).scalar_one_or_none()
+        if oldest is None:
+            return {}
+        near = and_(stale.c.bucket >= oldest, stale.c.bucket < oldest + HOUR_S)
         seen: dict[int, list[int]] = defaultdict(list)
-        for bucket, number in found:
+        for bucket, number in await connection.execute(select(stale.c.bucket, stale.c.id).where(near)):
             seen[bucket].append(number)
         return dict(seen)
 
 
 async def _recount_some(engine: AsyncEngine, seen: dict[int, list[int]]) -> int:
     """The stale rows were read before the calls are: what is written later leaves a row of its own."""
-    counted = {bucket: await count_span(engine, Span(bucket, bucket + BUCKET_S)) for bucket in seen}
-    done = 0
-    for bucket, numbers in seen.items():
-        rows = [
-            {"bucket": bucket, "city": city, **{name: getattr(sums, name) for name in NAMES}}
-            for city, sums in counted[bucket].items()
-        ]
-        async with engine.connect() as connection:
-            await connection.execution_options(**{IMMEDIATE: True})
-            async with connection.begin() as transaction:
-                if await _taken(connection, numbers) != len(numbers):
-                    await transaction.rollback()  # Another recount saw these, and more: its figures are newer.
-                    continue
-                keep = [row["city"] for row in rows]
-                gone = and_(counters.c.bucket == bucket, counters.c.city.not_in(keep))
-                await connection.execute(delete(counters).where(gone))
-                await upsert(connection, counters, rows)
-        done += 1
-    return done
+    by_bucket: dict[int, list[CountedCall]] = {bucket: [] for bucket in seen}
+    async with engine.connect() as connection:
+        for at, call in await counted_calls(connection, Span(min(seen), max(seen) + BUCKET_S)):
+            if (bucket := bucket_of(at)) in by_bucket:
+                by_bucket[bucket].append(call)
+    rows = [
+        {"bucket": bucket, "city": city, **{name: getattr(sums, name) for name in NAMES}}
+        for bucket, found in by_bucket.items()
+        for city, sums in count(found).items()
+    ]
+    numbers = [number for found in seen.values() for number in found]
+    async with engine.connect() as connection:
+        await connection.execution_options(**{IMMEDIATE: True})
+        async with connection.begin() as transaction:
+            if await _taken(connection, numbers) != len(numbers):
+                await transaction.rollback()  # Another recount saw these, and more: its figures are newer.
+                return 0
+            await connection.execute(delete(counters).where(counters.c.bucket.in_(list(seen))))
+            if rows:
+                await connection.execute(insert(counters), rows)
+    return len(seen)
 
 
 async def _taken(connection: AsyncConnection, numbers: Sequence[int]) -> int:
@@ -92,11 +96,11 @@ async def _taken(connection: AsyncConnection, numbers: Sequence[int]) -> int:
 async def count_span(engine: AsyncEngine, span: Span, city: str = "") -> dict[str, Counters]:
     """Count calls straight from their rows, without the counters: of all cities, or of one city's own calls."""
     async with engine.connect() as connection:
-        return count(await counted_calls(connection, span, city))
+        return count(call for _, call in await counted_calls(connection, span, city))
 
 
-async def counted_calls(connection: AsyncConnection, span: Span, city: str = "") -> list[CountedCall]:
-    """The calls that entered in the span, with what is counted of each."""
+async def counted_calls(connection: AsyncConnection, span: Span, city: str = "") -> list[tuple[float, CountedCall]]:
+    """The calls that entered in the span: when, and what is counted of each."""
     mine = and_(calls.c.asked_at >= span.since, calls.c.asked_at < span.until)
     if city:
         mine = and_(mine, calls.c.city == city)
@@ -106,6 +110,7 @@ async def counted_calls(connection: AsyncConnection, span: Span, city: str = "")
         row.call: row for row in await connection.execute(noted.join(calls, calls.c.call == wrapups.c.call).where(mine))
     }
     columns = (
+        calls.c.asked_at,
         calls.c.call,
         calls.c.city,
         calls.c.state,
@@ -121,26 +126,25 @@ async def counted_calls(connection: AsyncConnection, span: Span, city: str = "")
     for row in await connection.execute(select(*columns).where(mine)):
         note = notes.get(row.call)
         sent_out, came_home, rung, unanswered = rings.get(row.call, (False, False, False, 0))
-        found.append(
-            CountedCall(
-                row.city,
-                row.state,
-                row.outcome,
-                row.by_city,
-                row.waited_s,
-                row.talked_s,
-                row.called_back,
-                sent_out,
-                came_home,
-                rung,
-                unanswered,
-                row.requeues,
-                row.score,
-                note.result if note else None,
-                note.wrapped_s if note else None,
-                bool(note.nuisance) if note else False,
-            )
+        counted = CountedCall(
+            row.city,
+            row.state,
+            row.outcome,
+            row.by_city,
+            row.waited_s,
+            row.talked_s,
+            row.called_back,
+            sent_out,
+            came_home,
+            rung,
+            unanswered,
+            row.requeues,
+            row.score,
+            note.result if note else None,
+            note.wrapped_s if note else None,
+            bool(note.nuisance) if note else False,
         )
+        found.append((row.asked_at, counted))
     return found
 
 
@@ -174,8 +178,10 @@ async def buckets(engine: AsyncEngine, span: Span, cities: Sequence[str] = ()) -
 
 
 def rolled_up(found: dict[int, Counters], spans: Sequence[Span]) -> list[Counters]:
-    """Five minutes into longer spans; a bucket belongs to the span that holds its begin."""
-    return [together(sums for bucket, sums in found.items() if bucket in span) for span in spans]
+    """Five minutes into longer spans, which follow one another; a bucket belongs to the span that holds its begin."""
+    ordered = sorted(found)
+    cuts = [(bisect_left(ordered, span.since), bisect_left(ordered, span.until)) for span in spans]
+    return [together(found[bucket] for bucket in ordered[first:last]) for first, last in cuts]
 
 
 async def callers(engine: AsyncEngine, city: str, span: Span) -> int | None:
