@@ -11,7 +11,7 @@ import json
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -238,10 +238,3 @@ def _move(path: Path, where: str) -> None:
     target = path.parent / where
     target.mkdir(exist_ok=True)
     os.replace(path, target / path.name)
-
-
-async def run_outbox(books: Books, rules: Rules, now: Callable[[], float], every_s: float) -> None:
-    """Round after round until cancelled."""
-    while True:
-        await one_round(books, rules, now())
-        await asyncio.sleep(every_s)

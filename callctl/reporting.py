@@ -1,7 +1,7 @@
 """Makes the reports: gathers a day, keeps the draft, writes the files; and sees to it that no day is missed.
 
-`run_reports` stands beside the controller and looks every minute; `callctl report catch-up` does the same once, for a
-timer. Whoever was down makes up for every day, and says that it is late.
+`callctl books` is a process of its own beside the controller, which must never wait for a count; `callctl report catch-up`
+does the same once, for a timer. Whoever was down makes up for every day, and the report says that it is late.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from callctl.core.gain import before_after, by_model
 from callctl.core.model import Province
 from callctl.core.rates import connect_rate
 from callctl.given_files import own_or_given, read_calendar, read_categories
+from callctl.outbox import one_round
 from callctl.paper.page import daily_page
 from callctl.paper.pdf import print_pdf
 from callctl.paper.workbook import daily_workbook
@@ -32,7 +33,8 @@ from callctl.store.history import LOST, first_line
 from callctl.store.notes import kept_tree
 from callctl.store.reports import Report, due, keep_draft, plain, read_report
 
-LOOK_S = 60.0
+ROUND_S = 5.0  # Counters and stubs are so old at most.
+LOOK_S = 60.0  # How often it is asked whether a report is due.
 FORMS = ("html", "pdf", "xlsx", "json")
 
 log = structlog.get_logger()
@@ -63,16 +65,22 @@ async def catch_up(sources: Sources, now: float) -> list[tuple[str, date, bool]]
     return done
 
 
-async def run_reports(books: Books, province: Province, rules: Rules, now: Callable[[], float]) -> None:
-    """Until cancelled: count what changed, make what is due. A lost database is tried again, nothing is skipped."""
+async def keep_books(books: Books, province: Province, rules: Rules, now: Callable[[], float]) -> None:
+    """Until cancelled: count what changed, hand over stubs, draft what is due. A lost database is tried again."""
+    looked_at = float("-inf")
     while True:
         try:
             await recount(books.engine)
-            for city, day, late in await catch_up(await sources_of(books, province, rules), now()):
-                log.info("daily report drafted", city=city, day=day.isoformat(), late=late)
+            done = await one_round(books, rules, now())
+            for line in done.refused:
+                log.warning("a city's file was put aside", why=line)
+            if now() - looked_at >= LOOK_S:
+                looked_at = now()
+                for city, day, late in await catch_up(await sources_of(books, province, rules), now()):
+                    log.info("daily report drafted", city=city, day=day.isoformat(), late=late)
         except LOST as error:
-            log.warning("reports wait for the history", why=first_line(error))
-        await asyncio.sleep(LOOK_S)
+            log.warning("the books wait for the history", why=first_line(error))
+        await asyncio.sleep(ROUND_S)
 
 
 async def write_daily(made: Daily, kept: Report | None, folder: Path, forms: tuple[str, ...]) -> list[Path]:

@@ -19,12 +19,10 @@ from callctl.core.categories import Category, search
 from callctl.core.days import day_of, day_span, time_text
 from callctl.core.demand import CARD_ZH, DEMAND_ZH, STATE_ZH, Card, Deadlines, Demand, Result, StubState, WrapUp, due_at
 from callctl.given_files import GivenRefused, own_or_given, read_calendar, read_categories
-from callctl.outbox import one_round, run_outbox
+from callctl.outbox import one_round
 from callctl.rules import DeadlineRule
 from callctl.store.notes import CityStatus, keep_note, kept_tree, pull, reconcile, replace_tree, take_status
 from callctl.store.supervision import Order, open_orders
-
-DELIVER_EVERY_S = 5.0
 
 
 def register(app: typer.Typer) -> None:
@@ -118,15 +116,10 @@ def categories(
     print(say(f"现行分类 {len(tree)} 条", f"{len(tree)} categories in use"))
 
 
-def deliver(
-    watch: Annotated[bool, typer.Option("--watch", help=say("一直运行", "go on for ever"))] = False,
-    province: ProvinceOption = None,
-) -> None:
-    """Send what is due and read what the cities left; exit code 3 where something was not taken."""
+def deliver(province: ProvinceOption = None) -> None:
+    """Send what is due and read what the cities left, once; exit code 3 where something was not taken."""
 
     async def send(desk: Desk) -> Any:
-        if watch:
-            await run_outbox(desk.books, desk.rules, clock.now, DELIVER_EVERY_S)
         return await one_round(desk.books, desk.rules, clock.now())
 
     done = at_desk(province, send)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from callctl import clock
+from callctl import clock, log
 from callctl.cli.books import CityOption, DateOption, Desk, at_desk, the_day
 from callctl.cli.documents import write_notice, write_roster, write_scripts
 from callctl.cli.shell import JsonOption, ProvinceOption, person, print_json
@@ -16,7 +16,7 @@ from callctl.core.advice import urgent
 from callctl.core.days import BUCKET_S, bucket_of, day_of, day_span
 from callctl.paper.page import summary_page
 from callctl.paper.pdf import PrintFailed, print_pdf
-from callctl.reporting import FORMS, catch_up, kept_daily, make_daily, sources_of, summary, write_daily
+from callctl.reporting import FORMS, catch_up, keep_books, kept_daily, make_daily, sources_of, summary, write_daily
 from callctl.store.assistance import past_events
 from callctl.store.counters import buckets, recount
 from callctl.store.reports import annotate, approve, list_reports, mark_sent
@@ -45,6 +45,9 @@ def register(app: typer.Typer) -> None:
     ):
         group.command(name, help=say(zh, en))(command)
     app.add_typer(group, name="report")
+    app.command(
+        "books", help=say("记账进程：计数、送达、日报，直到 Ctrl-C", "Count, deliver, draft reports, until Ctrl-C")
+    )(books)
 
 
 def _forms(text: str) -> tuple[str, ...]:
@@ -131,6 +134,16 @@ def make_up(as_json: JsonOption = False, province: ProvinceOption = None) -> Non
     for city, day, late in done:
         print(f"{day} {city}" + (say("（补报）", " (late)") if late else ""))
     print(say(f"补出 {len(done)} 份", f"{len(done)} made"))
+
+
+def books(province: ProvinceOption = None) -> None:
+    """Keep the books beside the controller; ends with Ctrl-C or SIGTERM, at any moment without harm."""
+
+    async def keep(desk: Desk) -> None:
+        await keep_books(desk.books, desk.province, desk.rules, clock.now)
+
+    log.set_up("console", clock.now)
+    at_desk(province, keep)
 
 
 def list_all(city: CityOption = "", as_json: JsonOption = False, province: ProvinceOption = None) -> None:

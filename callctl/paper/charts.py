@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 720, 230
-LEFT, RIGHT, TOP, BOTTOM = 46, 46, 14, 46
+WIDTH, HEIGHT = 720, 236
+LEFT, RIGHT, TOP, BOTTOM = 46, 46, 20, 46
 STYLES = (("#0b5cad", ""), ("#c2410c", "6 3"), ("#5b6470", "2 3"), ("#15803d", "9 3 2 3"))
 
 
@@ -80,7 +80,7 @@ def _round_up(value: float) -> float:
 
 
 def _axis(top: float, unit: str) -> str:
-    parts = [f'<text x="2" y="{TOP - 3}" class="u">{escape(unit)}</text>']
+    parts = [f'<text x="{LEFT}" y="{TOP - 3}" class="u">{escape(unit)}</text>']
     for quarter in range(5):
         value = top * quarter / 4
         y = _y(value, top)
