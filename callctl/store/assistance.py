@@ -58,7 +58,8 @@ async def past_events(engine: AsyncEngine, city: str = "") -> list[PastEvent]:
     asked = select(audit).where(audit.c.what.in_(("event start", "event end", "withdrawn"))).order_by(audit.c.id)
     async with engine.connect() as connection:
         rows = (await connection.execute(asked)).mappings().all()
-    withdrawn = {row["request"] for row in rows if row["what"] == "withdrawn" and row["request"]}
+    # The desk withdraws under the act's own request with the word behind it (desk.py).
+    withdrawn = {(row["request"] or "").removesuffix(" withdrawn") for row in rows if row["what"] == "withdrawn"} - {""}
     found: dict[str, PastEvent] = {}
     for row in rows:
         if row["what"] == "withdrawn" or (row["request"] or "") in withdrawn or (city and row["city"] != city):

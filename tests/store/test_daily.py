@@ -211,10 +211,10 @@ async def test_events_are_read_from_the_audit_with_waves_and_without_withdrawn_o
     await prepare(engine)
     for n, seats in enumerate(({X: 2}, {X: 2, "suzhou": 3}, {X: 9, "wuxi": 1})):
         await write_audit(engine, event(T0 + n * DAY_S, "event start", seats, f"r{n}", T0), None, "")
-    await write_audit(engine, AuditEntry(T0 + 3 * DAY_S, "", "", "withdrawn", Y, "", "", "", "r2"), None, "")
-    # The desk writes the withdrawal under the request of the act it withdraws; the audit keeps one row a request.
+    await write_audit(engine, AuditEntry(T0 + 3 * DAY_S, "", "", "withdrawn", Y, "", "", "", "r2 withdrawn"), None, "")
     (found,) = await past_events(engine, Y)
     assert found.seats_at(T0 + 1.5 * DAY_S) == {X: 2, "suzhou": 3}
+    assert found.seats_at(T0 + 2.5 * DAY_S) == {X: 2, "suzhou": 3}  # The third was withdrawn.
     assert (found.wave_of(X), found.wave_of("suzhou"), found.wave_of("huaian")) == (1, 2, None)
     assert found.overlaps(Span(T0 + 50 * DAY_S, T0 + 51 * DAY_S))
     await engine.dispose()
