@@ -88,8 +88,10 @@ async def write_daily(made: Daily, kept: Report | None, folder: Path, forms: tup
     _made(folder)
     name = f"{made.heading.city}-{made.heading.day}{'-intraday' if made.heading.partial else ''}"
     notes, state = (kept.notes, kept.state) if kept else ("", "draft")
-    page = daily_page(made, notes, state, kept.approved_by if kept else "", kept.approved_at if kept else None)
     written = []
+    page = ""
+    if {"html", "pdf"} & set(forms):
+        page = daily_page(made, notes, state, kept.approved_by if kept else "", kept.approved_at if kept else None)
     for form in forms:
         path = folder / f"{name}.{form}"
         if form == "pdf":

@@ -321,3 +321,12 @@ def test_every_rate_on_the_page_names_its_denominator(tmp_path: Path) -> None:
     made = asyncio.run(make())
     assert all(rate.of for rate in figures(made.sums, made).values())
     assert time_text(made.heading.since) in daily_page(made)
+
+
+async def test_a_day_without_help_without_calls_and_outside_an_event_is_a_page_all_the_same(tmp_path: Path) -> None:
+    sources = await prepared(f"sqlite+aiosqlite:///{tmp_path / 'h.db'}", tmp_path, answered_home(1, NOON, NOON + 9))
+    for city, day in ((Y, DAY), (X, DAY), (Y, date(2020, 1, 1))):
+        made = await daily(sources, city, day, moment(day, 33), False)
+        assert "一、总体情况" in daily_page(made)
+        assert daily_workbook(made)
+    await sources.engine.dispose()
