@@ -12,6 +12,8 @@
 | CALLCTL_WEB_HOST, CALLCTL_WEB_PORT | where the console listens | 127.0.0.1, 8012 |
 | CALLCTL_WEB_PROXIES | addresses of the TLS proxies in front of it, whose X-Forwarded-For is believed | none |
 | CALLCTL_WEB_CONNECT | further addresses its pages may speak to, e.g. wss://pbx.example:8089 for browser phones | none |
+| CALLCTL_FIELD_KEY | key that seals citizens' personal fields, instead of the file `field-key`; none: in clear | |
+| CALLCTL_FIELD_CIPHER | with a field key: aes, or sm (SM4, SM3) | aes |
 | CALLCTL_SIP_SECRET | key from which the phones' passwords are derived, instead of the file sip | |
 """
 
@@ -77,6 +79,19 @@ class Settings:
         key = self._secret("CALLCTL_SIP_SECRET", "sip", "the key of the phones' passwords")
         digest = hmac.new(key.encode(), f"phone:{city}:{seat}".encode(), hashlib.sha256).digest()
         return base64.b32encode(digest).decode()[:24].lower()
+
+    def field_key(self) -> str:
+        """The key that seals citizens' personal fields; "" where the site has none. Raises SettingsError."""
+        if not self.environment.get("CALLCTL_FIELD_KEY") and not (self.secrets_dir / "field-key").exists():
+            return ""
+        key = self._secret("CALLCTL_FIELD_KEY", "field-key", "the key of citizens' personal fields")
+        if len(key) < 32:
+            raise SettingsError("the key of citizens' personal fields needs at least 32 characters (openssl rand -hex 32)")
+        return key
+
+    def webhook_secret(self, city: str) -> str:
+        """The key with which order stubs to a city's order system are signed. Raises SettingsError."""
+        return self._secret(f"CALLCTL_WEBHOOK_SECRET_{city.upper()}", f"webhook-{city}", f"the webhook key of {city}")
 
     def _secret(self, variable: str, file: str, what: str) -> str:
         value = self.environment.get(variable, "").strip()

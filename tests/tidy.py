@@ -46,7 +46,7 @@ FORBIDDEN_WORDS = frozenset(
 LIBRARY_NAMES = frozenset(
     {"handleError", "data_received", "connection_made", "connection_lost", "eof_received", "start_event_handlers"}
 )
-CORE_IMPORTS = frozenset(["dataclasses", "enum", "typing", "collections", "types", "math"])
+CORE_IMPORTS = frozenset(["dataclasses", "datetime", "enum", "typing", "collections", "types", "math"])
 # A call's story grows fact by fact while it is told; a tracker with every call it counts.
 GROWING = frozenset({"callctl/core/story.py", "callctl/core/estimate.py"})
 CORE_ALGORITHMS = frozenset(["bisect", "heapq", "itertools", "functools", "operator"])

@@ -15,6 +15,7 @@ from callctl.log import mask_text
 from callctl.pbx.port import OrderFailed
 from callctl.province import ProvinceError
 from callctl.rights import NotAllowed
+from callctl.rules import RulesError
 from callctl.settings import SettingsError, read_settings
 from callctl.store.embedded import EmbeddedFailed
 from callctl.store.port import Refusal, StoreLost
@@ -39,7 +40,7 @@ def ended_by(fault: BaseException) -> int:
     if isinstance(fault, ActRefused):
         _complain(told(fault.sentence))
         return NOT_ALLOWED if isinstance(fault, NotAllowed) else UNAVAILABLE if isinstance(fault, DeskClosed) else REFUSED
-    if isinstance(fault, SettingsError | NotRunnable | ProvinceError | EmbeddedFailed | SchemaUnfit):
+    if isinstance(fault, SettingsError | NotRunnable | ProvinceError | RulesError | EmbeddedFailed | SchemaUnfit):
         for line in str(fault).splitlines():
             _complain(line)
         return CONFIGURATION

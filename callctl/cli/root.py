@@ -8,7 +8,25 @@ import sys
 import typer
 
 from callctl import clock, log
-from callctl.cli import check, db, demo, fuzz, lab, look, operate, plan, render, run, simulate, web
+from callctl.cli import (
+    check,
+    db,
+    demo,
+    fuzz,
+    kpi,
+    lab,
+    look,
+    operate,
+    orders,
+    plan,
+    privacy,
+    records,
+    render,
+    report,
+    run,
+    simulate,
+    web,
+)
 from callctl.cli.exits import ended_by
 from callctl.cli.words import say
 
@@ -25,7 +43,10 @@ def make_app() -> typer.Typer:
         rich_markup_mode=None,  # Plain usage errors: the boxes are cut off in narrow terminals and garbled in pipes.
         pretty_exceptions_enable=False,
     )
-    for module in (run, look, operate, check, render, lab, demo, simulate, fuzz, plan, db, web):
+    for module in (
+        *(run, look, operate, check, render, lab, demo, simulate, fuzz, plan),
+        *(db, web, records, kpi, orders, report, privacy),
+    ):
         module.register(app)
     return app
 

@@ -1,4 +1,7 @@
-"""What a full reading of a PBX tells that no event had told: the facts that close a gap in the journal, one thing each."""
+"""What was learnt of a PBX otherwise than by its events: the facts that close a gap in the journal, one thing each.
+
+Most come from a full reading; LogRead marks a call some of whose facts were read from the PBX's own log afterwards.
+"""
 
 from dataclasses import dataclass
 
@@ -64,4 +67,13 @@ class LoanNotSeen:
     token: int
 
 
-Sighting = SeenWaiting | SeenTalking | NotSeen | GapClosed | LoanFound | LoanNotSeen
+@dataclass(frozen=True, slots=True)
+class LogRead:
+    """Facts of this call were missed and have been taken from the PBX's own log; `at` is when the call was last in it."""
+
+    city: str
+    at: float
+    call: str
+
+
+Sighting = SeenWaiting | SeenTalking | NotSeen | GapClosed | LoanFound | LoanNotSeen | LogRead

@@ -23,7 +23,7 @@ from callctl.core.events import (
     WaitingCall,
 )
 from callctl.core.model import SlotRef
-from callctl.core.sightings import NotSeen, SeenTalking, SeenWaiting
+from callctl.core.sightings import LogRead, NotSeen, SeenTalking, SeenWaiting
 
 # Two reports of one end come within a second or two: an event and a reading, or two controllers that both listened.
 DOUBLE_S = 5.0
@@ -42,6 +42,7 @@ CallFact = (
     | SeenWaiting
     | SeenTalking
     | NotSeen
+    | LogRead
 )
 State = Literal["unseen", "waiting", "away", "talking", "over", "gone"]  # "away": left the queue, not (yet) talking.
 
@@ -89,10 +90,13 @@ class Story:
     left_at: float | None = None
     outcome: str | None = None  # An Outcome's value, "answered" or "cut_off"; None: waiting, or not known.
     requeues: int = 0  # Times it came back to the queue after a lost leg.
+    called_back: bool = False  # The citizen asked for a call-back; an answer after that is an outbound call's.
     score: int | None = None
-    seen_from: str = "events"  # "reading": a reading supplied what no event told; "supporting": only the helper saw it.
+    # "reading": a reading supplied what no event told; "log": the PBX's own log did; "supporting": only the helper saw it.
+    seen_from: str = "events"
     waits: list[Wait] = field(default_factory=list)
     legs: list[Leg] = field(default_factory=list)
+    from_log: bool = False  # Facts of it were read from the PBX's own log afterwards.
 
     @property
     def waited_s(self) -> float | None:
@@ -184,10 +188,18 @@ def _tell_one(story: Story, fact: CallFact) -> None:
                 story.seen_from = "reading"
         case CallEnded():
             _ended(story, fact)
+        case _:
+            _tell_afterwards(story, fact)
+
+
+def _tell_afterwards(story: Story, fact: CallFact) -> None:
+    match fact:
         case NotSeen():
             _not_seen(story, fact)
         case SurveyAnswered():
             story.score = fact.score
+        case LogRead():
+            story.from_log = True
 
 
 def _waiting(story: Story, call: WaitingCall, at: float) -> None:
@@ -228,6 +240,7 @@ def _seen_waiting(story: Story, call: WaitingCall, at: float) -> None:
 
 
 def _left(story: Story, outcome: Outcome, at: float) -> None:
+    story.called_back = story.called_back or outcome is Outcome.CALL_BACK
     weight = {Outcome.LEFT.value: 0, Outcome.ABANDONED.value: 1}  # A PBX says first that it left, and then why.
     unseen_end = story.state == "gone" and story.talk is None
     if story.state in ("waiting", "unseen") or unseen_end:
@@ -356,3 +369,5 @@ def _close(story: Story) -> None:
         talk = lent[-1]
         story.outcome, story.left_at = "answered", talk.answered_at
         story.state = "talking" if talk.running else "over"
+    if story.from_log:
+        story.seen_from = "log"

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from callctl.store import schema
+from callctl.store.chain import exclusive
 from callctl.store.history import LOST, first_line
 from callctl.store.ledger import insert_audit
 from callctl.store.port import AlreadyDone, AuditEntry, StoreLost
@@ -50,13 +51,10 @@ class Cabinet:
         try:
             async with asyncio.timeout(ANSWER_S):
                 await self._fit()
-                async with self._engine.connect() as connection:
-                    # SQLite: a reader that wants to write later may find that it cannot; so it says so at once.
-                    await connection.execution_options(**{schema.IMMEDIATE: True})
-                    async with connection.begin():
-                        if entry is not None and await insert_audit(connection, entry) is None:
-                            raise AlreadyDone(f"request {entry.request} was carried out before")
-                        yield connection
+                async with exclusive(self._engine) as connection:
+                    if entry is not None and await insert_audit(connection, entry) is None:
+                        raise AlreadyDone(f"request {entry.request} was carried out before")
+                    yield connection
         except LOST as error:
             raise StoreLost(f"the database cannot be written, nothing was changed: {first_line(error)}") from None
 

@@ -20,7 +20,7 @@ from callctl.core.events import (
     RingEnded,
     SurveyAnswered,
 )
-from callctl.core.sightings import GapClosed, LoanFound, LoanNotSeen, NotSeen, SeenTalking, SeenWaiting
+from callctl.core.sightings import GapClosed, LoanFound, LoanNotSeen, LogRead, NotSeen, SeenTalking, SeenWaiting
 from callctl.core.story import CallFact, Story, call_of, tell
 from callctl.store.codec import Record
 
@@ -40,6 +40,7 @@ CALL_FACTS = (
     SeenWaiting,
     SeenTalking,
     NotSeen,
+    LogRead,
 )
 LoanKey = tuple[str, str, str, int]  # City, seat, assisted city, token.
 

@@ -3,15 +3,19 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from callctl.settings import Settings
 from callctl.store.cabinet import Cabinet
 from callctl.store.embedded import Embedded, EmbeddedFailed, start
 from callctl.store.history import LOST, SqlHistory, first_line
+from callctl.store.port import StoreLost
 from callctl.store.registry import RedisRegistry
 from callctl.store.schema import SchemaUnfit, open_engine, prepare
+from callctl.store.seal import Seal, read_seal
 from callctl.store.spool import Spool
 
 LOOK_S = 0.5  # How often we look whether the embedded server still lives.
@@ -55,7 +59,7 @@ async def open_history(settings: Settings) -> AsyncIterator[SqlHistory]:
         raise
     except LOST as error:
         _log.error("history lost at start, facts go to the spool", why=first_line(error))
-    history = SqlHistory(engine, Spool(settings.state_dir / "spool"))
+    history = SqlHistory(engine, Spool(settings.state_dir / "spool"), seal=read_seal(settings))
     writing = asyncio.create_task(history.run(), name="history writer")
     try:
         yield history
@@ -74,6 +78,32 @@ async def open_cabinet(settings: Settings) -> AsyncIterator[Cabinet]:
         yield cabinet
     finally:
         await cabinet.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The history's database, for those who read and correct records: no writer runs, nothing is lent."""
+
+    engine: AsyncEngine
+    seal: Seal
+    settings: Settings
+
+
+@contextlib.asynccontextmanager
+async def open_books(settings: Settings) -> AsyncIterator[Books]:
+    """The records. Raises SchemaUnfit, SettingsError (the field key) and StoreLost where the database is away."""
+    seal = read_seal(settings)
+    engine = open_engine(settings.sql_url)
+    try:
+        try:
+            await prepare(engine)
+        except SchemaUnfit:
+            raise
+        except LOST as error:
+            raise StoreLost(f"the history cannot be read: {first_line(error)}") from None
+        yield Books(engine, seal, settings)
+    finally:
+        await engine.dispose()
 
 
 async def _keep(embedded: Embedded) -> None:

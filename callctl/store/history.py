@@ -15,12 +15,13 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from callctl.core.events import Fact, PbxLost, PbxObserved
+from callctl.core.events import PbxLost, PbxObserved
 from callctl.core.wishes import Wishes
 from callctl.store import ledger, schema
 from callctl.store.chronicle import Chronicle
 from callctl.store.codec import Record, Unreadable, decode, decode_wishes, encode, encode_wishes
 from callctl.store.port import AuditEntry, StoreLost
+from callctl.store.seal import Clear, Seal, sealed
 from callctl.store.spool import NEARLY_FULL, Spool, SpoolFull
 
 FLUSH_S = 0.2
@@ -53,8 +54,9 @@ class HistoryHealth:
 class SqlHistory:
     """The history in the database of `engine`, with its spool. Implements store.port.History; `run` must be running."""
 
-    def __init__(self, engine: AsyncEngine, spool: Spool, held_most: int = HELD_MOST) -> None:
+    def __init__(self, engine: AsyncEngine, spool: Spool, held_most: int = HELD_MOST, seal: Seal | None = None) -> None:
         self._engine = engine
+        self._seal = seal or Clear()
         self._spool = spool
         self._held_most = held_most
         self._held: deque[Record] = deque()
@@ -69,10 +71,11 @@ class SqlHistory:
         self._flushing: asyncio.Task[None] | None = None
         self._closing = False
 
-    def record(self, fact: Fact) -> None:
+    def record(self, fact: Record) -> None:
         """See the port. Of a reading only waiting calls, conversations and loans are kept."""
         if isinstance(fact, PbxObserved):
             fact = replace(fact, seats=(), slots=(), trunks=())
+        fact = sealed(fact, self._seal)  # From here on no disk, no spool and no table sees a number in clear.
         if len(self._held) >= self._held_most:
             self._dropped += 1
             self._alarm = f"{self._dropped} facts are lost: database, disk and memory are full"

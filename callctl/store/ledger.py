@@ -8,17 +8,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Table, bindparam, case, delete, func, select
+from sqlalchemy import Table, bindparam, case, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from callctl.core.days import bucket_of
 from callctl.core.events import HomeSeat, LentSeat, LoanChanged, SurveyAnswered
 from callctl.core.sightings import LoanFound, LoanNotSeen
 from callctl.core.story import CallFact, Leg, Story
+from callctl.store.chain import chain_on, exclusive
 from callctl.store.chronicle import CALL_FACTS, KEEP_OPEN_S, Chronicle, calls_in
 from callctl.store.codec import Record, Unreadable, decode, encode
 from callctl.store.port import AlreadyDone, AuditEntry, WishesChanged
+from callctl.store.record_tables import stale
+from callctl.store.seal import Clear
 from callctl.store.tables import audit, calls, journal, legs, loans, surveys, waits, wishes
 
 FETCH_MOST = 500  # Calls asked for in one query; far below every driver's limit of parameters.
@@ -47,17 +51,25 @@ async def write(engine: AsyncEngine, chronicle: Chronicle, batch: Sequence[Recor
     records = [one for record in batch for one in chronicle.take(record)]
     changed = chronicle.changed()
     async with engine.begin() as connection:
-        await _insert_new(connection, journal, [_journal_row(record) for record in records])
+        await insert_new(connection, journal, [_journal_row(record) for record in records])
         stories = [story for story, _ in changed]
-        await _upsert(connection, calls, [_call_row(story) for story in stories])
-        await _upsert(connection, waits, [row for story in stories for row in _wait_rows(story)])
-        await _upsert(connection, legs, [row for story in stories for row in _leg_rows(story)])
+        await upsert(connection, calls, [call_row(story) for story in stories])
+        await upsert(connection, waits, [row for story in stories for row in wait_rows(story)])
+        await upsert(connection, legs, [row for story in stories for row in leg_rows(story)])
         await _shorten(connection, waits, [(story.call, len(story.waits), told[0]) for story, told in changed])
         await _shorten(connection, legs, [(story.call, len(story.legs), told[1]) for story, told in changed])
         for row in _loan_rows(records):
             await _merge_loan(connection, row)
-        await _upsert(connection, surveys, _survey_rows(records))
+        await upsert(connection, surveys, _survey_rows(records))
+        await mark_stale(connection, stories)
     chronicle.written()
+
+
+async def mark_stale(connection: AsyncConnection, stories: Iterable[Story]) -> None:
+    """The five minutes these calls entered in have to be counted again (store/counters.py)."""
+    buckets = {bucket_of(story.seen_at if story.first_arrival is None else story.first_arrival) for story in stories}
+    if buckets:
+        await connection.execute(insert(stale), [{"bucket": bucket} for bucket in sorted(buckets)])
 
 
 async def write_audit(engine: AsyncEngine, entry: AuditEntry, version: int | None, body: str) -> None:
@@ -66,7 +78,7 @@ async def write_audit(engine: AsyncEngine, entry: AuditEntry, version: int | Non
     A version is taken once: SQL decides which of two desks was first, also while Redis is lost. Raises WishesChanged,
     AlreadyDone, and then writes nothing.
     """
-    async with engine.begin() as connection:
+    async with exclusive(engine) as connection:
         number = await insert_audit(connection, entry)
         if version is None:
             return
@@ -79,7 +91,7 @@ async def write_audit(engine: AsyncEngine, entry: AuditEntry, version: int | Non
 
 
 async def insert_audit(connection: AsyncConnection, entry: AuditEntry) -> int | None:
-    """Write the entry in the caller's transaction; its number, or None where its request is in the audit already."""
+    """Write the entry in the caller's `exclusive` transaction; its number, or None where its request is there already."""
     row = {
         "request": clean(entry.request) or None,
         "at": entry.at,
@@ -93,6 +105,8 @@ async def insert_audit(connection: AsyncConnection, entry: AuditEntry) -> int | 
     }
     new = _dialect_insert(connection, audit).values(row).on_conflict_do_nothing(index_elements=["request"])
     number: int | None = (await connection.execute(new.returning(audit.c.id))).scalar_one_or_none()
+    if number is not None:
+        await chain_on(connection, number)
     return number
 
 
@@ -168,12 +182,14 @@ def _dialect_insert(connection: AsyncConnection, table: Table) -> Any:
     return (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
 
 
-async def _insert_new(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+async def insert_new(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert the rows that are not there yet."""
     if rows:
         await connection.execute(_dialect_insert(connection, table).on_conflict_do_nothing(), rows)
 
 
-async def _upsert(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+async def upsert(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows, or write them over, by their primary key."""
     if not rows:
         return
     keys = [column.name for column in table.primary_key.columns]
@@ -212,12 +228,14 @@ def _journal_row(record: Record) -> Row:
     }
 
 
-def _call_row(story: Story) -> Row:
+def call_row(story: Story) -> Row:
+    """The row of `calls` that tells a story."""
     talk = story.talk
     return {
         "call": clean(story.call),
         "city": clean(story.city),
         "number": clean(story.number),
+        "caller": clean(Clear().caller(story.number))[:64],
         "asked_at": story.seen_at if story.first_arrival is None else story.first_arrival,
         "first_arrival": story.first_arrival,
         "left_at": story.left_at,
@@ -230,6 +248,7 @@ def _call_row(story: Story) -> Row:
         "ended_at": talk.ended_at if talk else None,
         "talked_s": talk.talked_s if talk else None,
         "requeues": story.requeues,
+        "called_back": story.called_back,
         "score": story.score,
         "seen_from": story.seen_from,
     }
@@ -247,7 +266,8 @@ def _answered_by(story: Story) -> Row:
     return {"by_city": None, "by_seat": None, "by_slot": None}
 
 
-def _wait_rows(story: Story) -> Iterator[Row]:
+def wait_rows(story: Story) -> Iterator[Row]:
+    """Its rows of `waits`."""
     for number, wait in enumerate(story.waits, 1):
         yield {
             "call": clean(story.call),
@@ -260,7 +280,8 @@ def _wait_rows(story: Story) -> Iterator[Row]:
         }
 
 
-def _leg_rows(story: Story) -> Iterator[Row]:
+def leg_rows(story: Story) -> Iterator[Row]:
+    """Its rows of `legs`."""
     for number, leg in enumerate(story.legs, 1):
         yield {
             "call": clean(story.call),

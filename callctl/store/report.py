@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from callctl.core.counting import CountedCall, fate
 from callctl.core.events import CallWaiting, PbxLost
 from callctl.core.fairness import Inversions, Stay, Turn, inversions
 from callctl.core.sightings import GapClosed
@@ -30,7 +31,7 @@ class Figures:
     answered_home: int
     answered_remote: int
     abandoned: int
-    called_back: int  # Asked for a call-back and still has its place.
+    called_back: int  # Asked for a call-back, answered by now or not: no live answer.
     moved: int  # Moved by hand, and nobody saw who answered.
     waiting: int
     lost: int  # Left the queue in no way that a citizen or an agent chose: thrown out, cut off in mid-talk, never answered.
@@ -97,32 +98,30 @@ async def gaps(engine: AsyncEngine, since: float, until: float) -> list[Gap]:
     return sorted(told, key=lambda gap: gap.since or gap.until or 0.0)
 
 
-def kind_of(city: str, state: str, outcome: str | None, by_city: str | None) -> str:
-    """Which of Figures' counts a call belongs to."""
-    if outcome == "answered":
-        return "answered_home" if by_city in (city, None) else "answered_remote"
-    by_outcome = {"abandoned": "abandoned", "call_back": "called_back", "moved": "moved"}
-    if outcome in by_outcome:
-        return by_outcome[outcome]
-    if outcome is None:
-        return "waiting" if state == "waiting" else "unknown"
-    return "lost"  # left, refused, cut_off
-
-
 async def _figures(connection: AsyncConnection, city: str, since: float, until: float) -> Figures:
     mine = and_(calls.c.city == city, calls.c.asked_at >= since, calls.c.asked_at < until)
-    columns = (calls.c.state, calls.c.outcome, calls.c.by_city, calls.c.waited_s, calls.c.requeues)
+    columns = (
+        calls.c.state,
+        calls.c.outcome,
+        calls.c.by_city,
+        calls.c.waited_s,
+        calls.c.requeues,
+        calls.c.called_back,
+    )
     found = (await connection.execute(select(*columns).where(mine))).all()
-    kinds = Counter(kind_of(city, row.state, row.outcome, row.by_city) for row in found)
-    answered = [row.waited_s for row in found if row.outcome == "answered" and row.waited_s is not None]
+    kinds = Counter(
+        fate(CountedCall(city, row.state, row.outcome, row.by_city, called_back=row.called_back)) for row in found
+    )
     every = [row.waited_s for row in found if row.waited_s is not None]
-    elsewhere = [row.by_city for row in found if row.outcome == "answered" and row.by_city not in (city, None)]
+    live = [row for row in found if row.outcome == "answered" and not row.called_back]
+    answered = [row.waited_s for row in live if row.waited_s is not None]
+    elsewhere = [row.by_city for row in live if row.by_city not in (city, None)]
     return Figures(
         asked=len(found),
         answered_home=kinds["answered_home"],
         answered_remote=kinds["answered_remote"],
         abandoned=kinds["abandoned"],
-        called_back=kinds["called_back"],
+        called_back=kinds["call_back"],
         moved=kinds["moved"],
         waiting=kinds["waiting"],
         lost=kinds["lost"],

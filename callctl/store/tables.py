@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 from sqlalchemy.engine import Dialect
 
@@ -79,7 +80,8 @@ calls = Table(
     metadata,
     Column("call", String, primary_key=True),
     Column("city", String, nullable=False),
-    Column("number", String, nullable=False),
+    Column("number", String, nullable=False),  # In clear, or sealed (store/seal.py).
+    Column("caller", String(64), nullable=False, server_default=""),  # Whose call, for searching: store/seal.py.
     Column("asked_at", Utc, nullable=False),  # First arrival, or where that is not known, when it was first seen.
     Column("first_arrival", Utc),
     Column("left_at", Utc),
@@ -94,10 +96,13 @@ calls = Table(
     Column("ended_at", Utc),
     Column("talked_s", Double),
     Column("requeues", Integer, nullable=False),
+    Column("called_back", Boolean(create_constraint=False), nullable=False, server_default=false()),
     Column("score", Integer),
-    Column("seen_from", String(16), nullable=False),  # events, reading (something was missed), supporting.
+    Column("seen_from", String(16), nullable=False),  # events, reading (something was missed), log, supporting.
     Index(None, "city", "asked_at"),
     Index(None, "open", "city"),
+    Index(None, "asked_at"),
+    Index(None, "caller", "asked_at"),
 )
 
 # One row a stay in the home queue.
@@ -176,6 +181,7 @@ audit = Table(
     Column("before", Text, nullable=False),
     Column("after", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("chain", String(64)),  # Digest over this row and the chain before it: store/chain.py.
     Index(None, "at"),
 )
 

@@ -1,0 +1,292 @@
+"""Gathers a day's report from the history: counters, events, loans, notes, stubs. It only asks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from callctl.core.advice import Advice, Assumptions, recommend
+from callctl.core.categories import Category
+from callctl.core.counting import Counters, together
+from callctl.core.daily import Daily, Gain, Heading, Hour, OrderFigures, Supporter, Topic
+from callctl.core.days import DAY_S, Span, day_of, day_span, day_text, hours_of, time_text
+from callctl.core.demand import Deadlines
+from callctl.core.gain import HourOfHelp, before_after, by_model
+from callctl.core.model import Pair, Province
+from callctl.core.rates import connect_rate, mean
+from callctl.core.workdays import Calendar
+from callctl.rules import Rules
+from callctl.store.assistance import PastEvent, past_events
+from callctl.store.chain import head
+from callctl.store.counters import buckets, callers, carrier_attempts, recount, rolled_up, seats_seen
+from callctl.store.notes import reconcile
+from callctl.store.report import Gap, gaps
+from callctl.store.supervision import handling
+from callctl.store.support import Given, given, most_at_once, topics, waiting_most
+from callctl.store.tables import calls
+
+TOP = 10
+HISTORY_DAYS = 8  # For the forecast: a week and a day.
+PROFILE_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where a report's figures come from."""
+
+    engine: AsyncEngine
+    province: Province
+    rules: Rules
+    tree: Sequence[Category]
+    calendar: Calendar
+
+
+async def daily(sources: Sources, city: str, day: date, now: float, late: bool) -> Daily:
+    """The report of one assisted city's day, as known now. Raises one of history.LOST."""
+    engine, rules = sources.engine, sources.rules
+    await recount(engine)
+    span = day_span(day, rules.report.day_starts_h)
+    events = await past_events(engine, city)
+    event = next((one for one in reversed(events) if one.overlaps(span)), None)
+    days = {back: Span(span.since - back * DAY_S, span.until - back * DAY_S) for back in (0, 1, 7)}
+    found = (await buckets(engine, Span(span.since - 7 * DAY_S, span.until), [city])).get(city, {})
+    sums, before, week = (together(rolled_up(found, [days[back]])) for back in (0, 1, 7))
+    hours = await _hours(engine, city, span, found)
+    broken = [gap for gap in await gaps(engine, span.since, span.until) if (gap.until or now) > span.since]
+    gain = await _gain(sources, city, span, event, sums, hours)
+    chain = await head(engine)
+    return Daily(
+        heading=_heading(sources, city, day, span, event, now, late, broken),
+        sums=sums,
+        day_before=before if before.requested else None,
+        week_before=week if week.requested else None,
+        attempts=(await carrier_attempts(engine, city, span)).attempts,
+        callers=await callers(engine, city, span),
+        gain=gain,
+        hours=hours,
+        hours_before=_requests(found, days[1]),
+        hours_week=_requests(found, days[7]),
+        supporters=await supporters(sources, city, span, event, now),
+        topics=await _topics(sources, city, span, days[1]),
+        orders=await order_figures(sources, city, span, event, now),
+        alarms=tuple(_gap_text(sources, gap) for gap in broken),
+        advice=await _advice(sources, city, span, sums, hours, event, now),
+        audit_rows=chain.rows,
+        audit_chain=chain.chain,
+        checks=await _checks(engine, city, span, sums),
+    )
+
+
+def _heading(
+    sources: Sources,
+    city: str,
+    day: date,
+    span: Span,
+    event: PastEvent | None,
+    now: float,
+    late: bool,
+    broken: Sequence[Gap],
+) -> Heading:
+    starts_h = sources.rules.report.day_starts_h
+    first = day_of(event.started_at, starts_h) if event else day
+    names = sources.province.cities
+    missing = sorted({names[gap.city].name_zh for gap in broken if gap.city in names and gap.since is not None})
+    quality = [f"缺{'、'.join(missing)}部分时段"] if missing else []
+    if now < span.until:
+        quality.append("当日未结束")
+    return Heading(
+        city=city,
+        city_zh=names[city].name_zh if city in names else city,
+        day=day.isoformat(),
+        day_zh=day_text(day),
+        since=span.since,
+        until=min(span.until, now),
+        number=(day - first).days + 1,
+        event_no=event.id if event else "",
+        event_title=event.title if event else "",
+        event_day=(day - first).days + 1 if event else None,
+        unit=sources.rules.report.unit,
+        made_at=now,
+        late=late,
+        partial=now < span.until,
+        quality=tuple(quality),
+    )
+
+
+def _requests(found: Mapping[int, Counters], span: Span) -> tuple[int, ...]:
+    return tuple(sums.requested for sums in rolled_up(dict(found), hours_of(span)))
+
+
+async def _hours(engine: AsyncEngine, city: str, span: Span, found: dict[int, Counters]) -> tuple[Hour, ...]:
+    spans = hours_of(span)
+    seats = await seats_seen(engine, city, span)
+    queues = await waiting_most(engine, city, spans)
+    return tuple(
+        Hour(
+            hour=number,
+            requested=sums.requested,
+            answered_home=sums.answered_home,
+            answered_remote=sums.answered_remote,
+            abandoned=sums.abandoned,
+            max_wait_s=sums.max_wait_s,
+            waits_s=sums.waits_s,
+            waits_n=sums.waits_n,
+            home_seats=seats.get(number, 0),
+            max_waiting=queues[number],
+        )
+        for number, sums in enumerate(rolled_up(found, spans))
+    )
+
+
+def _help(sums: Counters | Hour, home_seats: int) -> HourOfHelp:
+    return HourOfHelp(sums.requested, sums.answered_home, sums.answered_remote, home_seats)
+
+
+async def help_hours(engine: AsyncEngine, city: str, span: Span, found: dict[int, Counters]) -> list[HourOfHelp]:
+    """The hours of a span, for the gain by model."""
+    seats = await seats_seen(engine, city, span)
+    return [_help(sums, seats.get(number, 0)) for number, sums in enumerate(rolled_up(found, hours_of(span)))]
+
+
+def handling_time_s(sums: Counters, rules: Rules) -> float:
+    """AHT for models: what was measured, and the rules' figures for what was not."""
+    talk = mean(sums.talks_s, sums.talks_n) or rules.staffing.talk_s
+    return talk + (mean(sums.wraps_s, sums.wraps_n) or rules.staffing.wrap_s)
+
+
+async def _gain(
+    sources: Sources, city: str, span: Span, event: PastEvent | None, sums: Counters, hours: Sequence[Hour]
+) -> Gain:
+    given_hours = [_help(one, one.home_seats) for one in hours]
+    staffing = sources.rules.staffing
+    model = by_model(given_hours, handling_time_s(sums, sources.rules), staffing.patience_s)
+    if event is None:
+        return Gain(None, None, 0, model)
+    usual = []
+    back = span.since
+    while back + DAY_S > event.started_at:
+        back -= 7 * DAY_S
+    for _ in range(sources.rules.report.compare_weeks):
+        found = (await buckets(sources.engine, Span(back, back + DAY_S), [city])).get(city, {})
+        if found:
+            usual.append(connect_rate(together(found.values())))
+        back -= 7 * DAY_S
+    asked = sum(rate.whole or 0 for rate in usual)
+    usual_rate = sum(rate.part or 0 for rate in usual) / asked if asked else None
+    return Gain(before_after(connect_rate(sums), usual), usual_rate, len(usual), model)
+
+
+async def supporters(sources: Sources, city: str, span: Span, event: PastEvent | None, now: float) -> tuple[Supporter, ...]:
+    """表1, every city that was planned or gave anything."""
+    found = await given(sources.engine, city, span, now)
+    planned = event.seats_at(min(span.until, now) - 1) if event else {}
+    cities = sources.province.cities
+    rows = []
+    for code in sorted({*found, *(one for one, seats in planned.items() if seats)}):
+        one = found.get(code) or Given()
+        channels = sources.province.channels(Pair(city, code)) if code in cities and city in cities else 0
+        rows.append(
+            Supporter(
+                city=code,
+                city_zh=cities[code].name_zh if code in cities else code,
+                wave=event.wave_of(code) if event else None,
+                planned=planned.get(code),
+                peak=one.peak,
+                mean=one.mean,
+                agents=len(one.agents),
+                lent_s=one.lent_s,
+                answered=one.answered,
+                talk_s=mean(one.talks_s, one.talks_n),
+                wrap_s=mean(one.wraps_s, one.wraps_n),
+                occupancy=one.occupancy,
+                unanswered=one.unanswered,
+                scored=one.scored,
+                satisfied=one.satisfied,
+                trunk_peak=most_at_once(one.on_trunk),
+                trunk_channels=channels,
+                trunk_full=one.trunk_full,
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: (row.wave or 99, row.city)))
+
+
+async def _topics(sources: Sources, city: str, span: Span, before_span: Span) -> tuple[Topic, ...]:
+    today, before = await topics(sources.engine, city, span), await topics(sources.engine, city, before_span)
+    names = {one.code: one.name_zh for one in sources.tree}
+    ordered = sorted(today.items(), key=lambda item: (-item[1][0], item[0]))[:TOP]
+    return tuple(
+        Topic(code, names.get(code, code), count, before.get(code, (0, 0))[0], on_call, bool(before) and code not in before)
+        for code, (count, on_call) in ordered
+    )
+
+
+async def order_figures(sources: Sources, city: str, span: Span, event: PastEvent | None, now: float) -> OrderFigures:
+    """六: the stubs of the day, as handled by now."""
+    rule = sources.rules.deadline(city)
+    limits = Deadlines(rule.consult_d, rule.other_d, rule.urgent_h, rule.yellow_before_d)
+    done = await handling(sources.engine, city, span, limits, sources.calendar, now)
+    usual = None
+    if event is not None:
+        before = Span(event.started_at - 30 * DAY_S, event.started_at)
+        usual = (await handling(sources.engine, city, before, limits, sources.calendar, now)).mean_days
+    open_ends = await reconcile(sources.engine, city, span)
+    return OrderFigures(
+        forwarded=done.forwarded,
+        accepted=done.accepted,
+        done=done.done,
+        done_in_time=done.done_in_time,
+        due=done.due,
+        mean_days=done.mean_days,
+        usual_days=usual,
+        yellow=done.yellow,
+        red=done.red,
+        supervised=done.supervised,
+        without_note=len(open_ends.without_note),
+        unaccepted=len(open_ends.unaccepted),
+    )
+
+
+async def _advice(
+    sources: Sources, city: str, span: Span, sums: Counters, hours: Sequence[Hour], event: PastEvent | None, now: float
+) -> Advice | None:
+    if not sums.requested:
+        return None
+    staffing = sources.rules.staffing
+    whole = Span(span.since - (HISTORY_DAYS - 1) * DAY_S, span.until)
+    found = (await buckets(sources.engine, whole, [city])).get(city, {})
+    spans = [Span(whole.since + n * DAY_S, whole.since + (n + 1) * DAY_S) for n in range(HISTORY_DAYS)]
+    totals = [one.requested for one in rolled_up(found, spans)]
+    by_hour = [0] * 24
+    for one in spans[-PROFILE_DAYS:]:
+        for hour, requested in enumerate(_requests(found, one)):
+            by_hour[hour] += requested
+    profile = [count / sum(by_hour) for count in by_hour]
+    occupancy = []
+    for one in spans[-staffing.idle_days :]:
+        gave = (await given(sources.engine, city, one, now)).values()
+        lent_s = sum(each.lent_s for each in gave)
+        occupancy.append(sum(each.talks_s + each.wraps_s for each in gave) / lent_s if lent_s else None)
+    planned = event.seats_at(min(span.until, now) - 1) if event else {}
+    aht_s = handling_time_s(sums, sources.rules)
+    assumed = Assumptions(
+        staffing.target, aht_s, staffing.patience_s, staffing.reserve, staffing.idle_below, staffing.idle_days
+    )
+    return recommend(totals, profile, [one.home_seats for one in hours], planned, occupancy, assumed)
+
+
+async def _checks(engine: AsyncEngine, city: str, span: Span, sums: Counters) -> dict[str, bool]:
+    """校核: the counters against the calls' own rows, and the sums against each other."""
+    mine = (calls.c.city == city, calls.c.asked_at >= span.since, calls.c.asked_at < span.until)
+    async with engine.connect() as connection:
+        rows = (await connection.execute(select(func.count()).select_from(calls).where(*mine))).scalar_one()
+    parts = (sums.answered, sums.abandoned, sums.call_back, sums.moved, sums.waiting, sums.lost, sums.unknown)
+    return {"计数与通话记录一致": rows == sums.requested, "各类去向之和等于请求量": sum(parts) == sums.requested}
+
+
+def _gap_text(sources: Sources, gap: Gap) -> str:
+    name = sources.province.cities[gap.city].name_zh if gap.city in sources.province.cities else gap.city
+    since = time_text(gap.since) if gap.since is not None else "此前"
+    until = time_text(gap.until) if gap.until is not None else "尚未恢复"
+    return f"{name}：{since} 至 {until} 与该市 PBX 失去联系"

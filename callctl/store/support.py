@@ -1,0 +1,166 @@
+"""What each supporting city gave in a span: lent seats over time, answers, talk, rings missed, trunks."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from callctl.core.counting import SATISFIED_FROM
+from callctl.core.days import Span
+from callctl.store.record_tables import wrapups
+from callctl.store.tables import calls, legs, loans
+
+
+@dataclass(slots=True)
+class Given:
+    """One supporting city's help to one assisted city."""
+
+    lent: list[tuple[float, float]] = field(default_factory=list)  # Begin and end of each loan, cut to the span.
+    answered: int = 0
+    talks_s: float = 0.0
+    talks_n: int = 0
+    wraps_s: float = 0.0
+    wraps_n: int = 0
+    unanswered: int = 0
+    scored: int = 0
+    satisfied: int = 0
+    agents: set[str] = field(default_factory=set)
+    on_trunk: list[tuple[float, float]] = field(default_factory=list)
+    trunk_full: int = 0
+
+    @property
+    def lent_s(self) -> float:
+        """Seats times time."""
+        return sum(until - since for since, until in self.lent)
+
+    @property
+    def peak(self) -> int:
+        """Most seats lent at once."""
+        return most_at_once(self.lent)
+
+    @property
+    def mean(self) -> float:
+        """Seats lent on average while any was."""
+        covered = covered_s(self.lent)
+        return self.lent_s / covered if covered else 0.0
+
+    @property
+    def occupancy(self) -> float | None:
+        """Talk and wrap-up, of the time the seats were lent."""
+        return (self.talks_s + self.wraps_s) / self.lent_s if self.lent_s else None
+
+
+def most_at_once(spans: Iterable[tuple[float, float]]) -> int:
+    """How many overlap at most; one that ends when another begins does not."""
+    steps = sorted([(since, 1) for since, until in spans if until > since] + [(until, -1) for since, until in spans])
+    now = most = 0
+    for _, step in sorted(steps, key=lambda one: (one[0], one[1])):
+        now += step
+        most = max(most, now)
+    return most
+
+
+def covered_s(spans: Iterable[tuple[float, float]]) -> float:
+    """How long at least one of them lasted."""
+    total, reached = 0.0, float("-inf")
+    for since, until in sorted(spans):
+        total += max(0.0, until - max(since, reached))
+        reached = max(reached, until)
+    return total
+
+
+async def given(engine: AsyncEngine, assisted: str, span: Span, now: float) -> dict[str, Given]:
+    """By supporting city. Calls count where they entered; loans and trunks by the time they lasted."""
+    found: dict[str, Given] = defaultdict(Given)
+    async with engine.connect() as connection:
+        await _loans(connection, assisted, span, now, found)
+        await _answers(connection, assisted, span, found)
+        await _rings(connection, assisted, span, found)
+    return dict(found)
+
+
+async def _loans(connection: AsyncConnection, assisted: str, span: Span, now: float, found: dict[str, Given]) -> None:
+    ended = or_(loans.c.returned_at.is_(None), loans.c.returned_at > span.since)
+    mine = and_(loans.c.assisted == assisted, loans.c.lent_at < span.until, ended)
+    columns = (loans.c.city, loans.c.lent_at, loans.c.returned_at, loans.c.gone_at)
+    for row in await connection.execute(select(*columns).where(mine)):
+        until = row.returned_at if row.returned_at is not None else row.gone_at
+        cut = (max(row.lent_at, span.since), min(span.until, now if until is None else until))
+        if cut[1] > cut[0]:
+            found[row.city].lent.append(cut)
+
+
+async def _answers(connection: AsyncConnection, assisted: str, span: Span, found: dict[str, Given]) -> None:
+    mine = and_(
+        calls.c.city == assisted,
+        calls.c.asked_at >= span.since,
+        calls.c.asked_at < span.until,
+        calls.c.outcome == "answered",
+        calls.c.called_back.is_(False),
+        calls.c.by_city.is_not(None),
+        calls.c.by_city != assisted,
+    )
+    columns = (calls.c.by_city, calls.c.by_seat, calls.c.talked_s, calls.c.score, wrapups.c.wrapped_s, wrapups.c.agent)
+    asked = select(*columns).outerjoin(wrapups, wrapups.c.call == calls.c.call).where(mine)
+    for row in await connection.execute(asked):
+        city = found[row.by_city]
+        city.answered += 1
+        if row.talked_s is not None:
+            city.talks_s += row.talked_s
+            city.talks_n += 1
+        if row.wrapped_s is not None:
+            city.wraps_s += row.wrapped_s
+            city.wraps_n += 1
+        if row.score is not None:
+            city.scored += 1
+            city.satisfied += row.score >= SATISFIED_FROM
+        if row.agent or row.by_seat:
+            city.agents.add(row.agent or row.by_seat)
+
+
+async def _rings(connection: AsyncConnection, assisted: str, span: Span, found: dict[str, Given]) -> None:
+    """Rings that lent seats missed, and how full the trunks were."""
+    mine = and_(calls.c.city == assisted, calls.c.asked_at >= span.since, calls.c.asked_at < span.until)
+    missed = and_(legs.c.side == "lent", legs.c.assisted == assisted, legs.c.how == "no_answer")
+    with_calls = select(legs.c.city).join(calls, calls.c.call == legs.c.call)
+    for (city,) in await connection.execute(with_calls.where(mine, missed)):
+        found[city].unanswered += 1
+    within = and_(legs.c.rung_at >= span.since, legs.c.rung_at < span.until)
+    out = and_(legs.c.side == "slot", legs.c.city == assisted)
+    columns = (legs.c.supporting, legs.c.rung_at, legs.c.ended_at, legs.c.how)
+    for row in await connection.execute(select(*columns).where(out, within)):
+        found[row.supporting].trunk_full += row.how == "trunk_full"
+        if row.how != "trunk_full" and row.ended_at is not None:
+            found[row.supporting].on_trunk.append((row.rung_at, row.ended_at))
+
+
+async def waiting_most(engine: AsyncEngine, city: str, hours: Sequence[Span]) -> list[int]:
+    """The longest queue of each hour."""
+    whole = Span(hours[0].since, hours[-1].until)
+    mine = and_(calls.c.city == city, calls.c.asked_at >= whole.since, calls.c.asked_at < whole.until)
+    async with engine.connect() as connection:
+        rows = (await connection.execute(select(calls.c.asked_at, calls.c.left_at).where(mine))).all()
+    steps = sorted(
+        [(row.asked_at, 1) for row in rows if row.left_at is not None] + [(row.left_at, -1) for row in rows if row.left_at]
+    )
+    most = Counter[int]()
+    now = 0
+    for at, step in steps:
+        now += step
+        hour = int((at - whole.since) // 3600)
+        most[hour] = max(most[hour], now)
+    return [most[hour] for hour in range(len(hours))]
+
+
+async def topics(engine: AsyncEngine, city: str, span: Span) -> Mapping[str, tuple[int, int]]:
+    """By category: how many demands, and how many of them were answered on the call."""
+    mine = and_(wrapups.c.city == city, calls.c.asked_at >= span.since, calls.c.asked_at < span.until)
+    found: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    async with engine.connect() as connection:
+        asked = select(wrapups.c.code, wrapups.c.result).join(calls, calls.c.call == wrapups.c.call).where(mine)
+        for code, result in await connection.execute(asked):
+            found[code][0] += 1
+            found[code][1] += result == "on_call"
+    return {code: (count, on_call) for code, (count, on_call) in found.items()}
