@@ -110,11 +110,15 @@ class Room:
             return Why.OWN_CALLERS
         if self.idle <= 0:
             return Why.SEATS_BUSY
-        return Why.RESERVE if self.idle <= self.reserve else None
+        return Why.RESERVE if self.above_reserve() <= 0 else None
+
+    def above_reserve(self) -> int:
+        """Idle agents the city need not keep at home."""
+        return self.idle - self.reserve
 
     def spare(self) -> int:
         """Shared seats that could be lent at once."""
-        return max(0, self.idle - self.reserve) if self.shared_bar() is None else 0
+        return self.above_reserve() if self.shared_bar() is None else 0
 
     def pool(self, assisted: "Room") -> Pool:
         """The seats from which `assisted` would get one now. Dedicated ones go first: no caller at home needs them."""
@@ -205,10 +209,9 @@ class Allocation:
 
     def seats_changed(self, room: Room) -> None:
         """Idle agents, quota, legs, reserve or knowledge changed: could the room lend a seat now?"""
+        self.open.pop(room.index, None)
         if room.bar() is None:
             self.open[room.index] = room
-        else:
-            self.open.pop(room.index, None)
 
     def own_call(self, room: Room, now: float) -> None:
         """The room's experience counted an own call: its budget may be used up, or mended."""
