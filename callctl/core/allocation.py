@@ -25,7 +25,7 @@ from callctl.core.experience import Experience
 from callctl.core.reasons import Why
 
 FAIR_FACTOR = 1.3  # Help so much slower than at home still pays; beyond, a supporter needs more agents to spare.
-RING_TOGETHER = 3  # Seats one set-up rings at once where that many are idle above the reserve; the first to answer talks.
+RING_TOGETHER = 1  # Seats one set-up rings at once. More is proved on the PBX, but not yet planned (decision 0006).
 REVIEW_S = 300.0  # A reserve computed from the load is computed again after this.
 
 

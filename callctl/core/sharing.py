@@ -86,7 +86,6 @@ class _Round:
         self.moved_at = dict(moved_at)
         self.rooms: dict[str, CityRoom] = {}
         self.allocation = Allocation([], self._between)
-        self.allocation.ring_together = 1
         self.active: dict[str, Standing] = {}
         self.loans: dict[SeatRef, str] = {}
         self.rung: dict[Pair, int] = {}  # Free lent seats whose slots shall be open.
