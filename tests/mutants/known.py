@@ -22,6 +22,11 @@ class Mutant:
     wrong: str
     tests: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
+    also: tuple[tuple[str, str], ...] = ()  # Further anchors of the same file: rules that guard each other.
+
+    def edits(self) -> tuple[tuple[str, str], ...]:
+        """Every anchor and what takes its place."""
+        return ((self.anchor, self.wrong), *self.also)
 
 
 MUTANTS = (
@@ -37,14 +42,15 @@ MUTANTS = (
         "callctl/core/seats.py",
         "        self.least_reserve = city.lend.reserve\n",
         "        self.least_reserve = -100\n",
-        (POLICY + "test_slots_never_promise_the_reserve",),
+        seeds=(4034,),
     ),
     Mutant(
         "lends while short at home",
         "callctl/core/seats.py",
-        "self.waiting = view.unserved\n",
-        "self.waiting = 0 if code not in wishes.events else view.unserved\n",
-        seeds=(3098, 3159, 3209, 3358),
+        "        self.waiting = view.unserved\n",
+        "        self.waiting = view.unserved if self.code in wishes.events else 0\n",
+        (POLICY + "test_a_city_that_must_not_lend_is_asked_for_nothing_new_for_each_rule",),
+        also=((" and not view.unserved and view.idle(now) > 0)", " and view.idle(now) > 0)"),),
     ),
     Mutant(
         "ignores a city's share in the event",
@@ -75,11 +81,11 @@ MUTANTS = (
         (SHARING + "test_a_fresh_start_goes_on_helping_whom_the_pbxs_show_as_helped",),
     ),
     Mutant(
-        "does not book the loans a dead controller left",
+        "does not book the loans that PBXs show",
         "callctl/ledger.py",
-        "                await self._registry.adopt(lease, _as_loans(all_loans(world), self._now()))\n",
-        "                pass\n",
-        seeds=(0,),
+        "    return [Loan(ref, loan.assisted, loan.token, now) for ref, loan in loans]\n",
+        "    return []\n",
+        (LOOP + "test_a_registry_that_came_back_empty_learns_the_loans_from_the_pbxs_within_five_seconds",),
     ),
     Mutant(
         "loses the place on return",
@@ -114,7 +120,7 @@ MUTANTS = (
         "callctl/core/expect.py",
         "BELIEVED_S = 3.0",
         "BELIEVED_S = -1.0",
-        seeds=(0,),
+        (LOOP + "test_a_reading_older_than_our_orders_makes_nothing_be_ordered_twice",),
     ),
     Mutant(
         "acts on the picture of a lost city",

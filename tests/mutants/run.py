@@ -39,15 +39,17 @@ class Copy:
         """Whether somebody noticed, and who (or what is wrong with the mutant itself)."""
         path = self._folder / mutant.file
         sound = path.read_text(encoding="utf-8")
-        found = sound.count(mutant.anchor)
-        if found != 1:
-            return False, f"its anchor stands {found} times in {mutant.file}: the code has moved, write the mutant anew"
+        wrong = sound
+        for anchor, instead in mutant.edits():
+            if (found := sound.count(anchor)) != 1:
+                return False, f"{anchor!r} stands {found} times in {mutant.file}: the code has moved, write the mutant anew"
+            wrong = wrong.replace(anchor, instead)
         witnesses = _witnesses(mutant, hunt)
         for witness in witnesses:
-            if wrong := self._wrong_without(witness):
-                return False, wrong
+            if complaint := self._complaint_without(witness):
+                return False, complaint
         try:
-            path.write_text(sound.replace(mutant.anchor, mutant.wrong), encoding="utf-8")
+            path.write_text(wrong, encoding="utf-8")
             for witness in witnesses:
                 caught, told = self._ask(witness)
                 if caught:
@@ -56,7 +58,7 @@ class Copy:
             path.write_text(sound, encoding="utf-8")
         return False, "SURVIVED: nobody noticed"
 
-    def _wrong_without(self, witness: tuple[str, ...]) -> str:
+    def _complaint_without(self, witness: tuple[str, ...]) -> str:
         """What the witness says of the tree as it is; it must say nothing."""
         if witness not in self._sound:
             caught, told = self._ask(witness)

@@ -5,8 +5,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from callctl.core.commands import OpenSlot
+from callctl.core.commands import Lend, OpenSlot
 from callctl.core.events import CallRinging, PbxLost, SeatReadied, SeatState
+from callctl.core.expect import thing
 from callctl.core.model import SlotRef
 from callctl.core.wishes import Wishes
 from callctl.sim.link import SimLink
@@ -403,5 +404,23 @@ def test_a_pbx_gone_mad_costs_the_other_cities_nothing() -> None:
         assert (cities["wuxi"]["up"], cities["xuzhou"]["up"]) == (True, False)
         await asyncio.sleep(3)
         assert controller.picture()["cities"]["xuzhou"]["up"]
+
+    tell(story)
+
+
+def test_a_reading_older_than_our_orders_makes_nothing_be_ordered_twice() -> None:
+    async def story(trial: Trial) -> None:
+        await asyncio.sleep(5)
+        for pbx in trial.pbxs.values():
+            pbx.timing = replace(pbx.timing, reading_s=2.0)
+        call_in(trial, 6)
+        await asyncio.sleep(19.5)
+        before = {city: len(orders) for city, orders in trial.orders.items()}
+        await asyncio.gather(*(link.reread() for link in trial.links().values()))
+        await asyncio.sleep(5)
+        given = [order for city, orders in trial.orders.items() for order in orders[before[city] :]]
+        things = [thing(order) for order in given if isinstance(order, Lend | OpenSlot)]
+        assert len(things) >= 4
+        assert len(things) == len(set(things))
 
     tell(story)
