@@ -7,6 +7,7 @@ About 15 minutes of one core, most of it the busy tones of B_nanjing.
 
 import argparse
 import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from callctl.sim.scenario import Scenario, read_scenario
 
 ROOT = Path(__file__).parent.parent
 POLICIES = ("none", "static", "policy", "limit", "pooled")
+FIRST_SEEDS = 3  # The first simulator's tables are means of three.
 WORDS = ("connect_rate", "people_answered", "asa_s", "sl15", "abandoned")
 
 
@@ -34,7 +36,8 @@ def main() -> None:
     print(
         f"# Tables of the scenarios\n\nWritten by `python scripts/scenario_tables.py --seeds {options.seeds}`. Means over"
     )
-    print(f"{options.seeds} seeds; the words are explained in SIMULATION.md.\n")
+    print(f"{options.seeds} seeds; the words are explained in SIMULATION.md. `first`: the first one's mean of three;")
+    print("\\* and ! mark means that differ by more than chance explains (joint 95 % interval; three times it).\n")
     titles: tuple[str, ...] = ("scenario", "R limit", "worst seed", "R pooled", "helpers' SL15 in stress, policy - limit")
     titles += ("empty line", "lost by trunk", "R at set-up 1 s")
     goals = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
@@ -78,7 +81,11 @@ def _goal_line(name: str, runs: Runs, word: str, fast: list[float]) -> str:
 
 
 def _beside(runs: Runs, published: dict[str, dict[str, Any]]) -> str:
-    """Ours with the half width of the 95 % interval, and the first simulator's mean of 3 seeds."""
+    """Ours with half its 95 % interval, the first simulator's mean of 3 seeds, and whether the two can be the same.
+
+    The first simulator told means only. Its seeds are taken to spread as ours do, so the difference of the means spreads by
+    s sqrt(1/n + 1/3) with n - 1 degrees of freedom; beyond three times its 95 % point the cell is marked !, beyond it *.
+    """
     lines = [
         "| policy | " + " | ".join(f"{word}: now | first" for word in WORDS) + " |",
         "|" + "---|" * (1 + 2 * len(WORDS)),
@@ -88,10 +95,20 @@ def _beside(runs: Runs, published: dict[str, dict[str, Any]]) -> str:
         cells = [policy]
         for word in WORDS:
             digits = 1 if word == "asa_s" else 4
-            cells.append(f"{figures['assisted'][word]:.{digits}f} ± {figures['half_width_95'][word]:.{digits}f}")
-            cells.append(f"{published[policy][word]:.{digits}f}")
+            ours, theirs = figures["assisted"][word], published[policy][word]
+            mark = _mark([float(getattr(o.assisted, word)) for o in runs[policy]], theirs, 0.5 * 10**-digits)
+            cells.append(f"{ours:.{digits}f} ± {figures['half_width_95'][word]:.{digits}f}")
+            cells.append(f"{theirs:.{digits}f}{mark}")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _mark(values: list[float], theirs: float, rounding: float) -> str:
+    """Empty where the two means differ by no more than chance and the printed digits allow."""
+    number = len(values)
+    wide = half_width(values) * math.sqrt(number) * math.sqrt(1.0 / number + 1.0 / FIRST_SEEDS)
+    gap = max(0.0, abs(fmean(values) - theirs) - rounding)
+    return "" if gap <= wide else " *" if gap <= 3.0 * wide else " !"
 
 
 if __name__ == "__main__":
