@@ -233,8 +233,15 @@ class PairDriver(LoopDriver):
     def _city(self, seat: str) -> str:
         return "alpha" if seat == self.alpha_seat else "beta"
 
-    async def _cli(self, link_or_seat: str, command: str) -> None:
-        await self._floor.pbx(link_or_seat).cli(command)
+    async def ask(self, code: str, command: str) -> str:
+        """What that PBX answers to a command of its own command line."""
+        return (await self._floor.pbx(code).cli(command)).strip()
+
+    async def citizen_writes(self, number: str, name: str, headers: Mapping[str, str]) -> None:
+        """A citizen calls alpha with a display name and headers of his own."""
+        carrier = await self._floor.carrier("alpha")
+        self._calls[number] = await carrier.call("12345", caller=number, name=name, headers=tuple(headers.items()))
+        await self._calls[number].until_up()
 
     # What the contract asks for
     async def citizen_calls(self, number: str) -> None:
@@ -268,9 +275,9 @@ class PairDriver(LoopDriver):
     async def _set_ready(self, seat: str, act: str, status: str) -> None:
         code = self._city(seat)
         if self._kind(code) is PbxKind.FREESWITCH:
-            await self._cli(code, f"callcenter_config agent set status {seat} '{status}'")
+            await self.ask(code, f"callcenter_config agent set status {seat} '{status}'")
         else:
-            await self._cli(code, f"queue {act} member PJSIP/{seat} queue q12345")
+            await self.ask(code, f"queue {act} member PJSIP/{seat} queue q12345")
 
     async def let_heartbeat_age(self, link: PbxLink) -> None:
         await self._floor.beat(link.city, age_s=STALE_FOR_S)
