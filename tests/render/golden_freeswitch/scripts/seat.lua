@@ -73,7 +73,9 @@ local function serve()
       cc.tell("lent-ended", { Call = call, Home = home, Seat = seat, Cause = cause, Talked = os.time() - since })
       return LOST[cause] and "REQUESTED_CHAN_UNAVAIL" or "NORMAL_CLEARING"
     end
-    cc.tell("lent-failed", { Call = call, Home = home, Seat = seat, Cause = cause })
+    -- Rejecting counts as not answering: callctl leaves the seat in peace for a while, else it would be rung again and again.
+    local told = cause == "ORIGINATOR_CANCEL" and cause or "NO_ANSWER"
+    cc.tell("lent-failed", { Call = call, Home = home, Seat = seat, Cause = told })
     if cause == "NO_ANSWER" then ended = "NO_ANSWER" end
   end
   return ended
