@@ -83,6 +83,7 @@ class Place:
 PLACES = (
     Place("/board", "话务大屏", "see"),
     Place("/assistance", "支援调度", "see timeline"),
+    Place("/desk", "座席", "desk"),
     Place("/scripts", "统一口径", "see scripts"),
     Place("/accounts", "账号", "see accounts"),
     Place("/audit", "审计", "see audit"),
