@@ -8,7 +8,17 @@ class Notes {
     this.look();
   }
 
+  // How long the seat has been in its state, as this page has seen it: the talk, the wrap-up, the pause.
+  count() {
+    const shown = document.querySelector("#desk-now [data-state]");
+    const clock = document.querySelector("#desk-now [data-state-since]");
+    if (!shown || !clock || shown.dataset.state === this.state) return;
+    this.state = shown.dataset.state;
+    clock.dataset.since = String(Date.now() / 1000);
+  }
+
   async look() {
+    this.count();
     const call = document.querySelector("#desk-now [data-call]")?.dataset.call ?? "";
     for (const note of this.place.querySelectorAll("[data-note]")) {
       note.querySelector("[data-on-line]").hidden = note.dataset.note !== call;

@@ -1,7 +1,5 @@
 """The agent's desk in a real browser: sit, ready, what rings and for whom, and a note that survives a dead browser."""
 
-import asyncio
-
 import pytest
 from playwright.async_api import Page, expect
 
@@ -130,6 +128,6 @@ async def test_axe_finds_nothing_before_and_after_signing_in(hall: Hall, locale:
     await page.locator("#desk-now").wait_for()
     ring(hall)
     await page.locator(".pop").wait_for()
-    await asyncio.sleep(0.3)
+    await page.locator("[data-note]").wait_for()
     assert await axe(page) == []
     await picture_of(page, f"desk-{locale}")
