@@ -63,6 +63,9 @@ async def a_stage(network: int) -> AsyncIterator[Stage]:
             await stage.open()
             try:
                 yield stage
+            except BaseException:
+                print(stage.story())  # What the controller wrote, for who reads why it failed.
+                raise
             finally:
                 await stage.close()
         finally:

@@ -188,7 +188,7 @@ def _reasons() -> list[tuple[str, Sentence]]:
 
 async def _seen(request: Request, house: TheHouse, who: Caller) -> dict[str, Any]:
     """The desk as the API tells it; with Redis away, that it is unknown."""
-    nothing = {"seat": None, "lost": False, "unread": [], "call": None, "state": None, "press": None}
+    nothing: dict[str, Any] = {"seat": None, "lost": False, "unread": [], "call": None, "state": None, "press": None}
     try:
         return {**nothing, **await seen_desk(request, house, who)}
     except StoreLost:
