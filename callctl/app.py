@@ -21,6 +21,7 @@ from callctl.core.events import Fact, PbxLost, PbxObserved
 from callctl.core.model import City, PbxKind, Province
 from callctl.core.wishes import Wishes
 from callctl.desk import Desk, DeskClosed
+from callctl.hooks import Webhooks
 from callctl.pbx.asterisk import AsteriskLink
 from callctl.pbx.port import LOGIN_REFUSED, PbxLink
 from callctl.people.accounts import People
@@ -36,6 +37,7 @@ from callctl.store.calls import CallBook
 from callctl.store.connect import open_cabinet, open_history, open_registry
 from callctl.store.day import DayFigures
 from callctl.store.drafts import Drafts
+from callctl.store.hooks import HookBook
 from callctl.store.notices import Notices
 from callctl.store.port import History, Registry
 from callctl.store.scripts import ScriptBook
@@ -92,6 +94,8 @@ class House:
     sitting: Sitting
     seating: Seating
     calls: CallBook
+    hook_book: HookBook
+    webhooks: Webhooks
     now: Callable[[], float]
     what_if: WhatIf | None = None
     wrap_ups: WrapUps | None = None
@@ -217,7 +221,7 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
         desk = Desk(province, registry, history, now, UnsentAudit(settings.state_dir))
         visits, book, scales = Visits(registry.link), AccountBook(cabinet), Scales()
         written, notices = ScriptBook(cabinet), Notices(registry.link)
-        sitting, calls = Sitting(registry), CallBook(cabinet)
+        sitting, calls, hooks = Sitting(registry), CallBook(cabinet), HookBook(cabinet)
         yield House(
             room=Room(province, desk, registry, history),
             visits=visits,
@@ -233,6 +237,8 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
             sitting=sitting,
             seating=Seating(province, registry, sitting, calls, now),
             calls=calls,
+            hook_book=hooks,
+            webhooks=Webhooks(hooks, now),
             now=now,
         )
 

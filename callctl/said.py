@@ -74,6 +74,7 @@ ACTS = {
     "script reject": ("退回口径", "script sent back"),
     "script expire": ("口径失效", "script withdrawn"),
     "webhook create": ("新建推送", "webhook created"),
+    "webhook again": ("重试推送", "webhook tried again"),
     "webhook end": ("停用推送", "webhook ended"),
 }
 

@@ -195,6 +195,8 @@ class People:
     async def end_token(self, actor: Actor, name: str, reason: str = "") -> None:
         """The token is refused from now on (within seconds, tokens.REMEMBERED_S)."""
         actor.must("change accounts", "")
+        if not any(token.name == name for token in await self._book.all_tokens()):
+            raise NoSuchAccount(f"没有令牌 {name[:40]}", f"there is no token {name[:40]}")
         await self._book.end_token(self._entry(actor, "token end", name, "", reason), name)
 
     async def tokens(self, actor: Actor) -> Sequence[Token]:

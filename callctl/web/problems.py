@@ -14,6 +14,7 @@ from callctl.people.signing import CodeNeeded, Locked, SignInRefused
 from callctl.rights import NotAllowed
 from callctl.scripts.desk import NoSuchScript
 from callctl.store.accounts import AccountChanged, AccountTaken
+from callctl.store.hooks import HookTaken
 from callctl.store.port import AlreadyDone, Refusal, StoreLost, WishesChanged
 from callctl.store.scripts import ScriptChanged
 from callctl.store.sitting import SeatTaken
@@ -79,6 +80,7 @@ _REFUSALS: dict[type[Refusal], tuple[str, str]] = {
     WishesChanged: ("overtaken", "刚才有人改了，请看过现状再试"),
     AccountChanged: ("overtaken", "这个账号刚才有人改了，请看过再改"),
     ScriptChanged: ("overtaken", "这条口径刚才有人保存或处理了，请看过再试"),
+    HookTaken: ("taken", "这个名称已经用过，请换一个"),
     SeatTaken: ("taken", "这个座席已有人签入"),
     AccountTaken: ("taken", "这个名称已经用过，请换一个"),
     AlreadyDone: ("already_done", "这条命令先前已执行过"),

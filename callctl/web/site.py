@@ -19,7 +19,7 @@ from callctl.app import House
 from callctl.core.acts import ActRefused, Sentence
 from callctl.core.model import Province
 from callctl.store.port import Refusal, StoreLost
-from callctl.web import views
+from callctl.web import problems, views
 from callctl.web.api import API
 from callctl.web.assets import Assets
 from callctl.web.boards import Boards
@@ -33,6 +33,30 @@ from callctl.web.shields import BODY_MOST, Shields
 log = structlog.get_logger()
 
 OPENAPI = Doors()
+_TEXT = {"type": "string"}
+REFUSAL = {
+    "description": "What went wrong (RFC 9457), in the caller's language.",
+    "content": {
+        problems.MEDIA: {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "code", "detail", "request"],
+                "properties": {
+                    "type": _TEXT,
+                    "title": _TEXT,
+                    "status": {"type": "integer"},
+                    "code": _TEXT,
+                    "detail": _TEXT,
+                    "request": _TEXT,
+                    "errors": {
+                        "type": "array",
+                        "items": {"type": "object", "properties": {"field": _TEXT, "message": _TEXT}},
+                    },
+                },
+            }
+        }
+    },
+}
 
 
 @OPENAPI.get("/api/v1/openapi.json", NOBODY, include_in_schema=False)
@@ -54,7 +78,12 @@ def make_site(house: House, connects: Iterable[str] = ()) -> FastAPI:
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
-        async with feed.running(), boards.running(), aside(house.reading.run(), "scripts"):
+        async with (
+            feed.running(),
+            boards.running(),
+            aside(house.reading.run(), "scripts"),
+            aside(house.webhooks.run(), "webhooks"),
+        ):
             yield
 
     site = FastAPI(
@@ -93,7 +122,9 @@ async def aside(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[Non
 
 def _hang(site: FastAPI, door: Door) -> None:
     settings = dict(door.settings)
-    if not door.is_api:
+    if door.is_api:
+        settings["responses"] = {**settings.get("responses", {}), 422: REFUSAL, "default": REFUSAL}
+    else:
         settings.setdefault("include_in_schema", False)
     site.add_api_route(
         door.path,

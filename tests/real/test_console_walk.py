@@ -175,7 +175,8 @@ async def test_from_the_switch_to_the_note_everybody_tells_the_same(run_number: 
         chromium(*voice(tmp_path)) as browser,
     ):
         walk = Walk(stage, site, browser)
-        await stage.control()
+        stage.start_controller("a")
+        await stage.until(lambda status: all(city["up"] for city in status["cities"].values()), 60.0)  # A busy machine.
         await walk.the_province_starts_an_event()
         agent = await walk.an_agent_sits_down()
         citizens = [await stage.floor.citizen(HOME, f"1390514004{n}") for n in range(2)]

@@ -1,6 +1,15 @@
 """What machines and pages ask: /api/v1, one module a subject; API lists their route tables."""
 
-from callctl.web.api import accounts, assistance, desk, live, scripts, visit
+from callctl.web.api import accounts, assistance, desk, exports, hooks, live, scripts, visit
 from callctl.web.doors import Doors
 
-API: tuple[Doors, ...] = (visit.DOORS, live.DOORS, accounts.DOORS, assistance.DOORS, scripts.DOORS, desk.DOORS)
+API: tuple[Doors, ...] = (
+    visit.DOORS,
+    live.DOORS,
+    accounts.DOORS,
+    assistance.DOORS,
+    scripts.DOORS,
+    desk.DOORS,
+    hooks.DOORS,
+    exports.DOORS,
+)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from callctl.people.accounts import TOKEN_DAYS_MOST, Wanted
 from callctl.rights import RIGHTS, Role
 from callctl.store.accounts import Account, Token
-from callctl.web.api.forms import Form, OnceKey, Reason, Text
+from callctl.web.api.forms import Form, KeyPath, NamePath, OnceKey, Reason, Text
 from callctl.web.doors import Doors
 from callctl.web.gate import TheHouse, Who
 
@@ -78,19 +78,19 @@ async def create(house: TheHouse, who: Who, body: NewAccount, key: OnceKey = "")
 
 
 @DOORS.put("/api/v1/accounts/{name}", "change accounts", tags=["accounts"])
-async def change(house: TheHouse, who: Who, name: str, body: ChangedAccount, key: OnceKey = "") -> dict[str, Any]:
+async def change(house: TheHouse, who: Who, name: NamePath, body: ChangedAccount, key: OnceKey = "") -> dict[str, Any]:
     """Change an account; 409 where somebody else did since `version`."""
     return shown_account(await house.people.change(who.actor, name, body.version, wanted(body), body.reason, key))
 
 
 @DOORS.post("/api/v1/accounts/{name}/invitation", "change accounts", status_code=201, tags=["accounts"])
-async def invite(house: TheHouse, who: Who, name: str, body: Why, key: OnceKey = "") -> dict[str, str]:
+async def invite(house: TheHouse, who: Who, name: NamePath, body: Why, key: OnceKey = "") -> dict[str, str]:
     """Invite anew, for a forgotten password or a lost telephone."""
     return {"name": name, "invitation": await house.people.invite(who.actor, name, body.reason, key)}
 
 
 @DOORS.get("/api/v1/accounts/{name}/visits", "see accounts", tags=["accounts"])
-async def visits(house: TheHouse, name: str) -> list[dict[str, Any]]:
+async def visits(house: TheHouse, name: NamePath) -> list[dict[str, Any]]:
     """Where an account is signed in."""
     await house.people.own(name)
     shown = ("key", "opened_at", "seen_at", "address", "browser")
@@ -98,14 +98,14 @@ async def visits(house: TheHouse, name: str) -> list[dict[str, Any]]:
 
 
 @DOORS.delete("/api/v1/accounts/{name}/visits", "change accounts", status_code=204, tags=["accounts"])
-async def end_visits(house: TheHouse, who: Who, name: str) -> Response:
+async def end_visits(house: TheHouse, who: Who, name: NamePath) -> Response:
     """Sign an account out everywhere."""
     await house.people.end_visits(who.actor, name)
     return Response(status_code=204)
 
 
 @DOORS.delete("/api/v1/accounts/{name}/visits/{key}", "change accounts", status_code=204, tags=["accounts"])
-async def end_visit(house: TheHouse, who: Who, name: str, key: str) -> Response:
+async def end_visit(house: TheHouse, who: Who, name: NamePath, key: KeyPath) -> Response:
     """End one visit of an account."""
     await house.people.end_visits(who.actor, name, key)
     return Response(status_code=204)
@@ -127,7 +127,7 @@ async def make_token(house: TheHouse, who: Who, body: NewToken, key: OnceKey = "
 
 
 @DOORS.delete("/api/v1/tokens/{name}", "change accounts", status_code=204, tags=["tokens"])
-async def end_token(house: TheHouse, who: Who, name: str) -> Response:
+async def end_token(house: TheHouse, who: Who, name: NamePath) -> Response:
     """The token is refused from now on."""
     await house.people.end_token(who.actor, name)
     return Response(status_code=204)

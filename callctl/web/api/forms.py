@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from callctl.core.acts import Sentence
@@ -12,6 +12,9 @@ from callctl.web.problems import Problem
 
 Text = Annotated[str, Field(max_length=200)]
 Reason = Annotated[str, Field(max_length=200)]
+# Names in paths go into the audit: nothing but what a name can be.
+NamePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9._-]{1,31}$")]
+KeyPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 

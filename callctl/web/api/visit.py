@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from callctl.core.acts import Sentence
 from callctl.people import codes
 from callctl.store.visits import LONGEST_S, Visit
-from callctl.web.api.forms import Form, Text
+from callctl.web.api.forms import Form, KeyPath, Text
 from callctl.web.doors import NOBODY, Doors
 from callctl.web.gate import COOKIE, Caller, TheHouse, Who, address_of
 from callctl.web.problems import Problem
@@ -154,7 +154,7 @@ async def my_visits(house: TheHouse, who: Who) -> list[dict[str, Any]]:
 
 
 @DOORS.delete("/api/v1/me/visits/{key}", "own account", status_code=204, tags=["visit"])
-async def end_my_visit(house: TheHouse, who: Who, key: str) -> Response:
+async def end_my_visit(house: TheHouse, who: Who, key: KeyPath) -> Response:
     """End one of the own visits."""
     _visit(who)
     for visit in await house.visits.of(who.account):

@@ -1,0 +1,188 @@
+"""Webhooks: other systems are told what happened, signed, again and again until they have taken it, or a person must look.
+
+What happened is read from the audit and the journal, behind a bookmark: an act at the command line is told like one at a
+page, and a console that was away tells it when it is back.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import http.client
+import json
+import re
+import secrets
+import ssl
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from callctl.core.acts import ActRefused, Sentence
+from callctl.core.model import SlotRef
+from callctl.rights import Actor
+from callctl.store.hooks import DEAD, Delivery, Happened, HookBook, Webhook
+from callctl.store.port import AuditEntry, StoreLost
+from callctl.store.visits import new_secret
+
+# Audit word: kind. The journal adds call.answered_remotely.
+KINDS = {
+    "event start": "event.started",
+    "event end": "event.ended",
+    "switch on": "switch.on",
+    "switch off": "switch.off",
+    "stop all": "stop.all",
+    "resume": "resume",
+    "script publish": "script.published",
+    "script expire": "script.withdrawn",
+}
+REMOTE = "call.answered_remotely"
+ALL_KINDS = (*KINDS.values(), REMOTE)
+LOOK_S = 2.0
+DEADLINE_S = 5.0  # For one delivery.
+AT_A_TIME = 8
+PAUSES_S = (10.0, 60.0, 300.0, 1800.0, 7200.0, 21_600.0, 43_200.0)  # Then it is dead: a day has passed.
+CLAIMED_S = 60.0
+NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
+
+log = structlog.get_logger()
+
+
+class Webhooks:
+    """Makes them, ends them, and tells them. Calls may raise ActRefused, HookTaken, StoreLost."""
+
+    def __init__(self, book: HookBook, now: Callable[[], float]) -> None:
+        self._book = book
+        self._now = now
+        self._lost = False
+
+    async def create(self, actor: Actor, name: str, address: str, kinds: Sequence[str], reason: str = "") -> str:
+        """A new webhook; its signing secret, shown this once."""
+        actor.must("webhooks", "")
+        wrong: dict[str, Sentence] = {}
+        if not NAME.fullmatch(name):
+            wrong["name"] = Sentence("小写字母开头，2 到 32 个字符", "2 to 32 small letters, digits or . _ -")
+        if not _is_address(address):
+            wrong["address"] = Sentence(
+                "须是 https:// 或 http:// 地址，不含账号", "an https:// or http:// address without a user"
+            )
+        if not kinds or set(kinds) - set(ALL_KINDS):
+            wrong["kinds"] = Sentence(f"只能是：{'、'.join(ALL_KINDS)}", f"some of: {', '.join(ALL_KINDS)}")
+        if wrong:
+            raise ActRefused("推送设置有填错的地方", "the webhook has wrong fields", wrong)
+        secret, now = new_secret(), self._now()
+        hook = Webhook(name, address, secret, tuple(sorted(set(kinds))), now, (actor.account or actor.name)[:64])
+        shown = json.dumps({"name": name, "address": address, "kinds": hook.kinds}, ensure_ascii=False)
+        await self._book.add(self._entry(actor, "webhook create", "", shown, reason), hook)
+        return secret
+
+    async def end(self, actor: Actor, name: str, reason: str = "") -> None:
+        """Tell it nothing more."""
+        actor.must("webhooks", "")
+        if not any(hook.name == name for hook in await self._book.all()):
+            raise ActRefused("没有这个推送", "there is no such webhook")
+        await self._book.end(self._entry(actor, "webhook end", name, "", reason), name)
+
+    async def again(self, actor: Actor, name: str, delivery: int) -> bool:
+        """Try a dead delivery once more; False where there is none."""
+        actor.must("webhooks", "")
+        dead = await self._book.deliveries(name, DEAD, 1000)
+        if not any(one.id == delivery for one in dead):
+            return False
+        return await self._book.again(self._entry(actor, "webhook again", name, str(delivery), ""), name, delivery)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self.look()
+                self._lost = False
+            except StoreLost as lost:
+                if not self._lost:
+                    log.warning("webhooks wait for the database", why=str(lost))
+                self._lost = True
+            await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> None:
+        """Find what happened and tell what is due. Raises StoreLost."""
+        hooks = await self._book.all()
+        if not hooks:
+            return
+        happened = [_of_audit(number, entry) for number, entry in await self._book.audited_since(KINDS)]
+        if any(REMOTE in hook.kinds for hook in hooks):
+            for number, fact in await self._book.answered_remotely_since():
+                assert isinstance(fact.by, SlotRef)
+                body = {"call": fact.call, "city": fact.city, "by_city": fact.by.supporting, "waited_s": fact.waited_s}
+                happened.append(Happened(f"journal:{number}", REMOTE, fact.at, _dump(body)))
+        await self._book.keep(happened, hooks)
+        by_name = {hook.name: hook for hook in hooks}
+        due = await self._book.claim(self._now(), self._now() + CLAIMED_S, AT_A_TIME)
+        await asyncio.gather(*(self._tell(by_name[one.webhook], one) for one in due if one.webhook in by_name))
+
+    async def _tell(self, hook: Webhook, delivery: Delivery) -> None:
+        try:
+            status = await asyncio.to_thread(post, hook, delivery, self._now())
+            why = "" if 200 <= status < 300 else f"answered {status}"
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            why = f"{type(error).__name__}: {error}"
+        if not why:
+            await self._book.told(delivery)
+            return
+        later = PAUSES_S[delivery.tries] if delivery.tries < len(PAUSES_S) else None
+        if later is None:
+            log.error("webhook delivery given up", webhook=hook.name, delivery=delivery.id, kind=delivery.kind, why=why)
+        await self._book.failed(delivery, why, None if later is None else self._now() + later)
+
+    def _entry(self, actor: Actor, what: str, before: str, after: str, reason: str) -> AuditEntry:
+        once = secrets.token_hex(8)
+        return AuditEntry(self._now(), actor.name, actor.where, what, "", before, after, reason, once)
+
+
+def signature(secret: str, at: str, body: bytes) -> str:
+    """HMAC-SHA256 over "<timestamp>.<body>", which the receiver computes as well: an old message cannot be replayed."""
+    return "v1=" + hmac.digest(secret.encode(), at.encode() + b"." + body, hashlib.sha256).hex()
+
+
+def post(hook: Webhook, delivery: Delivery, now: float) -> int:
+    """Send it once, in a thread; the status. No redirect is followed. Raises OSError, HTTPException."""
+    place = urlsplit(hook.address)
+    assert place.hostname is not None
+    body = _dump({"id": delivery.id, "kind": delivery.kind, "at": delivery.at, "what": json.loads(delivery.body)}).encode()
+    at = str(int(now))
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "User-Agent": "callctl",
+        "X-Callctl-Delivery": str(delivery.id),
+        "X-Callctl-Timestamp": at,
+        "X-Callctl-Signature": signature(hook.secret, at, body),
+    }
+    link: http.client.HTTPConnection
+    if place.scheme == "https":
+        context = ssl.create_default_context()
+        link = http.client.HTTPSConnection(place.hostname, place.port, timeout=DEADLINE_S, context=context)
+    else:
+        link = http.client.HTTPConnection(place.hostname, place.port, timeout=DEADLINE_S)
+    try:
+        link.request("POST", (place.path or "/") + (f"?{place.query}" if place.query else ""), body, headers)
+        return link.getresponse().status
+    finally:
+        link.close()
+
+
+def _is_address(text: str) -> bool:
+    try:
+        place = urlsplit(text)
+        port_fits = place.port is None or place.port > 0
+    except ValueError:
+        return False
+    plain = len(text) <= 500 and text.isascii() and text.isprintable() and " " not in text
+    return plain and port_fits and place.scheme in ("http", "https") and bool(place.hostname) and "@" not in place.netloc
+
+
+def _of_audit(number: int, entry: AuditEntry) -> Happened:
+    body = {"city": entry.city, "who": entry.who, "before": entry.before, "after": entry.after}
+    return Happened(f"audit:{number}", KINDS[entry.what], entry.at, _dump(body))
+
+
+def _dump(body: dict[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,73 @@
+"""/api/v1/webhooks: whom to tell of what, and what could not be told. The system administrator's."""
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import Path, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from callctl.hooks import ALL_KINDS
+from callctl.web.api.forms import Form, NamePath, Reason
+from callctl.web.doors import Doors
+from callctl.web.gate import TheHouse, Who
+from callctl.web.problems import not_found
+
+DOORS = Doors()
+TAGS = ["webhooks"]
+
+
+class NewWebhook(Form):
+    """Whom to tell of what."""
+
+    name: Annotated[str, Field(max_length=64)]
+    address: Annotated[str, Field(max_length=500)]
+    kinds: Annotated[list[str], Field(max_length=len(ALL_KINDS))]
+    reason: Reason = ""
+
+
+@DOORS.get("/api/v1/webhooks", "webhooks", tags=TAGS)
+async def webhooks(house: TheHouse) -> list[dict[str, Any]]:
+    """Every webhook, without its secret."""
+    return [{key: value for key, value in asdict(hook).items() if key != "secret"} for hook in await house.hook_book.all()]
+
+
+@DOORS.get("/api/v1/webhooks/kinds", "webhooks", tags=TAGS)
+async def kinds() -> list[str]:
+    """What can be told."""
+    return list(ALL_KINDS)
+
+
+@DOORS.post("/api/v1/webhooks", "webhooks", status_code=201, tags=TAGS)
+async def create(house: TheHouse, who: Who, body: NewWebhook) -> dict[str, str]:
+    """A new webhook; the answer holds its signing secret, which is not shown again."""
+    secret = await house.webhooks.create(who.actor, body.name, body.address, body.kinds, body.reason)
+    return {"name": body.name, "secret": secret}
+
+
+@DOORS.delete("/api/v1/webhooks/{name}", "webhooks", status_code=204, tags=TAGS)
+async def end(house: TheHouse, who: Who, name: NamePath) -> Response:
+    """Tell it nothing more."""
+    await house.webhooks.end(who.actor, name)
+    return Response(status_code=204)
+
+
+@DOORS.get("/api/v1/webhooks/{name}/deliveries", "webhooks", tags=TAGS)
+async def deliveries(
+    house: TheHouse,
+    name: NamePath,
+    state: Literal["", "waiting", "told", "dead"] = "",
+    last: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[dict[str, Any]]:
+    """What was told, what waits, and what nobody took (dead)."""
+    return [asdict(one) for one in await house.hook_book.deliveries(name, state, last)]
+
+
+@DOORS.post("/api/v1/webhooks/{name}/deliveries/{delivery}/again", "webhooks", status_code=202, tags=TAGS)
+async def again(
+    house: TheHouse, who: Who, name: NamePath, delivery: Annotated[int, Path(ge=1, le=2**31 - 1)]
+) -> dict[str, int]:
+    """Try a dead delivery once more."""
+    if not await house.webhooks.again(who.actor, name, delivery):
+        raise not_found("没有这条失败的推送", "there is no such dead delivery")
+    return {"delivery": delivery}

@@ -1,0 +1,142 @@
+"""Webhooks: signed, told once, again until taken, dead at last; found also where nobody pressed a page's button."""
+
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from callctl.hooks import PAUSES_S, signature
+from callctl.rights import Role
+from tests.store.facts import answered_remote
+from tests.web.house import ROOT, Console, problem
+
+
+class Receiver(HTTPServer):
+    """Another system on this machine."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.answer = 204
+        super().__init__(("127.0.0.1", 0), _Takes)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/hook?x=1"
+
+
+class _Takes(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append((dict(self.headers), body))
+        self.send_response(self.server.answer)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    server = Receiver()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+async def created(console: Console, receiver: Receiver, *kinds: str) -> str:
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    body = {"name": "orders", "address": receiver.address, "kinds": list(kinds)}
+    made = await admin.post("/api/v1/webhooks", json=body)
+    assert made.status_code == 201, made.text
+    await console.house.webhooks.look()  # Bookmarks begin here.
+    console.clock.at += 1.0
+    return made.json()["secret"]
+
+
+async def test_an_act_is_told_once_signed_whoever_did_it(console: Console, receiver: Receiver) -> None:
+    secret = await created(console, receiver, "event.started", "stop.all")
+    await console.house.desk.start_event(ROOT, "yangzhou", "台风")  # As the command line does.
+    for _ in range(3):
+        await console.house.webhooks.look()
+    ((headers, body),) = receiver.got
+    told = json.loads(body)
+    assert (told["kind"], told["what"]["city"], told["what"]["who"]) == ("event.started", "yangzhou", "root")
+    expected = signature(secret, headers["X-Callctl-Timestamp"], body)
+    assert hmac.compare_digest(headers["X-Callctl-Signature"], expected)
+    assert signature(secret, str(int(headers["X-Callctl-Timestamp"]) + 1), body) != expected
+
+
+async def test_a_call_answered_by_another_city_is_told_without_its_number(console: Console, receiver: Receiver) -> None:
+    await created(console, receiver, "call.answered_remotely")
+    for fact in answered_remote(7, console.clock(), console.clock() + 20.0):
+        console.house.room.history.record(fact)
+    await console.house.room.history.flush()  # type: ignore[attr-defined]
+    console.clock.at += 60.0
+    await console.house.webhooks.look()
+    ((_, body),) = receiver.got
+    assert json.loads(body)["what"]["by_city"] == "xuzhou"
+    assert b"138" not in body
+
+
+async def test_a_receiver_that_is_away_is_told_when_it_is_back_and_not_too_often(
+    console: Console, receiver: Receiver
+) -> None:
+    await created(console, receiver, "stop.all")
+    receiver.answer = 500
+    await console.house.desk.stop_all(ROOT)
+    for _ in range(3):
+        await console.house.webhooks.look()
+    assert len(receiver.got) == 1, "the next try waits"
+    receiver.answer = 200
+    console.clock.at += PAUSES_S[0] + 1
+    await console.house.webhooks.look()
+    assert len(receiver.got) == 2
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    (kept,) = (await admin.get("/api/v1/webhooks/orders/deliveries")).json()
+    assert (kept["state"], kept["tries"]) == ("told", 2)
+
+
+async def test_what_nobody_takes_is_dead_at_last_and_can_be_tried_again_by_hand(
+    console: Console, receiver: Receiver
+) -> None:
+    await created(console, receiver, "stop.all")
+    receiver.answer = 500
+    await console.house.desk.stop_all(ROOT)
+    for pause_s in (0.0, *PAUSES_S, 0.0):
+        console.clock.at += pause_s + 1
+        await console.house.webhooks.look()
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    (dead,) = (await admin.get("/api/v1/webhooks/orders/deliveries", params={"state": "dead"})).json()
+    assert (dead["tries"], dead["why"]) == (len(PAUSES_S) + 1, "answered 500")
+    receiver.answer = 200
+    place = f"/api/v1/webhooks/orders/deliveries/{dead['id']}/again"
+    assert (await admin.post(place)).status_code == 202
+    await console.house.webhooks.look()
+    assert (await admin.get("/api/v1/webhooks/orders/deliveries")).json()[0]["state"] == "told"
+    assert (await admin.post(place)).status_code == 404
+
+
+async def test_an_ended_webhook_hears_nothing_and_the_secret_is_shown_once(console: Console, receiver: Receiver) -> None:
+    secret = await created(console, receiver, "stop.all")
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    assert secret not in (await admin.get("/api/v1/webhooks")).text
+    assert (await admin.delete("/api/v1/webhooks/orders")).status_code == 204
+    await console.house.desk.stop_all(ROOT)
+    await console.house.webhooks.look()
+    assert receiver.got == []
+
+
+@pytest.mark.parametrize(
+    "address", ["ftp://x/", "http://", "https://user:pw@x/", "javascript:alert(1)", "http://x:99999/", "http://x/ y"]
+)
+async def test_an_address_that_cannot_be_told_is_refused(console: Console, address: str) -> None:
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    wrong = problem(await admin.post("/api/v1/webhooks", json={"name": "orders", "address": address, "kinds": ["nothing"]}))
+    assert {error["field"] for error in wrong["errors"]} == {"address", "kinds"}
