@@ -38,6 +38,7 @@ from callctl.store.accounts import AccountBook
 from callctl.store.calls import CallBook
 from callctl.store.connect import open_cabinet, open_history, open_registry
 from callctl.store.day import DayFigures
+from callctl.store.drafts import Drafts
 from callctl.store.hooks import HookBook
 from callctl.store.notices import Notices
 from callctl.store.port import History, Registry
@@ -87,6 +88,7 @@ class House:
     people: People
     tokens: Tokens
     day: DayFigures
+    drafts: Drafts
     phone_secret: Callable[[str, str], str]  # Of a city and seat; raises SettingsError.
     scripts: Scripts
     reading: Reading
@@ -249,6 +251,7 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
             people=People(province, book, visits, scales, now),
             tokens=Tokens(book, now),
             day=DayFigures(cabinet),
+            drafts=Drafts(registry.link),
             phone_secret=settings.phone_secret,
             scripts=Scripts(province, written, now),
             reading=Reading(province, written, registry, notices, sitting, now),

@@ -54,4 +54,4 @@ setInterval(() => {
 
 watch();
 keepDrafts();
-window.callctl = { htmx };
+window.callctl = { htmx, keepDrafts };

@@ -6,7 +6,7 @@ The words are mod_callcenter.c's own. What a tier is for, and why its position i
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat
+from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat, SetReady
 from callctl.core.model import City, SlotRef
 from callctl.pbx import freeswitch_names as names
 from callctl.pbx.freeswitch_words import TALKING
@@ -50,6 +50,8 @@ def steps(  # noqa: PLR0911
                 Step(f"uuid_setvar {channel} {names.MOVE_TO} {supporting}"),
                 Step(f"uuid_recv_dtmf {channel} {names.LEAVE_KEY}"),
             )
+        case SetReady(seat=seat, ready=ready):
+            return (Step(f"callcenter_config agent set status {seat} '{names.OPEN if ready else names.PAUSED}'"),)
         case RenewHeartbeat():
             return (Step(f"global_setvar {names.HEARTBEAT}={int(pbx_now)}"),)
 
@@ -59,7 +61,6 @@ def _open(city: City, slot: SlotRef, token: int, busy: bool) -> tuple[Step, ...]
     a controller came that died here.
     """
     agent = names.slot_agent(slot)
-    # ${…} is expanded on the caller's channel, each time the slot is rung.
     # ${…} is expanded on the caller's channel, each time the slot is rung. slot.lua pauses a slot that cannot be used;
     # mod_callcenter itself (max_no_answer) would pause one whose city has only nobody free to answer.
     script = f"${{conf_dir}}/scripts/slot.lua {slot.supporting} {slot.number:02d} ${{cc_home}} ${{cc_since}}"

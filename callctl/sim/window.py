@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from callctl.sim.scenario import Scenario, SimCity, Steps
+from callctl.sim.scenario import Scenario, SimCity
+from callctl.sim.spec_reader import Steps
 
 
 def window(scenario: Scenario, from_s: float, to_s: float) -> Scenario:

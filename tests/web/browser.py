@@ -15,7 +15,7 @@ from callctl import clock
 from callctl.app import House, open_house
 from callctl.core.model import Province
 from callctl.rights import EVERYWHERE, Role
-from callctl.settings import read_settings
+from callctl.settings import Settings, read_settings
 from callctl.store.visits import Visit
 from callctl.web.gate import COOKIE
 from callctl.web.site import make_site
@@ -88,6 +88,13 @@ async def listening(
 ) -> AsyncIterator[Site]:
     """The console on a free port of loopback, in this event loop, with the real clock."""
     settings = read_settings({"CALLCTL_STATE": str(folder), "CALLCTL_REDIS_URL": redis_url, **environment})
+    async with site_of(settings, province, connects) as site:
+        yield site
+
+
+@asynccontextmanager
+async def site_of(settings: Settings, province: Province, connects: tuple[str, ...] = ()) -> AsyncIterator[Site]:
+    """The same with settings of somebody else's making."""
     async with open_house(settings, province, clock.now) as house:
         config = uvicorn.Config(make_site(house, connects), "127.0.0.1", 0, log_config=None, timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)

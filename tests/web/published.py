@@ -42,6 +42,7 @@ class Scene:
     trunks_down: set[tuple[str, str]] = field(default_factory=set)
     numbers: str = "1390514"
     seed: int = 1
+    more: list[Fact] = field(default_factory=list)  # What happens on top of the readings.
 
     def wishes(self, now: float) -> Wishes:
         """扬州 is assisted since four days, switched on."""
@@ -58,7 +59,7 @@ class Scene:
     def _facts(self, now: float) -> list[Fact]:
         chance = random.Random(self.seed)
         facts: list[Fact] = [self._reading(city, now, chance) for city in self.province.cities.values()]
-        return facts + [PbxLost(city, now, why) for city, why in self.lost.items()]
+        return [*facts, *self.more, *(PbxLost(city, now, why) for city, why in self.lost.items())]
 
     def _reading(self, city: City, now: float, chance: random.Random) -> PbxObserved:
         talking = SUPPORT.get(city.code, (0, 0))[1]

@@ -1,7 +1,5 @@
 """The assistance page in a real browser: two keys, one click on and off, the stop, and two supervisors at once."""
 
-import asyncio
-
 import pytest
 from playwright.async_api import Page, expect
 
@@ -178,6 +176,5 @@ async def test_axe_finds_nothing(hall: Hall, role: Role | None, cities: tuple[st
     page: Page = await hall.page(role, *cities, path=path, locale=locale)
     for summary in await page.locator("summary").all():
         await summary.click()
-    await asyncio.sleep(0.2)
     assert await axe(page) == []
     await picture_of(page, f"page{path.replace('/', '-')}-{'-'.join(cities) or 'all'}-{locale}")

@@ -83,6 +83,7 @@ class Place:
 PLACES = (
     Place("/board", "话务大屏", "see"),
     Place("/assistance", "支援调度", "see timeline"),
+    Place("/desk", "座席", "desk"),
     Place("/scripts", "统一口径", "see scripts"),
     Place("/accounts", "账号", "see accounts"),
     Place("/audit", "审计", "see audit"),
@@ -198,10 +199,10 @@ class Show:
         """首批, 第二批, …"""
         return self.words("首批") if number == 1 else self.words("第{n}批", n=CHINESE[number] if self.zh else number)
 
-    def asked(self, event: AssistanceEvent, helper: str) -> str:
+    def asked(self, event: AssistanceEvent, supporting: str) -> str:
         """Seats an event asks of a supporting city now."""
         asked = entered(event)
-        return self.words("按配额") if asked is None else str(asked.get(helper, 0))
+        return self.words("按配额") if asked is None else str(asked.get(supporting, 0))
 
     def value(self, shown: str) -> str:
         """A value of the audit: on, off, stopped, a figure."""

@@ -1,6 +1,14 @@
 """Pages for people, one module a subject; VIEWS lists their route tables."""
 
 from callctl.web.doors import Doors
-from callctl.web.views import accounts, assistance, audit, scripts, visit, wallboard
+from callctl.web.views import accounts, assistance, audit, desk, scripts, visit, wallboard
 
-VIEWS: tuple[Doors, ...] = (visit.DOORS, wallboard.DOORS, accounts.DOORS, assistance.DOORS, audit.DOORS, scripts.DOORS)
+VIEWS: tuple[Doors, ...] = (
+    visit.DOORS,
+    wallboard.DOORS,
+    accounts.DOORS,
+    assistance.DOORS,
+    audit.DOORS,
+    scripts.DOORS,
+    desk.DOORS,
+)

@@ -1,0 +1,44 @@
+// A note for every call, from its first ring on. The list is never drawn anew while somebody writes: what is missing is
+// put on top, and only the badges of the others change.
+class Notes {
+  constructor(place) {
+    this.place = place;
+    this.asking = false;
+    new MutationObserver(() => this.look()).observe(document.getElementById("desk-now"), { childList: true, subtree: true, attributes: true });
+    this.look();
+  }
+
+  // How long the seat has been in its state, as this page has seen it: the talk, the wrap-up, the pause.
+  count() {
+    const shown = document.querySelector("#desk-now [data-state]");
+    const clock = document.querySelector("#desk-now [data-state-since]");
+    if (!shown || !clock || shown.dataset.state === this.state) return;
+    this.state = shown.dataset.state;
+    clock.dataset.since = String(Date.now() / 1000);
+  }
+
+  async look() {
+    this.count();
+    const call = document.querySelector("#desk-now [data-call]")?.dataset.call ?? "";
+    for (const note of this.place.querySelectorAll("[data-note]")) {
+      note.querySelector("[data-on-line]").hidden = note.dataset.note !== call;
+      note.querySelector("[data-unfinished]").hidden = note.dataset.note === call;
+    }
+    if (!call || this.asking || this.place.querySelector(`[data-note="${CSS.escape(call)}"]`)) return;
+    this.asking = true;
+    try {
+      const answer = await fetch(this.place.dataset.notes);
+      if (!answer.ok) return;
+      const found = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const missing = found.querySelector(`[data-note="${CSS.escape(call)}"]`);
+      if (missing && !this.place.querySelector(`[data-note="${CSS.escape(call)}"]`)) {
+        this.place.prepend(document.importNode(missing, true));
+        window.callctl.keepDrafts(this.place);
+      }
+    } finally {
+      this.asking = false;
+    }
+  }
+}
+
+for (const place of document.querySelectorAll("[data-notes]")) new Notes(place);

@@ -1,0 +1,228 @@
+"""座席: the agent's own desk. Sign in at a seat, ready or not, what rings and for whom, scripts, and the wrap-up note."""
+
+import re
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from callctl.core.acts import ActRefused, Sentence
+from callctl.core.model import SeatRef
+from callctl.core.presses import BY_AGENT, REASONS
+from callctl.store.drafts import Note
+from callctl.store.port import Refusal, StoreLost
+from callctl.web.api.desk import NO_RECORDS
+from callctl.web.api.desk import desk as seen_desk
+from callctl.web.api.scripts import agents_city
+from callctl.web.doors import Doors
+from callctl.web.forms import Typed, onward, refused, typed
+from callctl.web.gate import Caller, TheHouse, TheWords, Who
+from callctl.web.pages import page
+from callctl.web.problems import Problem
+
+DOORS = Doors()
+CALL = re.compile(r"[a-z]{1,24}-[0-9.]{1,60}")
+# The note's fields, with the most characters each may have.
+FIELDS = {
+    "demand": 32,
+    "code": 32,
+    "result": 32,
+    "title": 200,
+    "content": 4000,
+    "address": 200,
+    "requester": 200,
+    "contact": 200,
+    "urgent": 8,
+    "confidential": 8,
+    "nuisance": 8,
+    "script": 32,
+}
+DEMANDS = (
+    ("enquiry", "咨询"),
+    ("help", "求助"),
+    ("complaint", "投诉"),
+    ("report", "举报"),
+    ("suggestion", "建议"),
+    ("praise", "表扬"),
+    ("other", "其他"),
+)
+RESULTS = (("on_call", "在线解答"), ("forwarded", "流转办理"))
+
+
+@DOORS.get("/desk", "desk")
+async def desk(request: Request, house: TheHouse, who: Who) -> HTMLResponse:
+    """The whole desk."""
+    return await _desk(request, house, who, Typed(), "")
+
+
+@DOORS.get("/desk/now", "desk")
+async def now(request: Request, house: TheHouse, who: Who) -> HTMLResponse:
+    """The part that changes by itself: the seat's state, what rings, what is to be read."""
+    return page(request, "desk/now.html", context={"desk": await _seen(request, house, who), "reasons": _reasons()})
+
+
+@DOORS.get("/desk/notes", "desk")
+async def notes(request: Request, house: TheHouse, who: Who) -> HTMLResponse:
+    """The notes that are not finished: of the call on the line, and those that were left."""
+    shown = await _notes(request, house, who)
+    return page(request, "desk/notes.html", context={**shown, "form": Typed(), "wrong_call": ""})
+
+
+@DOORS.post("/desk/seat", "desk")
+async def sit(request: Request, house: TheHouse, who: Who, words: TheWords) -> Response:
+    """签入."""
+    form = await typed(request)
+    try:
+        ref = await house.seating.sit(who.actor, agents_city(who), who.agent, form.get("seat").strip())
+    except (ActRefused, Refusal) as fault:
+        return await _desk(request, house, who, refused(form, fault), "", 422)
+    return onward("/desk", "good", words("已签入座席 {seat}，示闲后开始接听", seat=ref.seat))
+
+
+@DOORS.post("/desk/seat/leave", "desk")
+async def stand_up(house: TheHouse, who: Who, words: TheWords) -> Response:
+    """签出."""
+    await house.seating.stand_up(who.actor)
+    return onward("/desk", "good", words("已签出"))
+
+
+@DOORS.post("/desk/ready", "desk")
+async def ready(request: Request, house: TheHouse, who: Who) -> Response:
+    """示闲, or 示忙 with a reason."""
+    form = await typed(request)
+    wanted = form.get("ready") == "yes"
+    try:
+        await house.seating.ready(who.actor, wanted, form.get("reason") or "1")
+    except ActRefused as fault:
+        return await _desk(request, house, who, form.refused(fault), "", 422)
+    return onward("/desk")
+
+
+@DOORS.get("/desk/phone", "desk")
+async def phone(house: TheHouse, who: Who) -> JSONResponse:
+    """What the phone in this page registers with: only for the seat the agent sits at, and only where it is a browser's."""
+    ref = await house.seating.seat_of(who.actor)
+    city = house.province.cities[ref.city]
+    seat = next((one for one in city.seats if one.id == ref.seat), None)
+    if seat is None or not seat.in_browser or not city.pbx.browser_address:
+        raise Problem(404, "no_browser_phone", Sentence("这个座席用话机接听", "this seat has a telephone of its own"))
+    account = {
+        "address": city.pbx.browser_address,
+        "uri": f"sip:{seat.id}@{city.pbx.host}",
+        "password": house.phone_secret(city.code, seat.id),
+    }
+    return JSONResponse(account, headers={"Cache-Control": "no-store"})
+
+
+@DOORS.put("/desk/notes/{call}", "desk")
+async def keep(request: Request, house: TheHouse, who: Who, call: str) -> JSONResponse:
+    """The note as it stands, from the page's own script."""
+    body: Any = await request.json()
+    if not CALL.fullmatch(call) or not isinstance(body, dict):
+        raise Problem(422, "fields", Sentence("没有这个通话", "there is no such call"))
+    await house.drafts.keep(who.account, call, _cut(body), house.now())
+    return JSONResponse({"kept": True})
+
+
+@DOORS.post("/desk/notes/{call}", "desk")
+async def finish(request: Request, house: TheHouse, who: Who, words: TheWords, call: str) -> Response:
+    """Finish the note. What cannot be kept stays on the page, and in its draft."""
+    form = await typed(request)
+    if not CALL.fullmatch(call):
+        raise Problem(404, "not_found", Sentence("没有这个通话", "there is no such call"))
+    fields = _cut({name: form.get(name) for name in FIELDS})
+    await _draft_kept(house, who, call, fields)
+    wrong = _wrong(fields)
+    if wrong:
+        return await _desk(request, house, who, Typed(form.values, wrong), call, 422)
+    if house.wrap_ups is None:
+        return await _desk(request, house, who, Typed(form.values, {"": NO_RECORDS}), call, 503)
+    try:
+        ref = await _seat(house, who)
+        note = {
+            **fields,
+            "call": call,
+            **{name: fields.get(name) == "yes" for name in ("urgent", "confidential", "nuisance")},
+            "script_version": None,
+        }
+        await house.wrap_ups.keep(who.actor, call.partition("-")[0], ref, who.agent, note)
+        await house.drafts.drop(who.account, call)
+    except (ActRefused, Refusal) as fault:
+        return await _desk(request, house, who, refused(form, fault), call, 422)
+    return onward("/desk", "good", words("小结已保存"))
+
+
+async def _draft_kept(house: TheHouse, who: Caller, call: str, fields: dict[str, str]) -> None:
+    try:
+        await house.drafts.keep(who.account, call, fields, house.now())
+    except StoreLost:
+        return  # The browser's own copy is still there.
+
+
+async def _seat(house: TheHouse, who: Caller) -> SeatRef:
+    """The agent's seat; after signing out, none of the city's."""
+    try:
+        return await house.seating.seat_of(who.actor)
+    except ActRefused:
+        return SeatRef(agents_city(who), "")
+
+
+def _cut(body: dict[str, Any]) -> dict[str, str]:
+    return {name: str(body.get(name) or "")[:most] for name, most in FIELDS.items()}
+
+
+def _wrong(fields: dict[str, str]) -> dict[str, Sentence]:
+    wrong: dict[str, Sentence] = {}
+    if fields["demand"] not in dict(DEMANDS):
+        wrong["demand"] = Sentence("请选择诉求类型", "choose the type")
+    if fields["result"] not in dict(RESULTS):
+        wrong["result"] = Sentence("请选择处理结果：在线解答或流转", "choose: answered on the call, or forwarded")
+    if not fields["content"].strip() and fields["nuisance"] != "yes":
+        wrong["content"] = Sentence("请写诉求内容", "write what it was about")
+    return wrong
+
+
+def _reasons() -> list[tuple[str, Sentence]]:
+    return [(code, Sentence(*REASONS[code])) for code in BY_AGENT]
+
+
+async def _seen(request: Request, house: TheHouse, who: Caller) -> dict[str, Any]:
+    """The desk as the API tells it; with Redis away, that it is unknown."""
+    nothing: dict[str, Any] = {"seat": None, "lost": False, "unread": [], "call": None, "state": None, "press": None}
+    try:
+        return {**nothing, **await seen_desk(request, house, who)}
+    except StoreLost:
+        return {**nothing, "lost": True}
+
+
+async def _notes(request: Request, house: TheHouse, who: Caller) -> dict[str, Any]:
+    """The unfinished notes; the call on the line has one as soon as it rings."""
+    seen = await _seen(request, house, who)
+    try:
+        kept = list(await house.drafts.all(who.account, house.now()))
+    except StoreLost:
+        kept = []
+    call = seen.get("call")
+    if call and call["call"] not in {note.call for note in kept}:
+        kept.insert(0, Note(call["call"], house.now(), {}))
+    return {"notes": kept, "demands": DEMANDS, "results": RESULTS, "on_line": call["call"] if call else ""}
+
+
+async def _desk(
+    request: Request, house: TheHouse, who: Caller, form: Typed, wrong_call: str, status: int = 200
+) -> HTMLResponse:
+    seen = await _seen(request, house, who)
+    city = house.province.cities[agents_city(who)]
+    sitting = next((seat for seat in city.seats if seat.id == seen.get("seat")), None)
+    usual = next((seat.id for seat in city.seats if seat.agent == who.agent), "")
+    shown = {
+        "desk": seen,
+        "city": city,
+        "in_browser": sitting is not None and sitting.in_browser,
+        "usual": usual,
+        "reasons": _reasons(),
+        "form": form,
+        "wrong_call": wrong_call,
+        **await _notes(request, house, who),
+    }
+    return page(request, "desk/page.html", status, shown)

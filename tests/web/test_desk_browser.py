@@ -1,0 +1,133 @@
+"""The agent's desk in a real browser: sit, ready, what rings and for whom, and a note that survives a dead browser."""
+
+import pytest
+from playwright.async_api import Page, expect
+
+from callctl import clock
+from callctl.core.events import CallRinging, CallWaiting, LentSeat, LoanChanged, WaitingCall
+from callctl.core.model import SeatRef
+from callctl.rights import Role
+from tests.web.browser import axe, picture_of
+from tests.web.hall import Hall
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+CALL = "yangzhou-1795000000.7"
+NUMBER = "13905140042"
+
+
+def seat_of(hall: Hall) -> tuple[str, str]:
+    """A seat of 徐州 that may be lent, and its agent."""
+    seat = next(seat for seat in hall.scene.province.cities["xuzhou"].seats if seat.lend.value == "shared")
+    return seat.id, seat.agent
+
+
+async def sitting(hall: Hall, **more: object) -> Page:
+    """An agent who has signed in at the seat."""
+    seat, agent = seat_of(hall)
+    page = await hall.page(Role.AGENT, "xuzhou", path="/desk", agent=agent, **more)
+    await page.get_by_label("座席号").select_option(seat)
+    await page.get_by_role("button", name="签入").click()
+    await expect(page.locator("[role=status]").first).to_contain_text("已签入座席")
+    return page
+
+
+def ring(hall: Hall, call: str = CALL, number: str = NUMBER) -> None:
+    """A citizen of 扬州 waits and rings at the seat."""
+    seat, _ = seat_of(hall)
+    now = clock.now()
+    hall.site.house.room.history.record(CallWaiting("yangzhou", now - 40, WaitingCall(call, number, now - 40)))
+    hall.scene.more = [
+        LoanChanged("xuzhou", now, seat, "yangzhou", 99, True),
+        CallRinging("xuzhou", now, call, LentSeat(seat, "yangzhou")),
+    ]
+
+
+async def test_sit_get_ready_pause_and_leave(hall: Hall) -> None:
+    page = await sitting(hall)
+    await page.get_by_role("button", name="示闲").click()
+    await expect(page.locator("#desk-now")).to_contain_text("正在示闲", timeout=6000)
+    seat, _ = seat_of(hall)
+    presses = await hall.site.house.room.registry.presses()
+    assert presses[SeatRef("xuzhou", seat)].ready
+    await page.get_by_label("示忙原因").select_option("202")
+    await page.get_by_role("button", name="示忙", exact=True).click()
+    await expect(page.locator("#desk-now")).to_contain_text("正在示忙")
+    presses = await hall.site.house.room.registry.presses()
+    assert (presses[SeatRef("xuzhou", seat)].ready, presses[SeatRef("xuzhou", seat)].reason) == (False, "202")
+    await page.get_by_role("button", name="签出").click()
+    await expect(page.get_by_role("button", name="签入")).to_be_visible()
+    assert hall.faults == []
+
+
+async def test_what_rings_is_shown_before_it_is_answered_with_the_number_masked(hall: Hall) -> None:
+    page = await sitting(hall)
+    ring(hall)
+    pop = page.locator(".pop")
+    await expect(pop).to_contain_text("扬州12345", timeout=8000)
+    await expect(pop).to_contain_text("您好，扬州12345热线")
+    await expect(pop).to_contain_text("139****0042")
+    await expect(pop).to_contain_text("首次")
+    assert NUMBER not in await page.content(), "the whole number is on the page"
+    await expect(page.locator(f"[data-note='{CALL}']")).to_be_visible(timeout=5000)
+    await picture_of(page, "desk-ringing")
+    assert await axe(page) == []
+
+
+async def test_a_note_survives_a_dead_browser_and_another_machine(hall: Hall) -> None:
+    page = await sitting(hall)
+    ring(hall)
+    note = page.locator(f"[data-note='{CALL}']")
+    await note.get_by_label("诉求内容").fill("小区停水两天，<b>无人</b>处理", timeout=10_000)
+    await note.get_by_label("诉求类型").select_option("complaint")
+    await expect(note.locator("[data-draft-state]")).to_have_text("已自动保存", timeout=6000)
+    await page.context.close()  # The browser dies; nothing of it stays.
+    _, agent = seat_of(hall)
+    other = await hall.page(Role.AGENT, "xuzhou", path="/desk", agent=agent)
+    again = other.locator(f"[data-note='{CALL}']")
+    await expect(again.get_by_label("诉求内容")).to_have_value("小区停水两天，<b>无人</b>处理")
+    await expect(again.get_by_label("诉求类型")).to_have_value("complaint")
+
+
+async def test_typing_goes_on_undisturbed_while_the_page_renews_itself(hall: Hall) -> None:
+    page = await sitting(hall)
+    ring(hall)
+    field = page.locator(f"[data-note='{CALL}']").get_by_label("诉求内容")
+    await field.click(timeout=10_000)
+    text = "市民反映小区停水，要求尽快恢复供水。" * 4
+    await page.keyboard.type(text, delay=60)
+    await expect(field).to_be_focused()
+    await expect(field).to_have_value(text)
+
+
+async def test_an_unfinished_note_tells_what_is_missing_and_keeps_the_rest(hall: Hall) -> None:
+    page = await sitting(hall)
+    ring(hall)
+    note = page.locator(f"[data-note='{CALL}']")
+    await note.get_by_label("标题").fill("停水", timeout=10_000)
+    await note.get_by_role("button", name="保存小结").click()
+    note = page.locator(f"[data-note='{CALL}']")
+    await expect(note).to_contain_text("请选择诉求类型")
+    await expect(note).to_contain_text("请选择处理结果")
+    await expect(note.get_by_label("标题")).to_have_value("停水")
+
+
+async def test_a_seat_with_a_telephone_gives_no_password_to_the_page(hall: Hall) -> None:
+    page = await sitting(hall)
+    answer = await page.evaluate("fetch('/desk/phone').then((a) => a.status)")
+    assert answer == 404
+    assert await page.locator("[data-account]").count() == 0
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "en"])
+async def test_axe_finds_nothing_before_and_after_signing_in(hall: Hall, locale: str) -> None:
+    seat, agent = seat_of(hall)
+    page = await hall.page(Role.AGENT, "xuzhou", path="/desk", agent=agent, locale=locale)
+    assert await axe(page) == []
+    await page.locator("#seat").select_option(seat)
+    await page.locator("form[action='/desk/seat'] button").click()
+    await page.locator("#desk-now").wait_for()
+    ring(hall)
+    await page.locator(".pop").wait_for()
+    await page.locator("[data-note]").wait_for()
+    assert await axe(page) == []
+    await picture_of(page, f"desk-{locale}")
