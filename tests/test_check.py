@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from callctl.cli.check import register
+from callctl.cli.check import lists_wrong, register
 from callctl.settings import shipped
 
 JIANGSU = shipped("queues").parent
@@ -149,3 +149,14 @@ def test_a_city_without_a_carrier_and_a_trunk_to_another_address_are_warnings(pr
     assert code == 0
     assert lines[0].startswith("warning: queues/yangzhou.toml pbx.carrier – no citizen can call yangzhou (扬州)")
     assert lines[1].startswith("warning: queues/yangzhou.toml trunk[1] – goes to vpn.nanjing.example:5060, but")
+
+
+def test_mistakes_in_the_lists_beside_the_data_folders_are_told_too(tmp_path: Path) -> None:
+    for part in ("agents", "queues"):
+        (tmp_path / part).symlink_to(Path(__file__).resolve().parent.parent / part)
+    (tmp_path / "records.toml").write_text("[report]\nat_h = 99\n")
+    (tmp_path / "holidays.csv").write_text("day,kind\n2021-13-01,holiday\n")
+    assert [line.partition(": ")[2].split(":")[0] for line in lists_wrong(tmp_path)] == ["report.at_h", "line 2"]
+    (tmp_path / "records.toml").write_text("rest_h = 12\n")
+    (tmp_path / "holidays.csv").unlink()
+    assert lists_wrong(tmp_path) == []

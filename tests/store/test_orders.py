@@ -233,6 +233,7 @@ async def test_an_office_that_is_away_loses_nothing(settings) -> None:
         assert all(row["state"] == "due" and "cannot be reached" in row["why"] for row in await rows(books, deliveries))
 
 
+@pytest.mark.timeout(300)
 def test_a_sender_killed_after_the_office_took_it_sends_the_same_stub_again_and_it_is_one_order(
     settings, office: Office, tmp_path: Path
 ) -> None:
