@@ -43,6 +43,8 @@ def replicate(
 
 def _outcomes(tasks: list[tuple[Scenario, str, int]], processes: int) -> Iterator[Outcome]:
     if processes == 1 or len(tasks) == 1:
+        if any(policy == FULL for _, policy, _ in tasks):
+            hush()
         yield from map(_run, tasks)
         return
     # Spawned, not forked: the caller may have threads. Fewer processes than runs cost nothing to start.

@@ -10,6 +10,7 @@ from callctl.sim.full import FullRun, run_full
 from callctl.sim.outcome import Outcome, run_once
 from callctl.sim.scenario import Fault, Scenario, scenario_from
 from callctl.sim.virtual_time import run_virtual
+from callctl.sim.window import window
 
 
 def city(name: str, per_h: float, seats: int, quota: int = 6, **more: Any) -> dict[str, Any]:
@@ -133,3 +134,20 @@ def test_a_wrap_up_that_varies_is_made_the_pbxs_own() -> None:
     varied = scenario(city("nanjing", 10, 1, wrap={"dist": "exp", "mean": 30}))
     assert with_fixed_wrap_up(varied).cities[0].wrap == {"dist": "det", "mean": 30.0}
     assert found(varied).cities["nanjing"].queue.wrapup_s == 30.0
+
+
+def test_a_window_of_a_scenario_keeps_its_shifts_switches_and_faults() -> None:
+    shifts = city("nanjing", 200, 5, staff=[[0, 5], [1800, 9], [2700, 2]])
+    shifts["quota"] = [[0, 1], [900, 4]]
+    shifts["arrivals"] = {"bin_s": 900, "per_h": [1, 2, 3, 4]}
+    whole = replace(
+        scenario(shifts, city("wuxi", 60, 8)),
+        switches=((0.0, "nanjing", True), (2000.0, "nanjing", False), (3000.0, "nanjing", True)),
+        faults=(Fault(1000.0, "trunk_down", "wuxi", 10.0), Fault(2500.0, "pbx_down", "wuxi", 10.0)),
+    )
+    cut = window(whole, 1800.0, 2700.0)
+    nanjing = cut.cities[0]
+    assert (nanjing.staff, nanjing.quota, nanjing.per_h) == (((0.0, 9), (900.0, 2)), ((0.0, 4),), (3.0,))
+    assert cut.switches == ((0.0, "nanjing", True), (200.0, "nanjing", False))
+    assert [(fault.at, fault.kind) for fault in cut.faults] == [(700.0, "pbx_down")]
+    assert cut.horizon_s == 900.0

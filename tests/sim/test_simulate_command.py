@@ -81,3 +81,19 @@ def test_mistakes_are_lines_on_standard_error(tmp_path: Path) -> None:
         f"callctl: {file}: horizon_s: is 0; must be a number, 1 to 3.16224e+07",
     ]
     assert call(str(file), "--policy", "magic").exit_code == 2
+
+
+def test_the_full_depth_is_a_policy_of_its_own_beside_the_yardsticks(scenario: str) -> None:
+    got = call(scenario, "--depth", "full", "--processes", "1", "--json", "--ratios")
+    assert got.exit_code == 0
+    figures = json.loads(got.stdout)
+    assert figures["policy"] == "full"
+    assert figures["assisted"]["answered_remote"] > 0
+    assert figures["ratio"]["limit"]["connect_rate"]["mean"] > 0.5
+
+
+def test_the_full_depth_has_no_other_policy_and_no_page(scenario: str) -> None:
+    for words in (("--policy", "static"), ("--html", "p.html")):
+        got = call(scenario, "--depth", "full", *words)
+        assert got.exit_code == 1
+        assert "--depth full runs the real controller" in got.stderr
