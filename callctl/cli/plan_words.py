@@ -38,8 +38,8 @@ def as_json(
     notes: Sequence[Sentence],
 ) -> dict[str, Any]:
     """Everything for programs; every figure is [mean, half the 95 % interval] over the seeds."""
-    base = scenarios[0]
-    everybody = [city.name for city in base.cities]
+    present = scenarios[0]
+    everybody = [city.name for city in present.cities]
 
     def one(index: int) -> dict[str, Any]:
         return {
@@ -55,10 +55,10 @@ def as_json(
         }
 
     return {
-        "begins_s": base.begins_s,
-        "hours": [clock_of(base, i * HOUR_S) for i in range(len(runs[0][0][everybody[0]]))],
+        "begins_s": present.begins_s,
+        "hours": [clock_of(present, i * HOUR_S) for i in range(len(runs[0][0][everybody[0]]))],
         "seeds": len(runs[0]),
-        "names": {city.name: city.label or city.name for city in base.cities},
+        "names": {city.name: city.label or city.name for city in present.cities},
         "assisted": focus(scenarios),
         "supporting": helpers(scenarios),
         "as_it_is": one(0),
@@ -131,10 +131,10 @@ def _percent(one: Figure) -> str:
     return "-" if one.mean is None else f"{100 * one.mean:.1f}% ± {100 * one.half:.1f}"
 
 
-def _cost(runs: Sequence[Run], base: Sequence[Run], able: Sequence[str], names: dict[str, str]) -> str:
+def _cost(runs: Sequence[Run], present: Sequence[Run], able: Sequence[str], names: dict[str, str]) -> str:
     """Which supporting cities feel it in their own service, the most first."""
     lent = figure([sum(measured(run, [name], "lent") or 0.0 for name in able) for run in runs]).mean or 0.0
-    changes = [(difference(runs, base, [name], "sl15"), name) for name in able]
+    changes = [(difference(runs, present, [name], "sl15"), name) for name in able]
     felt = sorted((c.mean, c.half, name) for c, name in changes if c.mean is not None and c.mean < -NOTICEABLE)
     felt_zh = "、".join(
         f"{names[name]} {100 * mean:+.1f} ± {100 * half:.1f} 个百分点" for mean, half, name in felt[:MENTIONED]
