@@ -23,7 +23,7 @@ def focus(scenarios: Sequence[Scenario]) -> list[str]:
     return [city.name for city in scenarios[0].cities if city.name in on or not on]
 
 
-def helpers(scenarios: Sequence[Scenario]) -> list[str]:
+def supporting_cities(scenarios: Sequence[Scenario]) -> list[str]:
     """Cities that may lend seats in any of them."""
     away = set(focus(scenarios))
     able = {c.name for scenario in scenarios for c in scenario.cities if c.supporter and any(n for _, n in c.quota)}
@@ -60,7 +60,7 @@ def as_json(
         "seeds": len(runs[0]),
         "names": {city.name: city.label or city.name for city in present.cities},
         "assisted": focus(scenarios),
-        "supporting": helpers(scenarios),
+        "supporting": supporting_cities(scenarios),
         "as_it_is": one(0),
         "what_if": [one(index) for index in range(1, len(scenarios))],
         "proposals": [_proposal_json(one_) for one_ in proposed],
@@ -110,7 +110,7 @@ def summary(scenarios: Sequence[Scenario], runs: Sequence[Sequence[Run]], asked:
         parts = [_of_city(name, names[name], ran) for name in cities[:MENTIONED]]
         lines.append(f"  {text}{say('：', ': ')}{say('；', '; ').join(parts)}")
         if ran is not runs[0]:
-            lines.append("    " + _cost(ran, runs[0], helpers(scenarios), names))
+            lines.append("    " + _cost(ran, runs[0], supporting_cities(scenarios), names))
     return "\n".join(lines)
 
 
@@ -174,7 +174,9 @@ def hour_table(scenarios: Sequence[Scenario], runs: Sequence[Sequence[Run]], ask
                     scale,
                 )
         table.add_section()
-    lending = [name for name in helpers(scenarios) if any(measured(run, [name], "lent") for ran in runs for run in ran)]
+    lending = [
+        name for name in supporting_cities(scenarios) if any(measured(run, [name], "lent") for ran in runs for run in ran)
+    ]
     for name in lending:
         for title, measure, scale in _HELPING:
             _add(table, runs, (labels[name], say("全程", "all"), say(*title)), name, measure, None, scale)
