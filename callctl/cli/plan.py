@@ -89,12 +89,12 @@ def plan(
     """Compare the next hours as they are with what is asked."""
     if day not in DAYS:
         _refuse([say(f"没有日型“{day}”；可用：{'、'.join(DAYS)}", f"no kind of day is '{day}'; known: {', '.join(DAYS)}")])
-    base, notes = _beginning(from_, province, hours, day)
-    base = _with_forecast(base, forecast)
+    present, notes = _beginning(from_, province, hours, day)
+    present = _with_forecast(present, forecast)
     if save is not None:
-        _write(save, base)
+        _write(save, present)
     asked = list(if_ or [])
-    scenarios = [base, *_asked(base, asked)]
+    scenarios = [present, *_asked(present, asked)]
     proposed: list[Recommendation] = []
     if recommend:
         proposed = proposals(scenarios[-1], target)
@@ -186,24 +186,24 @@ async def _measured(now: float, notes: list[Sentence]) -> Mapping[str, Measured]
     return found
 
 
-def _with_forecast(base: Scenario, forecast: Path | None) -> Scenario:
+def _with_forecast(present: Scenario, forecast: Path | None) -> Scenario:
     if forecast is None:
-        return base
-    bins = round(base.horizon_s / BIN_S)
+        return present
+    bins = round(present.horizon_s / BIN_S)
     try:
-        rates = read_forecast(forecast, base.begins_s, bins, lambda name: city_called(base, name))
+        rates = read_forecast(forecast, present.begins_s, bins, lambda name: city_called(present, name))
     except ForecastError as error:
         _refuse(str(error).splitlines())
-    cities = [replace(city, per_h=rates[city.name], bin_s=BIN_S) if city.name in rates else city for city in base.cities]
-    return replace(base, cities=tuple(cities))
+    cities = [replace(city, per_h=rates[city.name], bin_s=BIN_S) if city.name in rates else city for city in present.cities]
+    return replace(present, cities=tuple(cities))
 
 
-def _asked(base: Scenario, asked: Sequence[str]) -> list[Scenario]:
+def _asked(present: Scenario, asked: Sequence[str]) -> list[Scenario]:
     """One scenario a question; every mistake of every question is told."""
     scenarios, mistakes = [], []
     for text in asked:
         try:
-            scenarios.append(changed(base, read_changes(text, base)))
+            scenarios.append(changed(present, read_changes(text, present)))
         except WhatIfRefused as error:
             mistakes += [told(mistake) for mistake in error.mistakes]
     if mistakes:
@@ -211,9 +211,9 @@ def _asked(base: Scenario, asked: Sequence[str]) -> list[Scenario]:
     return scenarios
 
 
-def _write(save: Path, base: Scenario) -> None:
+def _write(save: Path, present: Scenario) -> None:
     try:
-        save.write_text(json.dumps(spec_of(base), ensure_ascii=False, indent=1) + "\n", "utf-8")
+        save.write_text(json.dumps(spec_of(present), ensure_ascii=False, indent=1) + "\n", "utf-8")
     except OSError as error:
         _refuse([f"{save}: {say('写不进去', 'cannot be written')}: {error.strerror}"])
     print(f"{save}: {say('已保存', 'written')}", file=sys.stderr)

@@ -23,7 +23,7 @@ def focus(scenarios: Sequence[Scenario]) -> list[str]:
     return [city.name for city in scenarios[0].cities if city.name in on or not on]
 
 
-def helpers(scenarios: Sequence[Scenario]) -> list[str]:
+def supporting_cities(scenarios: Sequence[Scenario]) -> list[str]:
     """Cities that may lend seats in any of them."""
     away = set(focus(scenarios))
     able = {c.name for scenario in scenarios for c in scenario.cities if c.supporter and any(n for _, n in c.quota)}
@@ -38,8 +38,8 @@ def as_json(
     notes: Sequence[Sentence],
 ) -> dict[str, Any]:
     """Everything for programs; every figure is [mean, half the 95 % interval] over the seeds."""
-    base = scenarios[0]
-    everybody = [city.name for city in base.cities]
+    present = scenarios[0]
+    everybody = [city.name for city in present.cities]
 
     def one(index: int) -> dict[str, Any]:
         return {
@@ -55,12 +55,12 @@ def as_json(
         }
 
     return {
-        "begins_s": base.begins_s,
-        "hours": [clock_of(base, i * HOUR_S) for i in range(len(runs[0][0][everybody[0]]))],
+        "begins_s": present.begins_s,
+        "hours": [clock_of(present, i * HOUR_S) for i in range(len(runs[0][0][everybody[0]]))],
         "seeds": len(runs[0]),
-        "names": {city.name: city.label or city.name for city in base.cities},
+        "names": {city.name: city.label or city.name for city in present.cities},
         "assisted": focus(scenarios),
-        "supporting": helpers(scenarios),
+        "supporting": supporting_cities(scenarios),
         "as_it_is": one(0),
         "what_if": [one(index) for index in range(1, len(scenarios))],
         "proposals": [_proposal_json(one_) for one_ in proposed],
@@ -110,7 +110,7 @@ def summary(scenarios: Sequence[Scenario], runs: Sequence[Sequence[Run]], asked:
         parts = [_of_city(name, names[name], ran) for name in cities[:MENTIONED]]
         lines.append(f"  {text}{say('：', ': ')}{say('；', '; ').join(parts)}")
         if ran is not runs[0]:
-            lines.append("    " + _cost(ran, runs[0], helpers(scenarios), names))
+            lines.append("    " + _cost(ran, runs[0], supporting_cities(scenarios), names))
     return "\n".join(lines)
 
 
@@ -131,10 +131,10 @@ def _percent(one: Figure) -> str:
     return "-" if one.mean is None else f"{100 * one.mean:.1f}% ± {100 * one.half:.1f}"
 
 
-def _cost(runs: Sequence[Run], base: Sequence[Run], able: Sequence[str], names: dict[str, str]) -> str:
+def _cost(runs: Sequence[Run], present: Sequence[Run], able: Sequence[str], names: dict[str, str]) -> str:
     """Which supporting cities feel it in their own service, the most first."""
     lent = figure([sum(measured(run, [name], "lent") or 0.0 for name in able) for run in runs]).mean or 0.0
-    changes = [(difference(runs, base, [name], "sl15"), name) for name in able]
+    changes = [(difference(runs, present, [name], "sl15"), name) for name in able]
     felt = sorted((c.mean, c.half, name) for c, name in changes if c.mean is not None and c.mean < -NOTICEABLE)
     felt_zh = "、".join(
         f"{names[name]} {100 * mean:+.1f} ± {100 * half:.1f} 个百分点" for mean, half, name in felt[:MENTIONED]
@@ -174,7 +174,9 @@ def hour_table(scenarios: Sequence[Scenario], runs: Sequence[Sequence[Run]], ask
                     scale,
                 )
         table.add_section()
-    lending = [name for name in helpers(scenarios) if any(measured(run, [name], "lent") for ran in runs for run in ran)]
+    lending = [
+        name for name in supporting_cities(scenarios) if any(measured(run, [name], "lent") for ran in runs for run in ran)
+    ]
     for name in lending:
         for title, measure, scale in _HELPING:
             _add(table, runs, (labels[name], say("全程", "all"), say(*title)), name, measure, None, scale)

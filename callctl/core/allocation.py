@@ -15,13 +15,11 @@ import enum
 import heapq
 import math
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from callctl.core.between import BREAKER_OPEN_S, HEALTHY, UNLIMITED, Between, PairHealth, let_through
-from callctl.core.erlang import reserve_for
 from callctl.core.estimate import wait_qla
-from callctl.core.experience import Experience
+from callctl.core.experience import Experience, own_reserve
 from callctl.core.reasons import Why
 
 FAIR_FACTOR = 1.3  # Help so much slower than at home still pays; beyond, a supporter needs more agents to spare.
@@ -181,7 +179,7 @@ class Allocation:
 
     def _rest(self, room: Room, now: float) -> None:
         room.active = False
-        self.set_reserve(room, now)  # It may lend again: with the reserve of now, not of the time before its own surge.
+        self.set_reserve(room, now)  # It may lend again; while it was helped nothing was computed.
 
     def _appetite(self, room: Room) -> None:
         if room.active and room.known and room.waiting > len(room.under_way):
@@ -236,9 +234,9 @@ class Allocation:
         """The agents to keep idle: few, more where help is slow; by the room's own load while its budget is used up."""
         experience = room.experience
         if experience.budget.tight:
-            # Whoever is helped lends nothing; its reserve is computed when it rests.
             if now - room.reviewed_at >= REVIEW_S and not room.active:
-                room.reviewed_at, room.tight_reserve = now, _own_reserve(room, now)
+                reserve = own_reserve(experience, room.staff, room.quota, room.tight_reserve, now)
+                room.reviewed_at, room.tight_reserve = now, reserve
             room.reserve = max(room.least_reserve, 2, room.tight_reserve)
         else:
             slow = experience.slower - FAIR_FACTOR
@@ -251,8 +249,7 @@ class Allocation:
         if not self.hungry or not self.open:
             return
         # A caller may have been answered at home a moment ago, and the owner tells of the seat before it tells of the line.
-        hungry = [room for room in self.hungry.values() if room.waiting > len(room.under_way)]
-        line = [(self._turn(room, now), room.index, room) for room in hungry]
+        line = [(self._turn(r, now), r.index, r) for r in self.hungry.values() if r.waiting > len(r.under_way)]
         heapq.heapify(line)
         givers: dict[int, list[_Giver]] = {}
         while line:
@@ -303,16 +300,11 @@ class Allocation:
         nearness, dedicated, spare = supporting.pool(assisted)
         # Only seats that no other caller needs ring together: where help is short, each rings for a caller of its own.
         callers = max(1, assisted.waiting - len(assisted.under_way))
-        free = min(spare, supporting.quota - supporting.lent)
-        seats = max(1, min(self.ring_together, (spare + 1) // 2, free // callers))
+        seats = max(1, min(self.ring_together, (spare + 1) // 2, min(spare, supporting.quota - supporting.lent) // callers))
         help_ = Help(assisted, supporting, dedicated, seats, nearness)
         assisted.under_way.append(help_)
-        assisted.legs += 1
-        supporting.legs += 1
-        pair = self.between(assisted, supporting)
-        pair.carried += 1
-        pair.ringing += 1
-        self._reserve(help_, seats)
+        self.between(assisted, supporting).ringing += 1
+        self.adopt(help_)
         self._appetite(assisted)
         self.seats_changed(supporting)
         return help_
@@ -342,7 +334,7 @@ class Allocation:
         return now if let_through(pair.health, now) else now + BREAKER_OPEN_S
 
     def adopt(self, help_: Help) -> None:
-        """A talk that goes on from before: the seat is lent and the legs are taken, whoever decided it."""
+        """The seats are lent and the legs taken, also for a talk that goes on from before, whoever decided it."""
         self.between(help_.assisted, help_.supporting).carried += 1
         help_.assisted.legs += 1
         help_.supporting.legs += 1
@@ -406,14 +398,3 @@ class Allocation:
         if not room.known:
             return Why.HOME_UNKNOWN
         return Why.NO_HELPER if room.index in self.hungry else Why.UNDER_WAY
-
-
-_known_reserve = lru_cache(maxsize=4096)(reserve_for)  # A room's load that comes back costs nothing.
-
-
-def _own_reserve(room: Room, now: float) -> int:
-    """The reserve with which the room's own service level holds although all the rest is lent (milliseconds)."""
-    mine = room.experience
-    load = math.ceil(2.0 * mine.calls.rate(now).mean * mine.own.mean_s) / 2.0
-    times = (round(mine.own.mean_s), round(mine.lent_aht_s), round(mine.patience.mean_s, -1), mine.sl_s)
-    return _known_reserve(room.staff, load, min(room.quota, room.staff), mine.budget.target, *times, room.tight_reserve)

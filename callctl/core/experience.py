@@ -5,7 +5,9 @@ it is never changed: a fact changes a copy.
 """
 
 import math
+from functools import lru_cache
 
+from callctl.core.erlang import reserve_for
 from callctl.core.estimate import AnswerRate, Arrivals, HandlingTime, Patience, Tracker
 
 HOUR = 3600.0
@@ -151,3 +153,13 @@ class Experience(Tracker):
 def first_experience(seats: int, target: float, sl_s: float) -> Experience:
     """Of a city of which nothing was measured: a room of `seats` own agents that is busy in its peak hour."""
     return Experience(target, sl_s, peak_per_h=GUESSED_LOAD * seats * HOUR / GUESSED_AHT_S)
+
+
+_known_reserve = lru_cache(maxsize=4096)(reserve_for)  # A room's load that comes back costs nothing.
+
+
+def own_reserve(mine: Experience, staff: int, quota: int, guess: int, now: float) -> int:
+    """The reserve with which a room's own service level holds although all the rest is lent (milliseconds)."""
+    load = math.ceil(2.0 * mine.calls.rate(now).mean * mine.own.mean_s) / 2.0
+    times = (round(mine.own.mean_s), round(mine.lent_aht_s), round(mine.patience.mean_s, -1), mine.sl_s)
+    return _known_reserve(staff, load, min(quota, staff), mine.budget.target, *times, guess)

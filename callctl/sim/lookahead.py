@@ -151,9 +151,9 @@ def figure(values: Sequence[float | None]) -> Figure:
     return Figure(fmean(known), half_width(known)) if known else Figure(None)
 
 
-def difference(runs: Sequence[Run], base: Sequence[Run], cities: Sequence[str], measure: str) -> Figure:
+def difference(runs: Sequence[Run], other: Sequence[Run], cities: Sequence[str], measure: str) -> Figure:
     """What the change does, seed by seed: the same citizens on both sides."""
-    pairs = [(measured(a, cities, measure), measured(b, cities, measure)) for a, b in zip(runs, base, strict=True)]
+    pairs = [(measured(a, cities, measure), measured(b, cities, measure)) for a, b in zip(runs, other, strict=True)]
     return figure([a - b if a is not None and b is not None else None for a, b in pairs])
 
 

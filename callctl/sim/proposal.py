@@ -18,8 +18,8 @@ def proposals(scenario: Scenario, target: float | None = None) -> list[Recommend
     taken: dict[str, list[int]] = {city.name: [0] * spans for city in scenario.cities}
     found = []
     for city in assisted:
-        helpers = [one for one in scenario.cities if one.name not in on and one.channels.get(city.name, 1) > 0]
-        supplies = [_supply(one, city, taken[one.name], spans) for one in helpers]
+        others = [one for one in scenario.cities if one.name not in on and one.channels.get(city.name, 1) > 0]
+        supplies = [_supply(one, city, taken[one.name], spans) for one in others]
         found.append(recommend(_demand(city, scenario, spans, target), supplies))
         for name, row in found[-1].seats.items():
             taken[name] = [a + b for a, b in zip(taken[name], row, strict=True)]
