@@ -25,7 +25,7 @@ from callctl.core.experience import Experience
 from callctl.core.reasons import Why
 
 FAIR_FACTOR = 1.3  # Help so much slower than at home still pays; beyond, a supporter needs more agents to spare.
-RING_TOGETHER = 3  # Seats one set-up rings at once where that many are idle above the reserve; the first to answer talks.
+RING_TOGETHER = 1  # Seats one set-up rings at once. More is proved on the PBX, but not yet planned (decision 0006).
 REVIEW_S = 300.0  # A reserve computed from the load is computed again after this.
 
 
@@ -110,11 +110,15 @@ class Room:
             return Why.OWN_CALLERS
         if self.idle <= 0:
             return Why.SEATS_BUSY
-        return Why.RESERVE if self.idle <= self.reserve else None
+        return Why.RESERVE if self.above_reserve() <= 0 else None
+
+    def above_reserve(self) -> int:
+        """Idle agents the city need not keep at home."""
+        return self.idle - self.reserve
 
     def spare(self) -> int:
         """Shared seats that could be lent at once."""
-        return max(0, self.idle - self.reserve) if self.shared_bar() is None else 0
+        return self.above_reserve() if self.shared_bar() is None else 0
 
     def pool(self, assisted: "Room") -> Pool:
         """The seats from which `assisted` would get one now. Dedicated ones go first: no caller at home needs them."""
@@ -205,10 +209,9 @@ class Allocation:
 
     def seats_changed(self, room: Room) -> None:
         """Idle agents, quota, legs, reserve or knowledge changed: could the room lend a seat now?"""
+        self.open.pop(room.index, None)
         if room.bar() is None:
             self.open[room.index] = room
-        else:
-            self.open.pop(room.index, None)
 
     def own_call(self, room: Room, now: float) -> None:
         """The room's experience counted an own call: its budget may be used up, or mended."""

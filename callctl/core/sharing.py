@@ -26,6 +26,7 @@ from callctl.core.model import Pair, Province, SeatRef
 from callctl.core.plan import Plan
 from callctl.core.reasons import Decision, Did, Why
 from callctl.core.seats import (
+    FRESH_S,
     LENT_HERE,
     CityRoom,
     Setting,
@@ -85,7 +86,6 @@ class _Round:
         self.moved_at = dict(moved_at)
         self.rooms: dict[str, CityRoom] = {}
         self.allocation = Allocation([], self._between)
-        self.allocation.ring_together = 1
         self.active: dict[str, Standing] = {}
         self.loans: dict[SeatRef, str] = {}
         self.rung: dict[Pair, int] = {}  # Free lent seats whose slots shall be open.
@@ -139,9 +139,10 @@ class _Round:
         """The cities assistance acts for; hysteresis keeps them from flapping."""
         at, now = self.at, self.at.now
         for code in sorted(at.wishes.assisted()):
-            if code not in at.world.cities:
-                continue
-            room, was = self._room(code), self.memory.active.get(code)
+            was, view = self.memory.active.get(code), at.world.cities.get(code)
+            if view is None or (was is None and not view.waiting):
+                continue  # Whoever is not active and has nobody waiting, stays so.
+            room = self._room(code)
             if was is not None:
                 room.active, room.calm_since = True, float("inf") if was.calm_since is None else was.calm_since
             if room.known:
@@ -168,7 +169,8 @@ class _Round:
             return Why.NO_EVENT
         if not event.switched_on:
             return Why.SWITCHED_OFF
-        return Why.CALM if assisted in self.rooms and self.rooms[assisted].known else Why.HOME_UNKNOWN
+        view = self.at.world.cities.get(assisted)
+        return Why.CALM if view is not None and view.fresh(self.at.now, FRESH_S) else Why.HOME_UNKNOWN
 
     def _prepare(self) -> list[CityRoom]:
         """The Rooms that matter: those helped, those that lend, and where somebody needs more, those that could."""
