@@ -10,6 +10,7 @@ import typer
 
 from callctl.province import ProvinceError, read_province
 from callctl.settings import SettingsError, read_settings
+from callctl.sim.checkers import Violation
 from callctl.sim.founding import with_fixed_wrap_up
 from callctl.sim.full import FULL
 from callctl.sim.outcome import Outcome
@@ -87,7 +88,10 @@ def simulate(
             _fail("--depth full runs the real controller: no other --policy, and no --html (its curves are those of fast)")
         read, asked = with_fixed_wrap_up(read), FULL
     names = list(dict.fromkeys([asked, *(name.value for name in YARDSTICKS if compared)]))
-    runs = _with_progress(read, names, seeds, processes)
+    try:
+        runs = _with_progress(read, names, seeds, processes)
+    except Violation as broken:
+        _fail(f"a promise is broken: {broken}")
     if as_json_:
         print(json.dumps(as_json(runs, asked), ensure_ascii=False, indent=2))
     else:

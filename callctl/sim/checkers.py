@@ -41,6 +41,10 @@ class Violation(AssertionError):
         super().__init__(f"{rule}: {what} (at {at_s:.3f} s, step {step})")
         self.rule, self.what, self.at_s, self.step = rule, what, at_s, step
 
+    def __reduce__(self) -> tuple[type, tuple[str, str, float, int]]:
+        """So that it comes whole out of another process."""
+        return type(self), (self.rule, self.what, self.at_s, self.step)
+
 
 class Line:
     """One home queue's calls, kept until it is empty, for the rule that everybody keeps the place.

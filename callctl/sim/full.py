@@ -16,9 +16,11 @@ from callctl.controller import Pace
 from callctl.core.events import CallRinging, Fact, LentSeat, RingEnd, RingEnded
 from callctl.core.model import Province, SlotRef
 from callctl.core.wishes import Wishes
+from callctl.sim.checkers import Checkers, Violation
 from callctl.sim.citizens import Town
 from callctl.sim.draws import MASK, mixed, table
 from callctl.sim.founding import codes_of, first_wishes, found, timing_of
+from callctl.sim.lasting import Health, Lasting
 from callctl.sim.network import build_network
 from callctl.sim.outcome import Outcome, outcome_of
 from callctl.sim.parts import SimCall, SimSeat
@@ -40,6 +42,7 @@ class FullRun:
     """One run. It has what a run of the fast depth has for outcome_of(): cities with their specs and counts, set-ups."""
 
     pooled = False
+    looks_every_s = 2.0  # How often the lasting promises are looked at; a day has many seconds.
 
     def __init__(self, scenario: Scenario, seed: int, province: Province | None = None) -> None:
         self.scenario, self.seed = scenario, seed
@@ -51,6 +54,9 @@ class FullRun:
         self.registry = MemoryRegistry(loop_clock)
         self.history = MemoryHistory(keeps_facts=False)
         self.posts = Posts(self.province, self.pbxs, self.registry, self.history, loop_clock, PACE)
+        self.checkers = Checkers(self.province, self.pbxs, self.registry.held, loop_clock)
+        self.health = Health(self.pbxs, self.posts, loop_clock)
+        self.lasting = Lasting(self.province, self.checkers, self.health)
         self.set_ups = self.rings = self.wasted = self.cancelled = 0
         self.empty_answers = 0  # A PBX connects nobody to a line that is empty.
         self._setup_s = table({"dist": "lognorm", "mean": scenario.remote.setup_s, "cv": scenario.remote.setup_cv})
@@ -79,6 +85,33 @@ class FullRun:
         """The scenario's own time."""
         return self.loop.time() - LEAD_S
 
+    async def watch(self, for_s: float) -> None:
+        """Let time pass, under the checkers' eyes. Raises Violation, and whatever a controller died of."""
+        until = self.loop.time() + for_s
+        while (left := until - self.loop.time()) > 1e-6:
+            await asyncio.sleep(min(self.looks_every_s, left))
+            self.lasting.look()
+            self._nobody_lost()
+            crash = self.posts.crashed()
+            if crash is not None:
+                raise crash
+            if self.checkers.failed is not None:
+                raise self.checkers.failed
+
+    def _nobody_lost(self) -> None:
+        """Whoever is on the line is in the home queue, or talks."""
+        for code, town in self.towns.items():
+            pbx = self.pbxs[code]
+            if not town.on_the_line or not pbx.alive:
+                continue
+            waiting = set(pbx.waiting)
+            for call, citizen in town.on_the_line.items():
+                known = pbx.calls.get(call)
+                if known is None or not (known.answered_at or call in waiting):
+                    self.checkers.broken("no caller lost", f"{call} is on the line, and {code} knows nothing of it")
+                elif citizen.talking != bool(known.answered_at):
+                    self.checkers.broken("no caller lost", f"{call} hears {'music' if citizen.talking else 'an agent'}")
+
     async def live(self) -> None:
         """Live through the scenario."""
         await self._wish(lambda _: first_wishes(self.scenario))
@@ -86,7 +119,7 @@ class FullRun:
         self._plan_changes()
         for town in self.towns.values():
             town.next_arrival()
-        await asyncio.sleep(LEAD_S + self.scenario.horizon_s)
+        await self.watch(LEAD_S + self.scenario.horizon_s)
         for holder in [*self.posts.running]:
             await self.posts.stop(holder)
 
@@ -124,6 +157,8 @@ class FullRun:
     async def _wish(self, change: Callable[[Wishes], Wishes]) -> None:
         known = self.history.known or Wishes()
         self.history.known = replace(change(known), version=known.version + 1)
+        self.checkers.wished.append((loop_clock(), self.history.known))
+        self.lasting.changed()
         with suppress(StoreLost):  # The controller asks the history as well.
             await self.registry.restore_wishes(self.history.known)
 
@@ -133,6 +168,8 @@ class FullRun:
         if fault.kind == "pbx_down":
             self._down[code] += 1
             pbx.die()
+            self.checkers.died(code)
+            self.health.disturbed(code)
             return
         self._cut[code] += 1
         for other in pbx.trunks:
@@ -193,11 +230,14 @@ def _switch(code: str, on: bool) -> Callable[[Wishes], Wishes]:
 
 
 def run_full(scenario: Scenario, seed: int) -> Outcome:
-    """One run from start to end, in a loop of its own."""
+    """One run from start to end, in a loop of its own. Raises Violation where a promise is broken."""
 
     async def whole() -> Outcome:
         run = FullRun(scenario, seed)
-        await run.live()
+        try:
+            await run.live()
+        except Violation as broken:
+            raise Violation(broken.rule, f"{scenario.name}, seed {seed}: {broken.what}", broken.at_s, broken.step) from None
         return outcome_of(run, FULL)
 
     return run_virtual(whole())

@@ -3,21 +3,20 @@
 One seed is one province: the same seed gives the same facts and orders on every machine, so a broken promise replays.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from callctl.core.model import SlotRef
 from callctl.core.wishes import Wishes
-from callctl.sim.checkers import Checkers, Violation
+from callctl.sim.checkers import Violation
 from callctl.sim.citizens import Citizen, Town
 from callctl.sim.draws import mixed
 from callctl.sim.full import LEAD_S, FullRun
-from callctl.sim.lasting import LOOKS_EVERY_S, Health, Lasting, at_home_again
+from callctl.sim.lasting import LOOKS_EVERY_S, at_home_again
 from callctl.sim.parts import SimCall, SimSeat
 from callctl.sim.random_province import RandomProvince, draw
 from callctl.sim.trouble import Misfortune
-from callctl.sim.virtual_time import loop_clock, run_virtual
+from callctl.sim.virtual_time import run_virtual
 
 MEND_S = 14.0  # Phones after a boot, a lease that ran out, a controller that starts, readings.
 HOME_S = 10.0  # From the switch-off to the last seat at home.
@@ -46,13 +45,12 @@ class Verdict:
 class FuzzRun(FullRun):
     """One random province, from the start until everybody is home."""
 
+    looks_every_s = LOOKS_EVERY_S
+
     def __init__(self, drawn: RandomProvince, traced: bool = False) -> None:
         super().__init__(drawn.scenario, drawn.seed, drawn.province)
         self.drawn = drawn
-        self.checkers = Checkers(self.province, self.pbxs, self.registry.held, loop_clock)
         self.checkers.traced = traced
-        self.health = Health(self.pbxs, self.posts, loop_clock)
-        self.lasting = Lasting(self.province, self.checkers, self.health)
         self.misfortune = Misfortune(self, self.checkers, self.health)
         self._home_rings = 0
         for town in self.towns.values():
@@ -88,20 +86,20 @@ class FuzzRun(FullRun):
             self.at(trouble.at, self._befall, trouble)
         for town in self.towns.values():
             town.next_arrival()
-        await self._watch(LEAD_S + self.scenario.horizon_s)
+        await self.watch(LEAD_S + self.scenario.horizon_s)
         if self.drawn.dead_end:
             for holder in [*self.posts.running]:
                 self.posts.kill(holder)
-            await self._watch(DEAD_S)
+            await self.watch(DEAD_S)
         self.misfortune.end_all()
         for town in self.towns.values():
             town.most = -1  # Nobody dials again.
-        await self._watch(MEND_S)
+        await self.watch(MEND_S)
         self.act(Wishes())
-        await self._watch(HOME_S)
+        await self.watch(HOME_S)
         self._all_home()
         orders = self.checkers.orders
-        await self._watch(STILL_S)
+        await self.watch(STILL_S)
         if self.checkers.orders != orders:
             self.checkers.broken("the plan converges", f"{self.checkers.orders - orders} orders although all are home")
         for holder in [*self.posts.running]:
@@ -110,35 +108,10 @@ class FuzzRun(FullRun):
     def act(self, wishes: Wishes) -> None:
         """A supervisor wants something else."""
         self.wish(lambda known: wishes)
-        self.checkers.wished.append((loop_clock(), wishes))
-        self.lasting.changed()
 
     def _befall(self, trouble: object) -> None:
         self.lasting.changed()
         self.misfortune.befall(trouble)  # type: ignore[arg-type]
-
-    async def _watch(self, for_s: float) -> None:
-        until = self.loop.time() + for_s
-        while (left := until - self.loop.time()) > 1e-6:
-            await asyncio.sleep(min(LOOKS_EVERY_S, left))
-            self.lasting.look()
-            self._nobody_lost()
-            crash = self.posts.crashed()
-            if crash is not None:
-                raise crash
-            if self.checkers.failed is not None:
-                raise self.checkers.failed
-
-    def _nobody_lost(self) -> None:
-        """Whoever is on the line is in the home queue, or talks."""
-        for code, town in self.towns.items():
-            pbx = self.pbxs[code]
-            for call, citizen in town.on_the_line.items() if pbx.alive else ():
-                known = pbx.calls.get(call)
-                if known is None or not (known.answered_at or call in pbx.waiting):
-                    self.checkers.broken("no caller lost", f"{call} is on the line, and {code} knows nothing of it")
-                elif citizen.talking != bool(known.answered_at):
-                    self.checkers.broken("no caller lost", f"{call} hears {'music' if citizen.talking else 'an agent'}")
 
     def _all_home(self) -> None:
         left = at_home_again(self.pbxs.values())

@@ -1,6 +1,7 @@
 """Every promise, broken on purpose on simulated PBXs without a controller: the checkers must say which."""
 
 import asyncio
+import pickle
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -8,7 +9,7 @@ from callctl.core.commands import Lend, MoveCaller, OpenSlot, Order, Recall, Ren
 from callctl.core.events import CallAnswered, CallRinging, HomeSeat, LentSeat, SeatState
 from callctl.core.model import SeatRef, SlotRef
 from callctl.core.wishes import Wishes
-from callctl.sim.checkers import Checkers
+from callctl.sim.checkers import Checkers, Violation
 from callctl.sim.lasting import LOOKS_EVERY_S, Health, Lasting
 from callctl.sim.network import build_network
 from callctl.sim.pbx import SimPbx
@@ -283,3 +284,9 @@ def test_a_seat_that_goes_to_and_fro_in_a_busy_province() -> None:
             watched.order(Recall("wuxi", "12001", "nanjing"))
 
     assert watch(story) == "no oscillation"
+
+
+def test_a_finding_comes_whole_out_of_another_process() -> None:
+    found = Violation("quota", "3 seats", 12.5, 99)
+    again = pickle.loads(pickle.dumps(found))
+    assert (str(again), again.rule, again.step) == (str(found), "quota", 99)

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from callctl.core.commands import Lend
+from callctl.sim.checkers import Violation
 from callctl.sim.founding import codes_of, found, with_fixed_wrap_up
-from callctl.sim.full import FullRun, run_full
+from callctl.sim.full import LEAD_S, FullRun, run_full
 from callctl.sim.outcome import Outcome, run_once
 from callctl.sim.scenario import Fault, Scenario, scenario_from
 from callctl.sim.virtual_time import run_virtual
@@ -151,3 +153,14 @@ def test_a_window_of_a_scenario_keeps_its_shifts_switches_and_faults() -> None:
     assert cut.switches == ((0.0, "nanjing", True), (200.0, "nanjing", False))
     assert [(fault.at, fault.kind) for fault in cut.faults] == [(700.0, "pbx_down")]
     assert cut.horizon_s == 900.0
+
+
+def test_a_scenario_is_lived_through_under_the_checkers_eyes() -> None:
+    async def whole() -> None:
+        run = FullRun(replace(HELPED, horizon_s=900.0), 1)
+        run.at(1.0, run.pbxs["wuxi"].obey, Lend("wuxi", "120001", "nanjing", 999))
+        await run.live()
+
+    with pytest.raises(Violation, match="booked before lent: seat 120001") as found:
+        run_virtual(whole())
+    assert found.value.at_s == pytest.approx(1.0 + LEAD_S)
