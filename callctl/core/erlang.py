@@ -218,22 +218,22 @@ def _room_levels(n: int, floor: int, most: int, lam: float, own: float, lent: fl
     height = top - floor
     levels = [[0.0] * (most + 1) for _ in range(height + 1)]
     fed = [0.0] * (height + 2)  # Weights of the column of one more lent seat.
-    base = 1.0
+    lowest = 1.0
     for m in range(most, -1, -1):
         down = [max(0, min(floor + i, n) - m) * own + max(0, floor + i - n) * theta for i in range(height + 1)]
-        column = _column(base, down, [(m + 1) * lent * weight for weight in fed], lam, m * lent)
+        column = _column(lowest, down, [(m + 1) * lent * weight for weight in fed], lam, m * lent)
         for i, weight in enumerate(column):
             levels[i][m] = weight
         if m:
             # At the floor: an own call ends, more than r are idle, one more seat is lent at once (m grows only here).
             inflow = column[1] * down[1] + fed[1] * (m + 1) * lent
             out = lam + ((floor - m) * own if m < most else 0.0)
-            base = max(0.0, base * out - inflow) / ((floor - m + 1) * own)
+            lowest = max(0.0, lowest * out - inflow) / ((floor - m + 1) * own)
         fed = [*column, 0.0]
     return levels
 
 
-def _column(base: float, down: list[float], inflow: list[float], lam: float, back: float) -> list[float]:
+def _column(lowest: float, down: list[float], inflow: list[float], lam: float, back: float) -> list[float]:
     """One column of the chain from its lowest weight: x[i] = fixed[i] + share[i] * x[i - 1], found from the top."""
     top = len(down) - 1
     fixed, share = [0.0] * (top + 1), [0.0] * (top + 1)
@@ -243,7 +243,7 @@ def _column(base: float, down: list[float], inflow: list[float], lam: float, bac
             out -= down[i + 1] * share[i + 1]
             more += down[i + 1] * fixed[i + 1]
         fixed[i], share[i] = more / out, lam / out
-    column = [base]
+    column = [lowest]
     for i in range(1, top + 1):
         column.append(fixed[i] + share[i] * column[-1])
     return column

@@ -99,7 +99,7 @@ class Sharing(NoHelp):
     def line_changed(self, city: City) -> None:
         """Cover the waiting callers of an active city; give up set-ups nobody needs any more."""
         room, allocation = city.room, self.allocation
-        if not room.switched_on:
+        if not room.switched_on and not room.under_way:  # Set-ups of before the switch-off are still given up in time.
             if room.quota:
                 allocation.seats_changed(room)
             return

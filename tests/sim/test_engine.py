@@ -208,3 +208,13 @@ def test_processes_change_nothing() -> None:
     one = replicate(scenario, ("none", "policy"), seeds_of(scenario, 2), processes=1)
     two = replicate(scenario, ("none", "policy"), seeds_of(scenario, 2), processes=2)
     assert one == two
+
+
+def test_after_the_switch_off_no_agent_answers_an_empty_line() -> None:
+    """Found by random shape 1017: set-ups under way at the switch-off were not given up when their callers had gone."""
+    flapping = [[25.0 * i, "a", i % 2 == 0] for i in range(576)]
+    busy = [city("a", 11, 200), city("b", 30, 130, quota=[[0, 20]])]
+    flaps = province(assist=flapping, cities=busy, remote={"setup_s": 12, "setup_cv": 0.5})
+    outcomes = [run_once(flaps, "policy", seed) for seed in range(3)]
+    assert sum(outcome.set_ups for outcome in outcomes) > 100
+    assert sum(outcome.empty_answers for outcome in outcomes) == 0
