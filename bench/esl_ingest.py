@@ -35,6 +35,7 @@ MANY = 1_000_000
 CHUNK = 1448  # Bytes a write: one Ethernet segment, so that names do get cut in two.
 ROUND_TRIPS = 3_000
 PASSWORD = "correct-horse"
+PATIENCE_S = 60.0  # The server makes its stream first.
 GREETING = b"Content-Type: auth/request\n\n"
 ACCEPTED = b"Content-Type: command/reply\nReply-Text: +OK accepted\n\n"
 ENDED = b"Content-Type: text/disconnect-notice\nContent-Length: 0\n\n"
@@ -151,7 +152,7 @@ def by_greenswitch(port: int) -> tuple[int, int, int]:
         events += "Event-Name" in event.headers
         damaged += "\ufffd" in event.headers.get("Caller-Caller-ID-Name", "")
 
-    link = inbound("127.0.0.1", port, PASSWORD)
+    link = inbound("127.0.0.1", port, PASSWORD, timeout=PATIENCE_S)
     link.register_handle("callcenter::info", take)
     link.register_handle("*", take)
     link.connect()
@@ -167,7 +168,7 @@ async def by_callctl(port: int, mapped: bool) -> tuple[int, int, int]:
     gc.set_threshold(*GC_THRESHOLDS)  # As the controller does; the hand-written parser keeps nothing to be collected.
     chart = FreeSwitchMap(city(), ("yangzhou", "suzhou"))
     thread = EslThread()
-    wire = await open_wire(thread, "127.0.0.1", port, PASSWORD, 5.0)
+    wire = await open_wire(thread, "127.0.0.1", port, PASSWORD, PATIENCE_S)
     events = damaged = facts = 0
     try:
         while True:
@@ -216,7 +217,7 @@ def with_server(events: int, repeat: int, trips: bool, work: Callable[[int], Any
 
 async def _trips(port: int) -> list[float]:
     thread, loop = EslThread(), asyncio.get_running_loop()
-    wire = await open_wire(thread, "127.0.0.1", port, PASSWORD, 5.0)
+    wire = await open_wire(thread, "127.0.0.1", port, PASSWORD, PATIENCE_S)
     taken = []
     for _ in range(ROUND_TRIPS):
         asked = loop.time()

@@ -35,12 +35,13 @@ from callctl.pbx.port import LOGIN_REFUSED, OrderRefused, OrderUnanswered
 from callctl.pbx.values import number_of
 
 # Names behind CUSTOM are its subclasses. Of mod_callcenter's only what the map reads: half of what it says is counts.
+# MODULE_LOAD is mod_callcenter that was reloaded, and has forgotten slots and loans.
 # A phone that comes back is told by its agent's status.
-SUBSCRIPTION = (
-    "event plain HEARTBEAT CUSTOM callcenter::info callctl::info sofia::gateway_state sofia::unregister sofia::expire"
-)
+_SUBCLASSES = "callcenter::info callctl::info sofia::gateway_state sofia::unregister sofia::expire"
+SUBSCRIPTION = f"event plain HEARTBEAT MODULE_LOAD CUSTOM {_SUBCLASSES}"
 FILTERS = (
     ("Event-Name", "HEARTBEAT"),
+    ("name", "callcenter_config"),  # Of MODULE_LOAD.
     *(("Event-Subclass", name) for name in ("callctl::info", "sofia::gateway_state")),
     *(("Event-Subclass", f"sofia::{word}") for word in ("unregister", "expire")),
     *(("CC-Action", f"member-queue-{word}") for word in ("start", "end")),
@@ -340,6 +341,8 @@ class FreeSwitchLink:
                 self.distrusted += 1
                 self._wanted.set()  # What else it hid we cannot know: look at everything again.
                 continue
+            if event.get("Event-Name") == "MODULE_LOAD":
+                self._wanted.set()
             for fact in self._map.facts(event, now):
                 self._on_fact(fact)
         if self._map.reading_wanted:

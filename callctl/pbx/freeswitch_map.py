@@ -221,6 +221,8 @@ class FreeSwitchMap:
         if who is None:
             return ()
         self.rung.pop(event.get("CC-Agent"), None)
+        if event.get("CC-Agent-Bridged") == "false":  # Answered, but no talk came of it: the caller may wait again.
+            self.reading_wanted = True
         if self._lost.get(who[0]) == who[1]:  # The dialplan was first, and knew more.
             del self._lost[who[0]]
             return ()

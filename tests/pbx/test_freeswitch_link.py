@@ -366,3 +366,12 @@ async def test_an_idle_city_is_not_looked_at(pbx, controller):
         await made.until(PbxObserved)
         await pbx.until(lambda: pbx.count("strmicroepoch") >= 4)
         assert pbx.count("callcenter_config agent list") == 1
+
+
+async def test_a_reloaded_mod_callcenter_is_read_at_once(pbx, controller):
+    async with controller() as made:
+        await made.until(PbxObserved)
+        pbx.say({"Event-Name": "MODULE_LOAD", "type": "api", "name": "callcenter_config", "filename": "mod_callcenter"})
+        await made.until(PbxObserved, 2)
+        pbx.say({"Event-Name": "MODULE_LOAD", "type": "api", "name": "echo", "filename": "mod_dptools"})
+        assert len(made.of(PbxObserved)) == 2

@@ -505,3 +505,10 @@ def test_home_and_slot_answer_by_their_names():
     made = chart()
     assert made.answerer("1001") == HomeSeat("1001")
     assert made.answerer("suzhou-01") == SLOT
+
+
+def test_an_answer_that_no_talk_came_of_asks_for_a_reading():
+    made = chart()
+    callcenter(made, cc.bridge_agent_start("suzhou-01", member(), NOW, 1))
+    callcenter(made, cc.bridge_agent_end("suzhou-01", member(), NOW, 0) | {"CC-Agent-Bridged": "false"})
+    assert made.reading_wanted

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +83,9 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+_CONTACT = re.compile(rb"^(?:Contact|m): .*$", re.MULTILINE)
+
+
 class _End(asyncio.DatagramProtocol):
     def __init__(self, on_datagram: Callable[[bytes], None]) -> None:
         self._on_datagram = on_datagram
@@ -107,9 +111,13 @@ class Trunk:
         [other] = set(PLACES) - {code}  # What arrives at this city's stand-in address comes from the other.
         loop, address = asyncio.get_running_loop(), f"127.{self._network}.{PLACES[code]}"
 
+        own, shown = f"127.{self._network}.{PLACES[other]}.1".encode(), f"127.{self._network}.{PLACES[other]}.2".encode()
+
         def pass_on(datagram: bytes) -> None:
-            if self.up:
-                self._ends[other].sendto(datagram, (f"{address}.1", 5060))
+            # Also what belongs to a call takes this way: a PBX lets nothing in from an address that is no city's.
+            contact = _CONTACT.sub(lambda found: found[0].replace(own, shown), datagram)
+            if self.up and other in self._ends:
+                self._ends[other].sendto(contact, (f"{address}.1", 5060))
 
         transport, _ = await loop.create_datagram_endpoint(lambda: _End(pass_on), local_addr=(f"{address}.2", 5060))
         return transport
@@ -225,8 +233,15 @@ class PairDriver(LoopDriver):
     def _city(self, seat: str) -> str:
         return "alpha" if seat == self.alpha_seat else "beta"
 
-    async def _cli(self, link_or_seat: str, command: str) -> None:
-        await self._floor.pbx(link_or_seat).cli(command)
+    async def ask(self, code: str, command: str) -> str:
+        """What that PBX answers to a command of its own command line."""
+        return (await self._floor.pbx(code).cli(command)).strip()
+
+    async def citizen_writes(self, number: str, name: str, headers: Mapping[str, str]) -> None:
+        """A citizen calls alpha with a display name and headers of his own."""
+        carrier = await self._floor.carrier("alpha")
+        self._calls[number] = await carrier.call("12345", caller=number, name=name, headers=tuple(headers.items()))
+        await self._calls[number].until_up()
 
     # What the contract asks for
     async def citizen_calls(self, number: str) -> None:
@@ -260,9 +275,9 @@ class PairDriver(LoopDriver):
     async def _set_ready(self, seat: str, act: str, status: str) -> None:
         code = self._city(seat)
         if self._kind(code) is PbxKind.FREESWITCH:
-            await self._cli(code, f"callcenter_config agent set status {seat} '{status}'")
+            await self.ask(code, f"callcenter_config agent set status {seat} '{status}'")
         else:
-            await self._cli(code, f"queue {act} member PJSIP/{seat} queue q12345")
+            await self.ask(code, f"queue {act} member PJSIP/{seat} queue q12345")
 
     async def let_heartbeat_age(self, link: PbxLink) -> None:
         await self._floor.beat(link.city, age_s=STALE_FOR_S)
