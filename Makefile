@@ -8,7 +8,7 @@ export PYTHONUTF8 := 1
 .PHONY: help setup python demo test bench lint tidy clean
 
 help:
-	@echo "make demo    set up, then three cities live: without assistance, then with it"
+	@echo "make demo    set up, then three cities live: without assistance, then with it (FREESWITCH=<folder>: one of them FreeSWITCH)"
 	@echo "make test    set up, then lint and every test, real Asterisk cities included"
 	@echo "make bench   set up, then the speed figures, written to build/bench.json"
 	@echo "make tidy    lint and the rules of docs/STYLE.md, in seconds"
@@ -22,7 +22,7 @@ python:
 	@scripts/setup --python
 
 demo: setup
-	@$(BIN)/callctl demo
+	@$(if $(FREESWITCH),CALLCTL_FREESWITCH=$(FREESWITCH)) $(BIN)/callctl demo $(if $(FREESWITCH),--freeswitch xuzhou)
 
 bench: setup
 	@$(BIN)/python bench/run.py

@@ -20,6 +20,7 @@ from callctl.core.model import City, Lending
 from callctl.lab.agents import CityAgents, Habits
 from callctl.lab.command import CommandFailed, ControllerProcess, order
 from callctl.lab.crowd import Crowd, CrowdPlan
+from callctl.lab.freeswitch_log import read_lent_log
 from callctl.lab.lab import Lab, LabPlan, Programs
 from callctl.lab.pbx import LabPbx
 from callctl.lab.processes import Port
@@ -257,14 +258,15 @@ class Demo:
         history, queue_log = by_history(figures, ASSISTED), by_queue_log(log, ASSISTED)
         citizens, crossed = by_citizens(self.crowd.citizens, ASSISTED, self.tones(), log)
         found = differences(history, "queue_log", queue_log) + differences(history, "citizens", citizens)
-        for code in (code for code in SUPPORTING if isinstance(self.lab.pbxs[code], LabPbx)):
+        for code in SUPPORTING:
             found += too_few_there(history, code, self._log(code, names.support_queue(ASSISTED), since))
         return Half(ASSISTED, history, queue_log, citizens, figures.mean_wait_s, crossed, tuple(found))
 
     def _log(self, code: str, queue: str, since: float) -> Account:
         pbx = self.lab.pbxs[code]
-        assert isinstance(pbx, LabPbx), "only Asterisk writes a queue_log"
-        return read_queue_log(pbx.queue_log, queue, since)
+        if isinstance(pbx, LabPbx):
+            return read_queue_log(pbx.queue_log, queue, since)
+        return read_lent_log(pbx.folders.log / "freeswitch.log", ASSISTED, since)
 
     async def _written(self, since: float, asked: int) -> Figures:
         """The history's figures, when everything is written; what is missing then, is missing."""

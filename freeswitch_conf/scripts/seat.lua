@@ -40,10 +40,9 @@ end
 
 -- Ring one reserved seat; talk if it answers. Returns how the ring or the talk ended, and whether there was a talk.
 local function ring(seat)
+  local conf = freeswitch.getGlobalVariable("conf_dir")
   session:setVariable("execute_on_answer_1", "set cc_answered=${strepoch()}")
-  session:setVariable("execute_on_answer_2",
-    "event Event-Name=CUSTOM,Event-Subclass=callctl::info,Callctl-Action=lent-answered,Callctl-Call=" .. call
-      .. ",Callctl-Home=" .. home .. ",Callctl-Seat=" .. seat)
+  session:setVariable("execute_on_answer_2", string.format("lua %s/scripts/answered.lua %s", conf, seat))
   cc.tell("lent-ringing", { Call = call, Home = home, Seat = seat })
   session:execute("bridge", string.format("[leg_timeout=%d,sip_h_X-CC-Waited=%d]user/%s@%s",
     cc.figure("support_ring_s"), os.time() - (tonumber(session:getVariable("cc_since")) or os.time()), seat,
@@ -73,7 +72,9 @@ local function serve()
       cc.tell("lent-ended", { Call = call, Home = home, Seat = seat, Cause = cause, Talked = os.time() - since })
       return LOST[cause] and "REQUESTED_CHAN_UNAVAIL" or "NORMAL_CLEARING"
     end
-    cc.tell("lent-failed", { Call = call, Home = home, Seat = seat, Cause = cause })
+    -- Rejecting counts as not answering: callctl leaves the seat in peace for a while, else it would be rung again and again.
+    local told = cause == "ORIGINATOR_CANCEL" and cause or "NO_ANSWER"
+    cc.tell("lent-failed", { Call = call, Home = home, Seat = seat, Cause = told })
     if cause == "NO_ANSWER" then ended = "NO_ANSWER" end
   end
   return ended

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from callctl.lab.freeswitch_log import read_lent_log
 from callctl.lab.phone import BUSY, CRASHED, DECLINES, NEVER_ANSWERS, Habit
 from tests.real.floor import Floor
 from tests.real.mixed import NAMES, TALKS, acts, both, heard, lent, quiet, until
@@ -214,3 +215,13 @@ async def test_a_full_queue_says_so(mixed: Floor) -> None:
         assert first.hears == "music"
     finally:
         await acts(mixed, "nanjing").set_figure("max_waiting", 0)
+
+
+async def test_the_supporting_citys_own_log_has_the_calls_its_agents_answered(mixed: Floor) -> None:
+    [phone] = await lent(mixed, "yangzhou", "nanjing")
+    citizen = await mixed.citizen("yangzhou")
+    await citizen.until_hears(mixed.tone("nanjing"), 15.0)
+    call = phone.last.header("X-CC-CallId")
+    await asyncio.sleep(0.5)
+    account = read_lent_log(mixed.pbx("nanjing").folders.log / "freeswitch.log", "yangzhou", 0.0)
+    assert account.calls[call].answered_by == mixed.seats("nanjing")[0]

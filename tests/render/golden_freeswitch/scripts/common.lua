@@ -58,12 +58,17 @@ function cc.free(agent)
     and (tonumber(agent.last_bridge_end) or 0) + (tonumber(agent.wrap_up_time) or 0) < now
 end
 
--- Tell callctl something that mod_callcenter does not say. Values come from our own variables, cleaned before.
+-- Tell callctl something that mod_callcenter does not say, and the log too. Values come from our own variables, cleaned before.
 function cc.tell(action, headers)
-  local event = freeswitch.Event("CUSTOM", "callctl::info")
+  local event, words = freeswitch.Event("CUSTOM", "callctl::info"), {}
   event:addHeader("Callctl-Action", action)
-  for name, value in pairs(headers) do event:addHeader("Callctl-" .. name, tostring(value)) end
+  for name, value in pairs(headers) do
+    event:addHeader("Callctl-" .. name, tostring(value))
+    words[#words + 1] = name .. "=" .. tostring(value)
+  end
   event:fire()
+  table.sort(words)
+  freeswitch.consoleLog("notice", "callctl " .. action .. " " .. table.concat(words, " ") .. "\n")
 end
 
 -- The sound file of a prompt, or the tone where the city has not recorded it. `name` is below sounds/, without ".wav".
