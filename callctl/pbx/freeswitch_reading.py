@@ -26,12 +26,14 @@ from callctl.pbx.freeswitch_map import FreeSwitchMap
 from callctl.pbx.freeswitch_words import (
     MEMBER_TALKS,
     MEMBER_WAITS,
+    RESERVED,
     SLOT_STATES,
     WAITING,
     Row,
 )
 from callctl.pbx.values import number_of
 
+LISTED_WITHIN_S = 3.0  # The list of channels lags behind by some 0.2 s (measured); a caller who just came is in none.
 _ACTIVE = frozenset({"ACTIVE", "HELD", "UNHELD"})  # callstate of a channel on which somebody talks.
 _RINGING = frozenset({"RINGING", "RING_WAIT", "EARLY"})
 _CITY_OF = re.compile(r"([a-z]+)-\d")
@@ -74,7 +76,7 @@ TRUNKS_COMMAND = f"sofia profile {names.CITY_PROFILE} gwlist up"
 def observe(chart: FreeSwitchMap, reading: Reading) -> PbxObserved:
     """The reading in callctl's words; the map takes over what it needs for the events that follow."""
     lists = reading.lists
-    alive = {row.get("uuid", "") for row in lists.channels}
+    alive = _alive(chart, reading)
     waiting = list(_waiting(chart, reading, alive))
     phones = _phone_legs(chart, lists.channels)
     talks = (*_home_talks(chart, reading, alive), *_lent_talks(chart, reading, phones))
@@ -101,6 +103,17 @@ def observe(chart: FreeSwitchMap, reading: Reading) -> PbxObserved:
         trunks=tuple(TrunkSeen(trunk.to, trunk.to in up) for trunk in chart.city.trunks),
         booted_at=reading.booted_at,
     )
+
+
+def _alive(chart: FreeSwitchMap, reading: Reading) -> set[str]:
+    """The channels there are, and those of callers who have come too lately to be listed."""
+    lately = reading.members_at - chart.ahead_s - LISTED_WITHIN_S
+    alive = {row.get("uuid", "") for row in reading.lists.channels}
+    return alive | {
+        member.get("session_uuid", "")
+        for member in reading.lists.members
+        if number_of(member.get("joined_epoch")) >= lately
+    } - {""}
 
 
 def member_call(chart: FreeSwitchMap, member: Row) -> str:
@@ -168,7 +181,8 @@ def _take_over_phones(chart: FreeSwitchMap, reading: Reading, agents: Mapping[st
         home = _home_of(chart, leg.get("accountcode", ""))
         phone.registered = seat in there and agents.get(seat, {}).get("status") != names.CLOSED
         phone.agent_state = agents.get(seat, {}).get("state", "")
-        phone.lent = None
+        if leg or phone.agent_state != RESERVED:  # Held for another city, its channel not listed yet: as the events said.
+            phone.lent = None
         if home not in ("", chart.city.code):
             phone.lent = SeatState.BUSY if leg.get("callstate") in _ACTIVE else SeatState.RINGING
         phone.told = phone.state

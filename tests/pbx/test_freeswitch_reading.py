@@ -91,6 +91,23 @@ def test_only_our_queues_living_callers_wait():
     assert found.waiting == ()
 
 
+def test_a_caller_who_came_a_moment_ago_is_not_forgotten_although_no_list_has_the_channel_yet():
+    lately = member("yangzhou-1799999999.4") | {"joined_epoch": str(int(NOW) - 1)}
+    long_ago = member("yangzhou-1799999900.4")
+    assert [call.call for call in read(members=[lately, long_ago]).waiting] == ["yangzhou-1799999999.4"]
+
+
+def test_a_lent_seat_that_begins_to_ring_keeps_ringing_although_no_list_has_its_channel_yet():
+    made = chart()
+    made.phones["1002"].lent = SeatState.RINGING
+    lists = Lists((), (agent("1002", state="Reserved"),), (), ())
+    found = observe(made, Reading(lists, ({"reg_user": "1002"},), frozenset(), 0.0, NOW, NOW))
+    assert [seat.state for seat in found.seats] == [SeatState.RINGING]
+    lists = Lists((), (agent("1002"),), (), ())
+    found = observe(made, Reading(lists, ({"reg_user": "1002"},), frozenset(), 0.0, NOW, NOW))
+    assert [seat.state for seat in found.seats] == [SeatState.FREE]
+
+
 def test_talks_of_seats_and_slots_and_of_lent_seats():
     home, remote, lent = "yangzhou-1799999900.1", "yangzhou-1799999900.2", "suzhou-1799999900.5"
     found = read(

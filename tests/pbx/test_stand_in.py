@@ -15,7 +15,7 @@ from tests.pbx.scripted_switch import ScriptedSwitch
 
 NOW = 1_795_398_667.0
 MEMBER = cc.Member("q12345", "s-1", "yangzhou-1795398660.1", "13900000001", 1_795_398_660)
-PLAIN, AS_JSON = names("older-*-plain"), names("older-*-json")
+PLAIN, AS_JSON, RENDERED = names("older-*-plain"), names("older-*-json"), names("pair-fs-*")
 # What a channel adds to an event (switch_channel_event_set_data); which of them depends on the call.
 _OF_CHANNEL = re.compile(r"(Channel|Caller|Other|variable|Call|Presence|Answer|Hit)[-_].*")
 
@@ -31,7 +31,7 @@ def raw_frames(content):
         at = end
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", [*PLAIN, *RENDERED])
 def test_every_recorded_event_is_written_byte_by_byte_the_same(name):
     compared = 0
     for raw in raw_frames(recording(name)):
@@ -45,7 +45,7 @@ def test_every_recorded_event_is_written_byte_by_byte_the_same(name):
     assert compared
 
 
-@pytest.mark.parametrize("name", AS_JSON)
+@pytest.mark.parametrize("name", [*AS_JSON, *RENDERED])
 def test_every_recorded_list_is_written_byte_by_byte_the_same(name):
     for raw in raw_frames(recording(name)):
         [frame] = Frames().feed(raw)
@@ -114,3 +114,26 @@ def test_every_kind_of_event_has_the_headers_of_a_real_one_in_their_order(kind):
 def test_events_without_a_channel_have_exactly_the_headers_of_a_real_one(kind):
     ours = tuple(cc.event("callcenter::info", stand_ins()[kind], "yangzhou", NOW, 1))
     assert ours in recorded_heads()[kind]
+
+
+DIALPLAN = {
+    "leg-lost": {"Call", "Agent", "Cause"},
+    "survey": {"Call", "Score"},
+    "callback-start": {"Call"},
+    "move-start": {"Call", "Peer"},
+    "lent-ringing": {"Call", "Home", "Seat"},
+    "lent-failed": {"Call", "Home", "Seat", "Cause"},
+    "lent-answered": {"Call", "Home", "Seat"},
+    "lent-ended": {"Call", "Home", "Seat", "Talked", "Cause"},
+}
+
+
+def test_our_own_dialplan_says_what_the_stand_in_says():
+    found = {}
+    for name in RENDERED:
+        for event in events(recording(name)):
+            action = event.get("Callctl-Action")
+            if action in DIALPLAN:
+                heads = {key.removeprefix("Callctl-") for key, _ in event.items() if key.startswith("Callctl-")}
+                found.setdefault(action, set()).add(frozenset(heads - {"Action"}))
+    assert found == {action: {frozenset(heads)} for action, heads in DIALPLAN.items()}

@@ -116,7 +116,7 @@ class Trunk:
         def pass_on(datagram: bytes) -> None:
             # Also what belongs to a call takes this way: a PBX lets nothing in from an address that is no city's.
             contact = _CONTACT.sub(lambda found: found[0].replace(own, shown), datagram)
-            if self.up:
+            if self.up and other in self._ends:
                 self._ends[other].sendto(contact, (f"{address}.1", 5060))
 
         transport, _ = await loop.create_datagram_endpoint(lambda: _End(pass_on), local_addr=(f"{address}.2", 5060))
