@@ -10,7 +10,7 @@ from pathlib import Path
 
 from callctl.core.model import City
 from callctl.lab import tones
-from callctl.lab.pbx import MUSIC, MUSIC_S
+from callctl.lab.pbx import MUSIC
 from callctl.lab.running import PbxFailed, RunningPbx
 
 VARIABLE = "CALLCTL_FREESWITCH"  # Names the folder that holds bin/freeswitch.
@@ -20,7 +20,8 @@ _COMPLAINT = re.compile(r"\[(?:WARNING|ERR|CRIT|ALERT)\]")
 _HARMLESS = re.compile(r"sofia\.c:\d+ (?:MSG Thread \d+ Started|Ping (?:succeeded|failed) trunk-)")
 _VERSION = re.compile(r"FreeSWITCH [Vv]ersion:? (\d+)\.(\d+)\.(\d+)")
 OLDEST = (1, 10)
-_TIMES = 4000  # A day of music.
+_MUSIC_S = 120  # Between two files a frame of silence may be heard.
+_TIMES = 400  # A day of music.
 
 
 class NoFreeSwitch(Exception):
@@ -103,7 +104,7 @@ class FreeSwitchPbx(RunningPbx):
         files = [music / "tone-1.wav", music / "tone-2.wav"]
         for path in files:
             if not path.exists():
-                tones.write_file(path, MUSIC, MUSIC_S)
+                tones.write_file(path, MUSIC, _MUSIC_S)
         (music / "8000" / "tone.loc").write_text("".join(f"{path}\n" for path in files * _TIMES), encoding="utf-8")
 
     # ------------------------------------------------------------------------------------- what it says

@@ -199,6 +199,6 @@ async def test_of_two_loans_of_a_seat_only_the_newer_one_stays(stage: Stage) -> 
     async def alone() -> bool:
         return await stage.loans("xuzhou", "nanjing") == set()
 
-    await stage.until_true(alone, 5.0)
+    await stage.until_true(alone, 45.0)  # FreeSWITCH tells nobody of a loan made by hand: the reading every 30 s sees it.
     assert await stage.loans("xuzhou") == {name}
     assert (await stage.room.registry.loans())[SeatRef("xuzhou", seat)].assisted == ASSISTED
