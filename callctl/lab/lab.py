@@ -46,6 +46,7 @@ class LabPlan:
     queue: Mapping[str, object] = field(default_factory=dict)  # Overrides of [queue], e.g. a shorter threshold.
     times: AsteriskTimes = TIMES
     browser_seats: int = 0  # Of each city, the last ones: their phone is a page in a browser of this machine.
+    reserve: int = 1  # Free agents each city keeps home.
     browser_tls: bool = False  # Whether those pages speak TLS to the PBX (with a certificate nobody else trusts).
 
 
@@ -95,6 +96,7 @@ class Lab:
             queue=self.plan.queue,
             browser_seats=self.plan.browser_seats,
             browser_tls=self.plan.browser_tls,
+            reserve=self.plan.reserve,
         )
         _write_secrets(folder / "secrets", self.plan.cities)
         self._province = read_province(folder / "province")

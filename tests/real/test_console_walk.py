@@ -51,6 +51,7 @@ async def a_stage(network: int) -> AsyncIterator[Stage]:
             network=network,
             times=TIMES,
             browser_seats=1,
+            reserve=0,
         )
         lab = Lab(plan, find_asterisk(os.environ, PROJECT))
         lab.prepare()
