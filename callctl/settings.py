@@ -12,6 +12,7 @@
 | CALLCTL_WEB_HOST, CALLCTL_WEB_PORT | where the console listens | 127.0.0.1, 8012 |
 | CALLCTL_WEB_PROXIES | addresses of the TLS proxies in front of it, whose X-Forwarded-For is believed | none |
 | CALLCTL_WEB_CONNECT | further addresses its pages may speak to, e.g. wss://pbx.example:8089 for browser phones | none |
+| CALLCTL_API, CALLCTL_API_TOKEN | a console the commands work through; the token may lie in the file api-token | none |
 | CALLCTL_SIP_SECRET | key from which the phones' passwords are derived, instead of the file sip | |
 """
 
@@ -67,6 +68,18 @@ class Settings:
             if not re.fullmatch(r"(wss?|https?)://[A-Za-z0-9.\-\[\]:]+", one):
                 raise SettingsError(f"CALLCTL_WEB_CONNECT: {one!r} is not an address like wss://pbx.example:8089")
         return listed
+
+    @property
+    def api_address(self) -> str:
+        """The console through which commands work; "" for the stores of this machine. Raises SettingsError."""
+        address = self.environment.get("CALLCTL_API", "")
+        if address and not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+/?", address):
+            raise SettingsError(f"CALLCTL_API must be an address like https://console.example, not {address[:80]!r}")
+        return address
+
+    def api_token(self) -> str:
+        """The machine token for it. Raises SettingsError."""
+        return self._secret("CALLCTL_API_TOKEN", "api-token", "the token for CALLCTL_API")
 
     def ami_secret(self, city: str) -> str:
         """The manager password of a city's PBX. Raises SettingsError."""

@@ -17,6 +17,7 @@ from callctl import clock
 from callctl.app import Room, open_room
 from callctl.cli.exits import LATER
 from callctl.cli.picture import STALE_S, age_s
+from callctl.cli.remote import remote_room
 from callctl.cli.words import say, told
 from callctl.desk import Told
 from callctl.province import read_province
@@ -37,11 +38,15 @@ Answer = TypeVar("Answer")
 
 
 def in_room(province_dir: Path | None, ask: Callable[[Room], Awaitable[Answer]]) -> Answer:
-    """Open the stores, ask one thing, close them."""
+    """Open the stores, or a console's API in their place; ask one thing, close them."""
 
     async def visit() -> Answer:
         settings = read_settings(province=province_dir)
-        async with open_room(settings, read_province(settings.province_dir), clock.now) as room:
+        province = read_province(settings.province_dir)
+        if settings.api_address:
+            async with remote_room(settings, province) as room:
+                return await ask(room)
+        async with open_room(settings, province, clock.now) as room:
             return await ask(room)
 
     return asyncio.run(visit())
@@ -78,6 +83,8 @@ def act(province_dir: Path | None, order: Callable[[Room, Actor], Awaitable[Told
 
 def _place(settings: Settings) -> str:
     """Which registry was asked: the embedded one is another one for every user and state folder."""
+    if settings.api_address:
+        return say("CALLCTL_API 上", "behind CALLCTL_API")
     if settings.redis_url:
         return say("CALLCTL_REDIS_URL 上", "at CALLCTL_REDIS_URL")
     return say(f"状态目录 {settings.state_dir} 中", f"in the state folder {settings.state_dir}")

@@ -28,10 +28,12 @@ async def served(console: Console) -> AsyncIterator[str]:
     server = uvicorn.Server(uvicorn.Config(console.site, lifespan="off", log_config=None, timeout_graceful_shutdown=1))
     server.capture_signals = Unheard  # type: ignore[method-assign]
     task = asyncio.create_task(server.serve(sockets=[gate]))
-    yield f"http://127.0.0.1:{gate.getsockname()[1]}"
-    server.should_exit = True
-    await task
-    gate.close()
+    try:
+        yield f"http://127.0.0.1:{gate.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        gate.close()
 
 
 class Unheard:
