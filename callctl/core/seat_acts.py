@@ -30,7 +30,7 @@ def threshold_limits(province: Province, city: str) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class SetThreshold:
-    """溢出阈值: the head-of-line wait at which assistance acts for the city; None gives back the data folder's figure."""
+    """阈值: the head-of-line wait at which assistance acts for the city; None gives back the data folder's figure."""
 
     city: str
     threshold_s: float | None
@@ -59,7 +59,7 @@ class SetThreshold:
 
 @dataclass(frozen=True, slots=True)
 class SetReserve:
-    """留守: free agents the city keeps home; never fewer than its data folder says. None gives that figure back."""
+    """保留: free agents the city keeps home; never fewer than its data folder says. None gives that figure back."""
 
     city: str
     seats: int | None
@@ -75,7 +75,7 @@ class SetReserve:
         if self.seats is not None and not city.lend.reserve <= self.seats <= len(city.seats):
             least, most = city.lend.reserve, len(city.seats)
             said = Sentence(f"须在 {least} 到 {most} 之间", f"from {least} to {most}")
-            raise ActRefused(f"留守座席{said.zh}", f"the reserve must be {said.en}", {"seats": said})
+            raise ActRefused(f"保留座席{said.zh}", f"the reserve must be {said.en}", {"seats": said})
         return ()
 
     def apply(self, wishes: Wishes, now: float) -> Wishes:
