@@ -50,7 +50,9 @@ class LiveStream {
     document.getElementById("link-lost").hidden = false;
     const unknown = document.body.dataset.unknown;
     // Not only dimmed: an old number must not be read as if it were new, by no eye and by no screen reader.
-    for (const value of this.element.querySelectorAll("[data-live]")) value.textContent = unknown;
+    for (const value of this.element.querySelectorAll("[data-live]")) {
+      if (value.isConnected) value.textContent = unknown;
+    }
     for (const drawn of this.element.querySelectorAll("[data-live-drawing]")) drawn.replaceChildren();
   }
 

@@ -24,7 +24,7 @@ function frame(day, unit) {
     // Rich text, not HTML: the page's content policy allows no style written into markup.
     tooltip: { trigger: "axis", renderMode: "richText", confine: true, valueFormatter: (value) => (value == null ? day.words.unknown : `${value}`) },
     xAxis: { type: "category", data: day.labels, axisTick: { show: false }, axisLabel: { color: text, interval: Math.max(1, day.labels.length / 8) - 1 }, axisLine: { lineStyle: { color: ink("--line") } } },
-    yAxis: { type: "value", name: unit, minInterval: 1, nameGap: 6, nameTextStyle: { color: text }, axisLabel: { color: text }, splitLine: { lineStyle: { color: ink("--line") } } },
+    yAxis: { type: "value", name: innerWidth < 700 ? "" : unit, minInterval: 1, nameGap: 6, nameTextStyle: { color: text }, axisLabel: { color: text }, splitLine: { lineStyle: { color: ink("--line") } } },
   };
 }
 
@@ -52,7 +52,7 @@ function calls(day) {
 function waits(day) {
   const { words, today, yesterday, last_week: week } = day;
   const axes = frame(day, words.callers);
-  const seconds = { ...axes.yAxis, name: words.seconds, splitLine: { show: false } };
+  const seconds = { ...axes.yAxis, name: innerWidth < 700 ? "" : words.seconds, splitLine: { show: false } };
   return {
     ...axes,
     yAxis: [axes.yAxis, seconds],

@@ -76,6 +76,7 @@ class LabPlan:
     times: AsteriskTimes = TIMES
     kinds: Mapping[str, str] = field(default_factory=dict)  # City to PBX kind, where it shall not be the data folder's.
     browser_seats: int = 0  # Of each city, the last ones: their phone is a page in a browser of this machine.
+    reserve: int = 1  # Free agents each city keeps home.
     browser_tls: bool = False  # Whether those pages speak TLS to the PBX (with a certificate nobody else trusts).
 
 
@@ -127,6 +128,7 @@ class Lab:
             kinds=self.plan.kinds,
             browser_seats=self.plan.browser_seats,
             browser_tls=self.plan.browser_tls,
+            reserve=self.plan.reserve,
         )
         _write_secrets(folder / "secrets", self.plan.cities)
         self._province = read_province(folder / "province")

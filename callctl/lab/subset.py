@@ -31,12 +31,14 @@ def write_subset(
     kinds: Mapping[str, str] | None = None,
     browser_seats: int = 0,
     browser_tls: bool = False,
+    reserve: int = 1,
 ) -> None:
     """Write target/queues and target/agents for `cities` of `source`.
 
     `seats` each at most; `version` is the Asterisk that will run; `network` moves every 127.0.x.y to 127.<network>.x.y,
     so that labs can run side by side; `queue` overrides keys of [queue], `kinds` the kind of a city's PBX; the last
-    `browser_seats` of each city have their phone in a browser of this machine. Raises SubsetError.
+    `browser_seats` of each city have their phone in a browser of this machine; `reserve`: free agents a city keeps home.
+    Raises SubsetError.
     """
     for code in cities:
         pbx, agents = _read(source / "queues", code), _read(source / "agents", code)
@@ -47,7 +49,7 @@ def write_subset(
             kept = [*kept[:-in_browser], *({**seat, "phone": "browser"} for seat in kept[-in_browser:])]
         pbx["queue"] = {**pbx.get("queue", {}), **(queue or {})}
         pbx["trunk"] = [trunk for trunk in pbx.get("trunk", []) if trunk["to"] in cities]
-        pbx["lend"] = _lend(pbx.get("lend", {}), cities, kept)
+        pbx["lend"] = _lend(pbx.get("lend", {}), cities, kept, reserve)
         moved = _moved(pbx, network)
         if in_browser:  # Not moved: a browser comes from 127.0.0.1, wherever the lab lies.
             moved["pbx"] |= {"browser_port": _BROWSER_PORT, "browser_tls": browser_tls, "browsers": "127.0.0.0/8"}
@@ -80,10 +82,10 @@ def _choose(seats: list[Table], count: int) -> list[Table]:
     return sorted([*dedicated, *others][:count], key=lambda seat: str(seat["id"]))
 
 
-def _lend(lend: Table, cities: Sequence[str], seats: list[Table]) -> Table:
+def _lend(lend: Table, cities: Sequence[str], seats: list[Table], reserve: int) -> Table:
     helps = [code for code in lend.get("helps", []) if code == "*" or code in cities]
     lendable = sum(seat.get("lend") in _LENDABLE for seat in seats)
-    return {**lend, "helps": helps, "quota": min(int(lend.get("quota", 0)), lendable), "reserve": min(1, lendable)}
+    return {**lend, "helps": helps, "quota": min(int(lend.get("quota", 0)), lendable), "reserve": min(reserve, lendable)}
 
 
 def _moved(value: Any, network: int) -> Any:

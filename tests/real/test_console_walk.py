@@ -22,7 +22,7 @@ from tests.real.stage import Stage
 from tests.real.test_browser_phone import voice
 from tests.web.browser import WALL, Site, chromium, picture_of, site_of
 
-pytestmark = [pytest.mark.real, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.real, pytest.mark.browser, pytest.mark.timeout(300)]
 NETWORK = 140  # Beside the other real tests' cities.
 HOME, HELPER = "yangzhou", "xuzhou"
 TEXT = "小区积水，请求排涝"
@@ -51,6 +51,7 @@ async def a_stage(network: int) -> AsyncIterator[Stage]:
             network=network,
             times=TIMES,
             browser_seats=1,
+            reserve=0,
         )
         lab = Lab(plan, find_asterisk(os.environ, PROJECT))
         lab.prepare()
@@ -103,17 +104,17 @@ class Walk:
         page = await opened(self.site, self.browser, Role.AGENT, HELPER, "/desk", **more)
         await page.get_by_label("座席号").select_option(seat.id)
         await page.get_by_role("button", name="签入").click()
-        await expect(page.locator("[data-phone-state]")).to_have_text("软电话已注册，可以接听", timeout=15_000)
-        await expect(page.locator("[data-state=paused]")).to_be_visible(timeout=15_000)
+        await expect(page.locator("[data-phone-state]")).to_have_text("软电话已注册，可以接听", timeout=30_000)
+        await expect(page.locator("[data-state=paused]")).to_be_visible(timeout=30_000)
         await page.get_by_role("button", name="示闲").click()
-        await expect(page.locator("[data-state=free]")).to_be_visible(timeout=15_000)
+        await expect(page.locator("[data-state=free]")).to_be_visible(timeout=30_000)
         return page
 
     async def the_wallboard_shows_who_waits_and_why(self) -> Page:
         more = {"size": WALL, "color_scheme": "dark"}
         page = await opened(self.site, self.browser, Role.DISPATCHER, "", "/board", **more)
-        await expect(page.locator("#b-tile-yangzhou .waits b").first).to_have_text("2", timeout=10_000)
-        await expect(page.locator("#b-alarms")).to_contain_text("本市支援开关未开启", timeout=10_000)
+        await expect(page.locator("#b-tile-yangzhou .waits b").first).to_have_text("2", timeout=30_000)
+        await expect(page.locator("#b-alarms")).to_contain_text("本市支援开关未开启", timeout=30_000)
         await picture_of(page, "walk-1-waiting")
         return page
 
@@ -126,7 +127,7 @@ class Walk:
     async def it_rings_and_is_answered(self, agent: Page, citizens: list[PhoneCall]) -> PhoneCall:
         """With city and masked number on the page before anybody answers; then both hear each other."""
         await expect(agent.locator(".pop")).to_contain_text("扬州12345", timeout=20_000)
-        await expect(agent.locator(".pop")).to_contain_text("139****004", timeout=5000)
+        await expect(agent.locator(".pop")).to_contain_text("139****004", timeout=30_000)
         assert {citizen.hears for citizen in citizens} == {"music"}, "they keep their places until somebody answers"
         await picture_of(agent, "walk-3-ringing")
         await agent.get_by_role("button", name="接听").click()
@@ -143,7 +144,7 @@ class Walk:
         await note.get_by_label("诉求内容").fill(TEXT)
         await note.get_by_label("诉求类型").select_option("help")
         await note.get_by_label("流转办理").check()
-        await expect(note.locator("[data-draft-state]")).to_have_text("已自动保存", timeout=6000)
+        await expect(note.locator("[data-draft-state]")).to_have_text("已自动保存", timeout=30_000)
         await agent.get_by_role("button", name="挂断").click()
         await citizen.until_ended()
         await note.get_by_role("button", name="保存小结").click()
@@ -161,8 +162,8 @@ class Walk:
         assert outcomes[call] == ("answered", HELPER)
         audited = [entry for entry in await self.site.house.room.history.audited(50) if entry.city == HOME]
         assert ("wang", "switch on") in [(entry.who, entry.what) for entry in audited]
-        await expect(board.locator("#b-tile-yangzhou")).to_contain_text("(1/2)", timeout=15_000)
-        await expect(board.locator("#b-events")).to_contain_text("100% (1/1)", timeout=15_000)
+        await expect(board.locator("#b-tile-yangzhou")).to_contain_text("(1/2)", timeout=30_000)
+        await expect(board.locator("#b-events")).to_contain_text("100% (1/1)", timeout=30_000)
         await picture_of(board, "walk-5-agreed")
         page = await opened(self.site, self.browser, Role.AUDITOR, "", "/audit?city=yangzhou")
         await expect(page.locator("table")).to_contain_text("开启支援")
@@ -183,7 +184,7 @@ async def test_from_the_switch_to_the_note_everybody_tells_the_same(run_number: 
         board = await walk.the_wallboard_shows_who_waits_and_why()
         await walk.the_supervisor_switches_on()
         answered = await walk.it_rings_and_is_answered(agent, citizens)
-        await expect(board.locator("#b-flow-list")).to_contain_text("徐州 → 扬州", timeout=10_000)
+        await expect(board.locator("#b-flow-list")).to_contain_text("徐州 → 扬州", timeout=30_000)
         await expect(board.locator("#b-tile-yangzhou .waits b").first).to_have_text("1")
         call = await walk.the_note_is_written(agent, answered)
         await walk.history_audit_and_wallboard_agree(board, call)

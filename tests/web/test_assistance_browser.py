@@ -10,7 +10,7 @@ from callctl.rights import EVERYWHERE, Actor, Role
 from tests.web.browser import axe, picture_of
 from tests.web.hall import Hall
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 DISPATCHER = Actor("调度", "test", frozenset({Role.DISPATCHER}), frozenset({EVERYWHERE}))
 OTHER = Actor("李班长", "二楼", frozenset({Role.SUPERVISOR}), frozenset({"yangzhou"}))
 PAGE = "/assistance"
@@ -117,7 +117,7 @@ async def test_why_nobody_helps_is_told_in_words(hall: Hall) -> None:
     hall.scene.waiting = {"nanjing": 4}
     await hall.site.house.desk.do(DISPATCHER, StartEvent("nanjing", "演练"))
     page = await hall.page(Role.SUPERVISOR, "nanjing", path=PAGE)
-    await expect(page.locator(".event-card")).to_contain_text("没有生效的启动令", timeout=8000)
+    await expect(page.locator(".event-card")).to_contain_text("没有生效的启动令", timeout=30_000)
 
 
 async def test_a_draft_of_an_event_survives_a_closed_page(hall: Hall) -> None:

@@ -7,7 +7,7 @@ from callctl.rights import Role
 from tests.web.browser import axe, picture_of
 from tests.web.hall import Hall
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 BAD = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 ANSWER = f"凭48小时核酸阴性证明离城。{BAD}\n第二行：请提前在苏康码申报。"
 
@@ -37,7 +37,7 @@ async def test_written_by_one_published_by_another_and_read_by_an_agent_of_anoth
     agent = hall.scene.province.cities["xuzhou"].seats[0].agent
     page = await hall.page(Role.AGENT, "xuzhou", path="/scripts", agent=agent)
     unread = page.locator("section", has=page.get_by_text("必读，请先确认"))
-    await expect(unread).to_contain_text("离城需要什么证明？", timeout=5000)
+    await expect(unread).to_contain_text("离城需要什么证明？", timeout=30_000)
     await picture_of(page, "scripts-must-read")
     await unread.get_by_role("button", name="已读确认").click()
     await expect(page.locator("[role=status]")).to_contain_text("已确认阅读")

@@ -10,7 +10,7 @@ from tests.store.servers import Valkey
 from tests.web.browser import picture_of
 from tests.web.hall import Hall
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 PASSWORD = "三座桥-七盏灯-Harbour"
 
 

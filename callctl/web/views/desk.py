@@ -117,7 +117,10 @@ async def phone(house: TheHouse, who: Who) -> JSONResponse:
 @DOORS.put("/desk/notes/{call}", "desk")
 async def keep(request: Request, house: TheHouse, who: Who, call: str) -> JSONResponse:
     """The note as it stands, from the page's own script."""
-    body: Any = await request.json()
+    try:
+        body: Any = await request.json()
+    except ValueError:
+        body = None
     if not CALL.fullmatch(call) or not isinstance(body, dict):
         raise Problem(422, "fields", Sentence("没有这个通话", "there is no such call"))
     await house.drafts.keep(who.account, call, _cut(body), house.now())
