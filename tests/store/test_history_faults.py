@@ -109,7 +109,7 @@ async def test_a_full_sqlite_spools_and_gets_everything_when_there_is_room(tmp_p
     url = f"sqlite+aiosqlite:///{tmp_path / 'history.db'}"
     facts = a_day(400)
     engine = open_engine(url)
-    pages = [100]
+    pages = [200]
     full_at(engine, pages)
     history = SqlHistory(engine, Spool(tmp_path / "spool"))
     for fact in facts:
@@ -129,12 +129,12 @@ async def test_a_full_sqlite_spools_and_gets_everything_when_there_is_room(tmp_p
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of one megabyte."""
+    """A disk of two megabytes."""
     place = tmp_path / "disk"
     place.mkdir()
     if os.geteuid() != 0:
         pytest.skip("a small disk can only be mounted by root")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], check=False, capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], check=False, capture_output=True)
     if mounted.returncode:
         pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode().strip()}")
     yield place
