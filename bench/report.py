@@ -24,6 +24,7 @@ from callctl.core.days import BUCKET_S, Span, moment
 from callctl.given_files import GIVEN, read_calendar, read_categories
 from callctl.province import read_province
 from callctl.rules import Rules
+from callctl.store.connect import BOOKS_COMMAND_S
 from callctl.store.counters import buckets, recount
 from callctl.store.daily import Sources, daily
 from callctl.store.record_tables import counters, stale
@@ -134,7 +135,7 @@ async def fill(engine: AsyncEngine, count: int) -> float:
 
 async def figures(url: str, name: str, count: int) -> list[Row]:
     """Counters from nothing, the busiest five minutes again, the report."""
-    engine = open_engine(url)
+    engine = open_engine(url, BOOKS_COMMAND_S)
     loaded_s = await fill(engine, count)
     began = time.perf_counter()
     await recount(engine)
@@ -174,12 +175,13 @@ async def figures(url: str, name: str, count: int) -> list[Row]:
     ]
 
 
-def run(count: int) -> list[Row]:
-    """Both databases."""
+def run(count: int) -> Iterator[Row]:
+    """Both databases, one after the other."""
     with tempfile.TemporaryDirectory() as place:
-        found = asyncio.run(figures(f"sqlite+aiosqlite:///{place}/day.db", "SQLite", count))
+        yield from asyncio.run(figures(f"sqlite+aiosqlite:///{place}/day.db", "SQLite", count))
     with postgres() as url:
-        return found + (asyncio.run(figures(url, "PostgreSQL", count)) if url else [])
+        if url:
+            yield from asyncio.run(figures(url, "PostgreSQL", count))
 
 
 if __name__ == "__main__":

@@ -46,21 +46,24 @@ class Standing:
     head: str  # The revision this callctl needs.
 
 
-def open_engine(url: str) -> AsyncEngine:
-    """An engine with our settings; nothing is connected yet. Raises SchemaUnfit for an address that cannot be one."""
+def open_engine(url: str, command_s: float = 0.0) -> AsyncEngine:
+    """An engine with our settings; nothing is connected yet. Raises SchemaUnfit for an address that cannot be one.
+
+    A command may take COMMAND_S: a writer must notice a frozen database. Who counts a day gives `command_s` instead.
+    """
     try:
         parsed = make_url(url)
-        return _postgres(parsed) if parsed.get_backend_name() == "postgresql" else _sqlite(parsed)
+        return _postgres(parsed, command_s or COMMAND_S) if parsed.get_backend_name() == "postgresql" else _sqlite(parsed)
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise SchemaUnfit(
             "CALLCTL_SQL_URL is not an address: write sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/DATABASE"
         ) from None
 
 
-def _postgres(url: URL) -> AsyncEngine:
+def _postgres(url: URL, command_s: float) -> AsyncEngine:
     if url.drivername != "postgresql+asyncpg":
         url = url.set(drivername="postgresql+asyncpg")  # "postgresql://" means another driver to SQLAlchemy 2.1.
-    limits = {"timeout": CONNECT_S, "command_timeout": COMMAND_S}
+    limits = {"timeout": CONNECT_S, "command_timeout": command_s}
     return create_async_engine(url, pool_pre_ping=True, pool_size=3, max_overflow=2, connect_args=limits)
 
 
