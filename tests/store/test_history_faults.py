@@ -109,11 +109,7 @@ async def test_a_full_sqlite_spools_and_gets_everything_when_there_is_room(tmp_p
     url = f"sqlite+aiosqlite:///{tmp_path / 'history.db'}"
     facts = a_day(400)
     engine = open_engine(url)
-<<<<<<< HEAD
-    pages = [150]
-=======
-    pages = [200]
->>>>>>> records
+    pages = [250]
     full_at(engine, pages)
     history = SqlHistory(engine, Spool(tmp_path / "spool"))
     for fact in facts:
