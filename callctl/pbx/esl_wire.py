@@ -9,6 +9,7 @@ reads, and a connection that brings more than callctl can take in is given up: a
 """
 
 import asyncio
+import atexit
 import contextlib
 import socket
 import threading
@@ -27,6 +28,7 @@ MOST_EVENTS = 20_000  # Not yet taken; a hotline at its worst brings some hundre
 MOST_PENDING = 1_000  # Commands under way; each is gone after its deadline.
 MOST_COMMAND = 4_000  # Bytes of a command; ours are below 500.
 CHUNK = 256 * 1024  # Bytes a read.
+ENDED_WITHIN_S = 30.0  # The thread, which waits for nobody; a busy machine may need a while.
 
 _FORBIDDEN = "\r\n\0"
 
@@ -65,8 +67,11 @@ class EslThread:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="esl", daemon=True)
                 self._thread.start()
+                # A hub that still turns while the interpreter goes away crashes it (every second time, measured).
+                atexit.register(self.close)
         self._running.wait()
-        self._hub.loop.run_callback_threadsafe(gevent.spawn, work, *given)
+        if self._thread.is_alive():  # Else every connection has ended with it, and nothing is left to be done.
+            self._hub.loop.run_callback_threadsafe(gevent.spawn, work, *given)
 
     def _run(self) -> None:
         self._hub = gevent.get_hub()
@@ -80,11 +85,13 @@ class EslThread:
         self._hub.destroy(destroy_loop=True)
 
     def close(self) -> None:
-        """End the thread; connections must have been closed before."""
+        """End the thread and every connection in it; at the latest when the program ends. Safe to repeat."""
         with self._starting:
-            if self._thread is not None:
+            if self._thread is not None and self._thread.is_alive():
+                self._running.wait()
                 self._hub.loop.run_callback_threadsafe(self._stop.set)
-                self._thread.join(timeout=5.0)
+                self._thread.join(ENDED_WITHIN_S)
+        atexit.unregister(self.close)
 
 
 class _Connection(InboundESL):  # type: ignore[misc]

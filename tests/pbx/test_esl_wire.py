@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import logging
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -303,3 +305,34 @@ def test_a_connection_outlives_no_loop(thread):
 
     for _ in range(3):  # The loops end with their connections open.
         assert asyncio.run(once()) == b"+OK\n"
+
+
+async def test_after_the_end_of_the_thread_nothing_is_done_and_nothing_breaks(pbx):
+    own = EslThread()
+    wire = await open_wire(own, pbx.host, pbx.port, PASSWORD, DEADLINE_S)
+    own.close()
+    own.close()
+    with pytest.raises((Unanswered, Disconnected)):
+        await wire.command("api status", SHORT_S)
+    wire.close()
+
+
+LEFT_OPEN = """
+import asyncio
+from callctl.pbx.esl_wire import EslThread, open_wire
+from tests.pbx.esl_server import PASSWORD
+from tests.pbx.scripted_switch import ScriptedSwitch
+
+async def main():
+    async with ScriptedSwitch() as pbx:
+        wire = await open_wire(EslThread(), pbx.host, pbx.port, PASSWORD, 20.0)
+        print((await wire.command("api status", 20.0)).decode(), end="")
+
+asyncio.run(main())
+"""
+
+
+def test_a_program_that_ends_with_its_connections_open_does_not_crash():
+    for _ in range(4):  # Without an orderly end every second one did (SIGSEGV), and its last words were lost.
+        ended = subprocess.run([sys.executable, "-c", LEFT_OPEN], capture_output=True, text=True, check=False)
+        assert (ended.returncode, ended.stdout) == (0, "+OK\n")
