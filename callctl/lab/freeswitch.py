@@ -1,6 +1,7 @@
 """One city's real FreeSWITCH in the lab, and how to ask it something (its event socket, as fs_cli does)."""
 
 import asyncio
+import contextlib
 import json
 import re
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from callctl.core.model import City
 from callctl.lab import tones
-from callctl.lab.pbx import MUSIC, MUSIC_S
+from callctl.lab.pbx import MUSIC
 from callctl.lab.running import PbxFailed, RunningPbx
 
 VARIABLE = "CALLCTL_FREESWITCH"  # Names the folder that holds bin/freeswitch.
@@ -20,7 +21,8 @@ _COMPLAINT = re.compile(r"\[(?:WARNING|ERR|CRIT|ALERT)\]")
 _HARMLESS = re.compile(r"sofia\.c:\d+ (?:MSG Thread \d+ Started|Ping (?:succeeded|failed) trunk-)")
 _VERSION = re.compile(r"FreeSWITCH [Vv]ersion:? (\d+)\.(\d+)\.(\d+)")
 OLDEST = (1, 10)
-_TIMES = 4000  # A day of music.
+_MUSIC_S = 120  # Between two files a frame of silence may be heard.
+_TIMES = 400  # A day of music.
 
 
 class NoFreeSwitch(Exception):
@@ -103,7 +105,7 @@ class FreeSwitchPbx(RunningPbx):
         files = [music / "tone-1.wav", music / "tone-2.wav"]
         for path in files:
             if not path.exists():
-                tones.write_file(path, MUSIC, MUSIC_S)
+                tones.write_file(path, MUSIC, _MUSIC_S)
         (music / "8000" / "tone.loc").write_text("".join(f"{path}\n" for path in files * _TIMES), encoding="utf-8")
 
     # ------------------------------------------------------------------------------------- what it says
@@ -141,7 +143,7 @@ class FreeSwitchPbx(RunningPbx):
                     writer.write(f"api {command}\n\n".encode())
                     return (await read_frame(reader))[1].strip()
                 finally:
-                    writer.close()
+                    await _closed(writer)
         except (OSError, TimeoutError, EOFError) as error:
             why = str(error) or f"within {within_s:g} s"
             raise PbxFailed(f"{self.city.code}'s FreeSWITCH did not answer “{command}”: {why}") from None
@@ -154,7 +156,7 @@ class FreeSwitchPbx(RunningPbx):
         writer.write(f"auth {self._secret}\n\n".encode())
         headers, _ = await read_frame(reader)
         if not headers.get("Reply-Text", "").startswith("+OK"):
-            writer.close()
+            await _closed(writer)
             said = headers.get("Reply-Text") or headers.get("Content-Type", "")
             raise PbxFailed(f"{self.city.code}'s FreeSWITCH does not let us in: {said}")
         return reader, writer
@@ -177,6 +179,12 @@ class FreeSwitchPbx(RunningPbx):
     def _check_folder(self) -> None:
         if not (self.folders.etc / "freeswitch.xml").is_file():
             raise PbxFailed(f"{self.city.code}: there is no {self.folders.etc / 'freeswitch.xml'}")
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[dict[str, str], str]:
