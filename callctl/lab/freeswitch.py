@@ -1,6 +1,7 @@
 """One city's real FreeSWITCH in the lab, and how to ask it something (its event socket, as fs_cli does)."""
 
 import asyncio
+import contextlib
 import json
 import re
 import subprocess
@@ -142,7 +143,7 @@ class FreeSwitchPbx(RunningPbx):
                     writer.write(f"api {command}\n\n".encode())
                     return (await read_frame(reader))[1].strip()
                 finally:
-                    writer.close()
+                    await _closed(writer)
         except (OSError, TimeoutError, EOFError) as error:
             why = str(error) or f"within {within_s:g} s"
             raise PbxFailed(f"{self.city.code}'s FreeSWITCH did not answer “{command}”: {why}") from None
@@ -155,7 +156,7 @@ class FreeSwitchPbx(RunningPbx):
         writer.write(f"auth {self._secret}\n\n".encode())
         headers, _ = await read_frame(reader)
         if not headers.get("Reply-Text", "").startswith("+OK"):
-            writer.close()
+            await _closed(writer)
             said = headers.get("Reply-Text") or headers.get("Content-Type", "")
             raise PbxFailed(f"{self.city.code}'s FreeSWITCH does not let us in: {said}")
         return reader, writer
@@ -178,6 +179,12 @@ class FreeSwitchPbx(RunningPbx):
     def _check_folder(self) -> None:
         if not (self.folders.etc / "freeswitch.xml").is_file():
             raise PbxFailed(f"{self.city.code}: there is no {self.folders.etc / 'freeswitch.xml'}")
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[dict[str, str], str]:

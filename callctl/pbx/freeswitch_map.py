@@ -39,6 +39,7 @@ from callctl.pbx import freeswitch_names as names
 from callctl.pbx.freeswitch_phone import Phone
 from callctl.pbx.freeswitch_words import (
     PHONE_RING_ENDS,
+    RECEIVING,
     RING_ENDS,
     RUNG,
     SLOT_STATES,
@@ -221,13 +222,12 @@ class FreeSwitchMap:
         if who is None:
             return ()
         self.rung.pop(event.get("CC-Agent"), None)
-        if event.get("CC-Agent-Bridged") == "false":  # Answered, but no talk came of it: the caller may wait again.
-            self.reading_wanted = True
+        # Answered, but no talk came of it: the caller may wait again.
+        self.reading_wanted |= event.get("CC-Agent-Bridged") == "false"
         if self._lost.get(who[0]) == who[1]:  # The dialplan was first, and knew more.
             del self._lost[who[0]]
             return ()
-        talk = self.talks.get(who[0])
-        if talk is not None and talk[0] == who[1]:
+        if self.talks.get(who[0], (None,))[0] == who[1]:
             del self.talks[who[0]]
         ended, answered = number_of(event.get("CC-Bridge-Terminated-Time")), number_of(event.get("CC-Agent-Answered-Time"))
         talked_s = max(0.0, ended - answered) if answered else 0.0
@@ -245,6 +245,7 @@ class FreeSwitchMap:
         if agent not in self.phones:
             return ()
         self.phones[agent].agent_state = state
+        self.phones[agent].registered |= state in (RECEIVING, TALKING)
         return self._phone_changed(agent, at)
 
     def _phone_changed(self, seat: str, at: float) -> Facts:

@@ -126,20 +126,30 @@ def _waiting(chart: FreeSwitchMap, reading: Reading, alive: set[str]) -> Iterato
     """Waiting calls and their channels, head of the queue first."""
     for member in reading.lists.members:
         call, channel = member_call(chart, member), member.get("session_uuid", "")
-        if call and member.get("state") in MEMBER_WAITS and channel in alive:
+        if call and _state(chart, reading, member, call) in MEMBER_WAITS and channel in alive:
             returned = number_of(member.get("base_score")) >= names.RETURNED_SCORE
             number = member.get("cid_number", "")
             yield chart.waiting_call(call, number, reading.members_at, returned), channel
 
 
+def _state(chart: FreeSwitchMap, reading: Reading, member: Row, call: str) -> str:
+    """The member's state. mod_callcenter tells an answer some milliseconds before it lists it: then the event is right."""
+    known = chart.talks.get(call)
+    if known is not None and member.get("state") == "Trying" and reading.members_at - known[1] < LISTED_WITHIN_S:
+        return MEMBER_TALKS if chart.answerer(member.get("serving_agent", "")) == known[0] else "Trying"
+    return member.get("state", "")
+
+
 def _home_talks(chart: FreeSwitchMap, reading: Reading, alive: set[str]) -> Iterator[TalkSeen]:
     for member in reading.lists.members:
         call = member_call(chart, member)
-        if not call or member.get("state") != MEMBER_TALKS or member.get("session_uuid") not in alive:
+        talks = _state(chart, reading, member, call) == MEMBER_TALKS
+        if not call or not talks or member.get("session_uuid") not in alive:
             continue  # "Answered" without a session: mod_callcenter has forgotten to strike him off.
         by = chart.answerer(member.get("serving_agent", ""))
         if by is not None:
-            since = min(reading.members_at, number_of(member.get("bridge_epoch")) + chart.ahead_s)
+            answered = number_of(member.get("bridge_epoch")) or reading.members_at - chart.ahead_s
+            since = min(reading.members_at, answered + chart.ahead_s)
             yield _talk(chart, call, by, since)
 
 
@@ -179,7 +189,9 @@ def _take_over_phones(chart: FreeSwitchMap, reading: Reading, agents: Mapping[st
     for seat, phone in chart.phones.items():
         leg = legs.get(seat, {})
         home = _home_of(chart, leg.get("accountcode", ""))
-        phone.registered = seat in there and agents.get(seat, {}).get("status") != names.CLOSED
+        status = agents.get(seat, {}).get("status")
+        # scripts/phones.lua keeps the status, but not of an agent on break; the registrations' list lags behind.
+        phone.registered = status == names.OPEN or (status == names.PAUSED and seat in there)
         phone.agent_state = agents.get(seat, {}).get("state", "")
         if leg or phone.agent_state != RESERVED:  # Held for another city, its channel not listed yet: as the events said.
             phone.lent = None

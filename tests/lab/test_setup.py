@@ -77,6 +77,7 @@ def leftovers(machine: Machine) -> list[str]:
 def test_setup_is_silent_when_nothing_is_missing(machine: Machine) -> None:
     machine.environment_is_made()
     machine.program("sipp", "exit 0")
+    machine.program("xmllint", "exit 0")
     machine.program("asterisk", "echo Asterisk 22.10.1", machine.project / ".cache/asterisk")
     done = machine.run("setup")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -85,6 +86,7 @@ def test_setup_is_silent_when_nothing_is_missing(machine: Machine) -> None:
 def test_an_asterisk_of_ones_own_is_used(machine: Machine) -> None:
     machine.environment_is_made()
     machine.program("sipp", "exit 0")
+    machine.program("xmllint", "exit 0")
     machine.program("my-asterisk", "echo Asterisk 20.6.0~dfsg+~cs6.13.40431414-2build5")
     done = machine.run("setup", CALLCTL_ASTERISK=str(machine.bin / "my-asterisk"))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -93,6 +95,7 @@ def test_an_asterisk_of_ones_own_is_used(machine: Machine) -> None:
 def test_an_asterisk_of_ones_own_that_is_too_old_is_refused(machine: Machine) -> None:
     machine.environment_is_made()
     machine.program("sipp", "exit 0")
+    machine.program("xmllint", "exit 0")
     machine.program("my-asterisk", "echo Asterisk 18.10.0~dfsg+~cs6.10.40431411-2")
     done = machine.run("setup", CALLCTL_ASTERISK=str(machine.bin / "my-asterisk"))
     assert done.returncode == 1

@@ -235,6 +235,7 @@ class FaultContract(Suite):
         async def story(driver: Driver) -> None:
             await ready(driver)
             await lend(driver)
+            await driver.wait(1.5)  # A PBX may write down what it has been told a second later.
             await driver.kill(driver.beta)
             await until(driver, driver.beta, PbxLost)
             before = len(driver.heard(driver.beta))

@@ -150,9 +150,23 @@ def test_phones_are_what_registration_agent_and_channel_say_together():
     ]
 
 
-def test_a_phone_that_is_not_registered_is_not_there():
-    found = read(phones=("1002",))
-    assert [seat.state for seat in found.seats] == [SeatState.OFFLINE, SeatState.FREE, SeatState.OFFLINE]
+def test_a_phone_is_there_by_its_status_and_on_a_break_by_its_registration():
+    lists = Lists((), (agent("1001"), agent("1002", "On Break"), agent("1003", "On Break")), (), ())
+    found = observe(chart(), Reading(lists, ({"reg_user": "1003"},), frozenset(), 0.0, NOW, NOW))
+    assert [seat.state for seat in found.seats] == [SeatState.FREE, SeatState.OFFLINE, SeatState.FREE]
+
+
+def test_an_answer_that_was_told_but_is_not_listed_yet_is_a_talk_and_no_waiting_call():
+    made, call = chart(), "yangzhou-1799999900.1"
+    trying = member(call, "Trying", "suzhou-01")
+    made.talks[call] = (SLOT, NOW - 0.1)
+    found = read(made, members=[trying], channels=[caller(call)])
+    assert (found.waiting, [(talk.call, talk.by) for talk in found.talks]) == ((), [(call, SLOT)])
+    made.talks[call] = (SLOT, NOW - 20)  # A talk that is over, whose end was missed: he is rung for again.
+    found = read(made, members=[trying], channels=[caller(call)])
+    assert ([one.call for one in found.waiting], found.talks) == ([call], ())
+    made.talks[call] = (HomeSeat("1001"), NOW - 0.1)
+    assert [one.call for one in read(made, members=[trying], channels=[caller(call)]).waiting] == [call]
 
 
 def test_a_seat_rests_until_wrap_up_is_over_by_the_switchs_clock():

@@ -237,7 +237,10 @@ class FreeSwitchActs:
             await asyncio.sleep(0.3)
         finally:
             task.cancel()
+            await asyncio.wait([task])
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def channel_rows(self) -> list[dict[str, str]]:
         """What `show channels` shows."""

@@ -19,6 +19,7 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 # Shorter than a city's: a test shall not wait for what it does not test.
 TIMES = AsteriskTimes(home_ring_s=14, slot_ring_s=12, support_ring_s=8, rtp_timeout_s=4, rtp_keepalive_s=1)
 MIXED_NETWORK = 40
+SAID_AT_BOOT: dict[str, list[str]] = {}  # By the mixed cities: warnings and errors.
 QUEUE = {"wait_threshold_s": 2, "release_after_s": 5, "wrapup_s": 1, "offer_callback": False, "survey": False}
 
 
@@ -85,6 +86,7 @@ def mixed_cities(run_number: int) -> Iterator[Lab]:
         lab = Lab(plan, programs)
         lab.prepare()
         asyncio.run(_start(lab))
+        SAID_AT_BOOT.update({code: pbx.complaints() for code, pbx in lab.pbxs.items()})
         yield lab
         lab.stop()
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from callctl import clock
-from callctl.core.model import SeatRef
+from callctl.core.model import PbxKind, SeatRef
 from callctl.lab.call import CallState, PhoneCall
 from callctl.lab.phone import Habit
 from callctl.pbx import asterisk_names as names
@@ -193,12 +193,16 @@ async def test_of_two_loans_of_a_seat_only_the_newer_one_stays(stage: Stage) -> 
     await citizen.until_hears(floor.tone("xuzhou"), 20.0)
     [name] = await stage.loans("xuzhou")
     seat = name.partition("-")[0]
+    if floor.city("xuzhou").pbx.kind is PbxKind.FREESWITCH:
+        pytest.skip(
+            "FreeSWITCH tells nobody of a loan made by hand; the reading every 30 s sees it, when this loan has ended"
+        )
     # What a leader of long ago would have left: an older loan of the same seat to another city.
     await floor.lend("xuzhou", seat, "nanjing", token=7)
 
     async def alone() -> bool:
         return await stage.loans("xuzhou", "nanjing") == set()
 
-    await stage.until_true(alone, 45.0)  # FreeSWITCH tells nobody of a loan made by hand: the reading every 30 s sees it.
+    await stage.until_true(alone, 5.0)
     assert await stage.loans("xuzhou") == {name}
     assert (await stage.room.registry.loans())[SeatRef("xuzhou", seat)].assisted == ASSISTED

@@ -6,6 +6,7 @@ import pytest
 
 from callctl.lab.freeswitch_log import read_lent_log
 from callctl.lab.phone import BUSY, CRASHED, DECLINES, NEVER_ANSWERS, Habit
+from tests.real.conftest import SAID_AT_BOOT
 from tests.real.floor import Floor
 from tests.real.mixed import NAMES, TALKS, acts, both, heard, lent, quiet, until
 from tests.real.stage import BREAK_S, music_gap_s
@@ -14,8 +15,8 @@ pytestmark = pytest.mark.real
 
 
 async def test_the_rendered_cities_boot_without_a_warning(mixed: Floor) -> None:
-    for pbx in mixed.lab.pbxs.values():
-        assert pbx.complaints() == []
+    assert {code: said for code, said in SAID_AT_BOOT.items() if said} == {}
+    assert SAID_AT_BOOT.keys() == mixed.lab.pbxs.keys()
 
 
 async def test_an_own_agent_answers_and_both_hear_each_other(mixed: Floor) -> None:
