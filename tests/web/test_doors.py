@@ -16,6 +16,8 @@ ALL = every_door(parts())
 OWN, OTHER = "yangzhou", "suzhou"
 STREAMS = {door.path for door in ALL if door.path.endswith("/stream")}  # They do not end; see test_live.
 
+SIGNS_OUT = {("DELETE", "/api/v1/visit")}
+
 
 def filled(door: Door, city: str) -> str:
     return re.sub(r"\{[^}]+\}", "1", door.path.replace("{city}", city))
@@ -36,23 +38,26 @@ def shut(answer: httpx.Response) -> bool:
 async def test_a_role_opens_its_doors_in_its_cities_and_no_others(console: Console, role: Role) -> None:
     wrong = []
     for place, cities in ((OWN, (OWN,)), (OTHER, (OWN,)), (OTHER, (EVERYWHERE,))):
+        browser = await console.as_role(role, *cities)
         for door in ALL:
-            if door.right == NOBODY or door.path in STREAMS:
+            # What is no city's own affair is asked once, with the own city.
+            if door.right == NOBODY or door.path in STREAMS or not (door.of_city or place == OWN):
                 continue
-            browser = await console.as_role(role, *cities)
             answer = await knock(browser, door, place)
             at_home = not door.of_city or cities == (EVERYWHERE,) or place in cities
             allowed = role in RIGHTS[door.right] and at_home
-            if shut(answer) == allowed or answer.status_code >= 500:
+            if shut(answer) == allowed or answer.status_code == 401 or answer.status_code >= 500:
                 wrong.append((door.method, door.path, role.value, place, cities, answer.status_code, answer.text[:200]))
-            await browser.aclose()
+            if (door.method, door.path) in SIGNS_OUT:
+                browser = await console.as_role(role, *cities)
     assert wrong == []
 
 
 async def test_who_is_not_signed_in_opens_only_what_is_open_to_all(console: Console) -> None:
+    browser = console.browser()
     for door in ALL:
         if door.right != NOBODY and door.path not in STREAMS:
-            answer = await knock(console.browser(), door, OWN)
+            answer = await knock(browser, door, OWN)
             expected = (401,) if door.is_api or door.method != "GET" else (303,)
             assert answer.status_code in expected, (door.method, door.path, answer.text[:200])
 
