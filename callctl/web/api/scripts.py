@@ -185,6 +185,6 @@ async def rates(house: TheHouse, city: TheCity) -> list[dict[str, Any]]:
 def agents_city(who: Caller) -> str:
     """The one city of an agent. Raises Problem for who is none."""
     if Role.AGENT not in who.actor.roles or not who.agent or len(who.actor.cities) != 1:
-        raise Problem(403, "not_allowed", Sentence("只有话务员本人可以确认", "only agents themselves confirm"))
+        raise Problem(422, "no_agent", Sentence("这个账号没有工号", "this account is no single agent of one city"))
     (city,) = who.actor.cities
     return city
