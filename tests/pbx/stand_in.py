@@ -9,7 +9,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat
+from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat, SetReady
 from callctl.core.events import (
     Answerer,
     CallAnswered,
@@ -275,6 +275,8 @@ class StandIn(EslServer):
                 return b"-ERR Invalid!\n"
 
     def _set_status(self, name: str, status: str) -> bytes:
+        if name in self.pbx.seats:
+            return self._obey(SetReady(self.pbx.city, name, ready=status == OPEN))
         slot = parse_slot(name)
         if slot is None or name not in self.agents:
             return b"-ERR Agent not found!\n"
