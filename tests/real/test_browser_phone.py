@@ -15,7 +15,7 @@ import pytest
 from playwright.async_api import Page
 
 from callctl.lab import tones
-from callctl.lab.lab import Lab, LabPlan
+from callctl.lab.lab import Lab, LabPlan, Programs
 from callctl.lab.program import find_asterisk
 from tests.real.conftest import PROJECT, QUEUE, TIMES
 from tests.real.floor import Floor
@@ -79,7 +79,7 @@ async def a_city(network: int, tls: bool) -> AsyncIterator[Floor]:
         plan = LabPlan(
             Path(folder), PROJECT, (CITY,), queue=QUEUE, network=network, times=TIMES, browser_seats=1, browser_tls=tls
         )
-        lab = Lab(plan, find_asterisk(os.environ, PROJECT))
+        lab = Lab(plan, Programs(asterisk=find_asterisk(os.environ, PROJECT)))
         lab.prepare()
         await lab.start()
         floor = Floor(lab)

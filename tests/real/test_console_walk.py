@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, expect
 
 from callctl.lab import tones
 from callctl.lab.call import PhoneCall
-from callctl.lab.lab import Lab, LabPlan
+from callctl.lab.lab import Lab, LabPlan, Programs
 from callctl.lab.program import find_asterisk
 from callctl.rights import Role
 from tests.real.conftest import PROJECT, QUEUE, TIMES
@@ -53,7 +53,7 @@ async def a_stage(network: int) -> AsyncIterator[Stage]:
             browser_seats=1,
             reserve=0,
         )
-        lab = Lab(plan, find_asterisk(os.environ, PROJECT))
+        lab = Lab(plan, Programs(asterisk=find_asterisk(os.environ, PROJECT)))
         lab.prepare()
         await lab.start()
         floor = Floor(lab)

@@ -16,6 +16,7 @@ from callctl.core.days import day_of
 from callctl.lab.command import order
 from callctl.lab.crowd import Crowd, CrowdPlan
 from callctl.lab.demo import ASSISTED, SUPPORTING, Demo, DemoPlan
+from callctl.lab.lab import Programs
 from callctl.lab.program import find_asterisk
 from callctl.pbx import asterisk_names as names
 from callctl.store.report import city_figures
@@ -66,7 +67,9 @@ def recount(
 
 
 async def report_of_a_day(folder: Path, network: int) -> None:
-    demo = Demo(DemoPlan(folder / "lab", PROJECT, seed=7, network=network), find_asterisk(os.environ, PROJECT))
+    demo = Demo(
+        DemoPlan(folder / "lab", PROJECT, seed=7, network=network), Programs(asterisk=find_asterisk(os.environ, PROJECT))
+    )
     async with demo.opened():
         since, crowds = await a_day(demo)
         asked = {city: len(crowd.citizens) for city, crowd in crowds.items()}
