@@ -68,6 +68,7 @@ class SqlHistory:
         self._written = self._dropped = 0
         self._forgotten_at = 0.0
         self._write_lock = asyncio.Lock()
+        self._audit_turn = asyncio.Lock()  # First come, first written: SQLite lets whoever asks oftenest write first.
         self._flushing: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -88,7 +89,8 @@ class SqlHistory:
         try:
             async with asyncio.timeout(AUDIT_S):
                 await self._prepared()
-                await ledger.write_audit(self._engine, entry, version, body)
+                async with self._audit_turn:
+                    await ledger.write_audit(self._engine, entry, version, body)
         except LOST as error:
             raise StoreLost(f"the history cannot be written, so nothing was changed: {first_line(error)}") from None
 

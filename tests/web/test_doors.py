@@ -16,7 +16,7 @@ ALL = every_door(parts())
 OWN, OTHER = "yangzhou", "suzhou"
 STREAMS = {door.path for door in ALL if door.path.endswith("/stream")}  # They do not end; see test_live.
 
-SIGNS_OUT = {("DELETE", "/api/v1/visit")}
+SIGNS_OUT = {("DELETE", "/api/v1/visit"), ("POST", "/signout")}
 
 
 def filled(door: Door, city: str) -> str:
