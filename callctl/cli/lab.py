@@ -203,7 +203,8 @@ def status(folder: FolderOption = None, as_json: JsonOption = False) -> None:
     at = _folder(folder)
 
     async def do() -> None:
-        looks = await look(at, find_programs(_kinds(read_province(at / "province")), os.environ, PROJECT))
+        province = read_province(settings_of(at).province_dir)
+        looks = await look(at, find_programs(_kinds(province), os.environ, PROJECT))
         if as_json:
             print_json({"folder": str(at), "ready": is_ready(at), "cities": [asdict(city) for city in looks]})
             return
