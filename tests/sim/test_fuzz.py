@@ -30,6 +30,7 @@ OPEN = {
     10598: "the same",
     10145: "a slot opened beyond the trunk, after a PBX was dead for two seconds",
     10157: "the same",
+    10818: "the same",
 }
 
 
