@@ -28,7 +28,7 @@ from callctl.core.model import Province, SeatRef
 from callctl.core.picture import picture
 from callctl.core.plan import Plan, Policy
 from callctl.core.presses import unobeyed
-from callctl.core.reconcile import UNTAKEN, reconcile
+from callctl.core.reconcile import reconcile
 from callctl.core.sharing import plan as first_policy
 from callctl.core.wishes import Wishes
 from callctl.core.world import unseen
@@ -237,7 +237,8 @@ class Controller:
             if isinstance(order, Lend | OpenSlot) and not self._ledger.up:
                 self._expected = expect.failed(self._expected, order)
                 continue
-            if isinstance(order, Lend) and order.token == UNTAKEN:
+            if isinstance(order, Lend) and not self._ledger.holds(order):
+                # Not booked yet, or not any more: a Recall that stood before it in the queue has given the loan back.
                 taken = await self._ledger.take(SeatRef(city, order.seat), order.assisted)
                 # Asked anew: who was frozen meanwhile (SIGSTOP, a paused machine) may have been deposed.
                 if taken is None or self._ledger.lease is None or not self._ledger.up:

@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 
+from callctl.core.commands import Lend
 from callctl.core.model import SeatRef
 from callctl.core.plan import Plan
 from callctl.core.presses import Press
@@ -118,6 +119,10 @@ class Ledger:
             self.miss(lost)
         except Refusal as refusal:
             self.step_down(str(refusal))
+
+    def holds(self, order: Lend) -> bool:
+        """Whether the registry books this very loan, by its token."""
+        return self.taken.get(SeatRef(order.city, order.seat)) == Taken(order.assisted, order.token)
 
     async def take(self, ref: SeatRef, assisted: str) -> Taken | None:
         """Book the loan before the PBX hears of it; None where it may not be."""

@@ -5,10 +5,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from callctl.core.commands import Lend, OpenSlot
+from callctl.core.commands import Lend, OpenSlot, Order
 from callctl.core.events import CallRinging, PbxLost, SeatReadied, SeatState
 from callctl.core.expect import thing
-from callctl.core.model import SlotRef
+from callctl.core.model import SeatRef, SlotRef
 from callctl.core.wishes import Wishes
 from callctl.sim.link import SimLink
 from callctl.sim.parts import SimSlot
@@ -103,6 +103,30 @@ def test_the_calm_city_gives_the_seats_back_after_a_while() -> None:
         await trial.until(lambda: not trial.loans() and trial.open_slots("nanjing") == 0, 120)
 
     tell(story)
+
+
+def test_a_seat_called_home_and_lent_again_at_once_is_booked_again_before_the_pbx_hears_of_it() -> None:
+    async def story(trial: Trial) -> None:
+        wuxi, lent, booked = trial.pbxs["wuxi"], [], []
+
+        def hear(order: Order) -> None:
+            if isinstance(order, Lend):
+                lent.append(order.token)
+                booked.append(trial.registry.held().get(SeatRef("wuxi", order.seat)) == ("nanjing", order.token))
+
+        wuxi.order_taps.append(hear)
+        call_in(trial, 4)
+        await trial.until(lambda: bool(lent), 25)
+        # The agent goes on a break, and is back before the PBX, slow just now, has obeyed the Recall.
+        wuxi.timing = replace(wuxi.timing, order_s=0.3)
+        wuxi.set_ready("12001", ready=False)
+        await asyncio.sleep(0.1)
+        wuxi.set_ready("12001", ready=True)
+        await trial.until(lambda: len(lent) > 1, 5)
+        assert booked == [True, True]
+        assert lent[1] > lent[0]
+
+    tell(story, province=a_province(2, {"nanjing": {"shared": 1, "helps": ()}, "wuxi": {"shared": 1, "reserve": 0}}))
 
 
 def test_a_helper_with_own_callers_waiting_is_rung_no_more() -> None:
