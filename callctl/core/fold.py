@@ -136,8 +136,8 @@ class _Draft:
         for known in (self.waiting, self.seats, self.slots, self.talks, self.rings, self.trunks):
             known.clear()
 
-    def occupy(self, by: Answerer, call: str, state: SeatState) -> None:
-        """Mark a seat or slot as rung or talking."""
+    def occupy(self, by: Answerer, call: str, state: SeatState, at: float) -> None:
+        """Mark a seat or slot as rung or talking, for a seat that did not have the call before: since `at`."""
         if isinstance(by, SlotRef):
             slot = self.slots.get(by) or SlotView(SlotState.ABSENT)
             self.slots[by] = slot._replace(in_use=True, call=call)
@@ -145,7 +145,8 @@ class _Draft:
         seat = self.seats.get(by.seat)
         if seat is not None:
             serving = by.assisted if isinstance(by, LentSeat) else ""
-            self.seats[by.seat] = seat._replace(state=state, call=call, serving=serving)
+            since = seat.since if seat.call == call else at
+            self.seats[by.seat] = seat._replace(state=state, call=call, serving=serving, since=since)
 
     def release(self, by: Answerer, call: str, free_from: float = 0.0) -> None:
         """The seat or slot is done with this call (and only with this one)."""
@@ -180,11 +181,16 @@ class _Draft:
 
 def _observed(draft: _Draft, fact: PbxObserved) -> None:
     slots_before, rings_before, waited_before, gapless = dict(draft.slots), dict(draft.rings), set(draft.waiting), draft.up
+    seats_before = dict(draft.seats)
     draft.forget()
     draft.up, draft.booted_at, draft.lost_reason = True, fact.booted_at, ""
     draft.waiting.update((call.call, call) for call in sorted(fact.waiting, key=_place))
     for seen in fact.seats:
-        draft.seats[seen.seat] = SeatView(seen.state, seen.ready, seen.free_from, seen.call, _serving(fact.city, seen.call))
+        known, since = seats_before.get(seen.seat), 0.0
+        if seen.call:
+            since = known.since if known is not None and known.call == seen.call else fact.at
+        serving = _serving(fact.city, seen.call)
+        draft.seats[seen.seat] = SeatView(seen.state, seen.ready, seen.free_from, seen.call, serving, since=since)
     for loan in fact.loans:
         _lend(draft, loan.seat, SeatLoan(loan.assisted, loan.token))
     for slot in fact.slots:
@@ -193,22 +199,23 @@ def _observed(draft: _Draft, fact: PbxObserved) -> None:
         draft.slots[slot.slot] = SlotView(slot.state, slot.token, slot.in_use, "", slot.reason, since)
     for talk in fact.talks:
         draft.talks[talk.call] = Talk(talk.by, talk.answered_at)
-        draft.occupy(talk.by, talk.call, SeatState.BUSY)
+        draft.occupy(talk.by, talk.call, SeatState.BUSY, talk.answered_at)
     for trunk in fact.trunks:
         draft.trunks[trunk.to] = trunk.up
-    _ring_on(draft, rings_before)
+    _ring_on(draft, rings_before, seats_before, fact.at)
     if gapless:  # After a gap nobody knows over what time those who wait have come.
         for call in fact.waiting:
             if call.call not in waited_before:
                 lessons.arrived(draft.experience, call, fact.at)
 
 
-def _ring_on(draft: _Draft, rings: Mapping[str, tuple[Answerer, ...]]) -> None:
+def _ring_on(draft: _Draft, rings: Mapping[str, tuple[Answerer, ...]], seats: Mapping[str, SeatView], at: float) -> None:
     """A reading shows what rings, but not for whom: those that rang before it and still ring, ring for the same call."""
     for call, some in rings.items():
         still = tuple(by for by in some if _rings(draft, by) and (isinstance(by, LentSeat) or call in draft.waiting))
         for by in still:
-            draft.occupy(by, call, SeatState.RINGING)
+            known = None if isinstance(by, SlotRef) else seats.get(by.seat)
+            draft.occupy(by, call, SeatState.RINGING, known.since if known is not None else at)
         if still:
             draft.rings[call] = still
 
@@ -257,7 +264,7 @@ def _ringing(draft: _Draft, fact: CallRinging) -> None:
     rung = draft.rings.get(fact.call, ())
     if fact.by not in rung:
         draft.rings[fact.call] = (*rung, fact.by)
-    draft.occupy(fact.by, fact.call, SeatState.RINGING)
+    draft.occupy(fact.by, fact.call, SeatState.RINGING, fact.at)
     if isinstance(fact.by, LentSeat):
         draft.reached[fact.by.assisted] = fact.at
 
@@ -291,7 +298,7 @@ def _answered(draft: _Draft, fact: CallAnswered) -> None:
     draft.waiting.pop(fact.call, None)
     draft.stop_rings(fact.call, answered_by=fact.by)
     draft.talks[fact.call] = Talk(fact.by, fact.at)
-    draft.occupy(fact.by, fact.call, SeatState.BUSY)
+    draft.occupy(fact.by, fact.call, SeatState.BUSY, fact.at)
     if isinstance(fact.by, SlotRef):
         draft.link_works(fact.by.supporting, fact.at)
     else:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from callctl.core.allocation import Pool, Room
 from callctl.core.between import HEALTHY, UNLIMITED, Between, PairHealth
+from callctl.core.events import SeatState
 from callctl.core.model import Pair, Province, SeatRef
 from callctl.core.reasons import Why
 from callctl.core.wishes import Wishes
-from callctl.core.world import CityView, Kept, Missed, World
+from callctl.core.world import CityView, Kept, Missed, SeatView, World
 
 FRESH_S = 45.0  # Every city is read anew each 30 s; one reading may be missed by half.
 COOL_DOWN_S = 60.0  # A lent seat that did not answer.
@@ -217,6 +218,15 @@ def ringing_elsewhere(world: World, assisted: CityView) -> Iterator[tuple[str, i
     """
     code, waiting = assisted.city.code, assisted.waiting
     for other, view in world.cities.items():
-        served = view.tally.served.get(code)
-        if served and (number := sum([not call or call in waiting for call in served])):
+        served = [view.seats[seat] for seat in view.tally.served.get(code, ())]
+        ringing = [seat for seat in served if seat.state is SeatState.RINGING or seat.call in waiting]
+        if number := sum([not orphaned(assisted, seat) for seat in ringing]):
             yield other, number
+
+
+def orphaned(home: CityView, seat: SeatView) -> bool:
+    """Whether the seat rings or talks for a city that has started anew since: its citizen is gone, and nobody has told.
+
+    A dead PBX cancels no ring and ends no talk. The phone rings out (14 s), the leg is found silent (20 s).
+    """
+    return home.up and seat.since < home.booted_at

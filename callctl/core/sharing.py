@@ -33,6 +33,7 @@ from callctl.core.seats import (
     between_cities,
     cooling_down,
     could_lend,
+    orphaned,
     pair_bar,
     ringing_elsewhere,
 )
@@ -288,15 +289,20 @@ class _Round:
             self.rung[pair] = self.rung.get(pair, 0) + 1
 
     def _open_slots(self) -> dict[Pair, int]:
-        """Slots by pair: free lent seats that may be rung, and calls in progress."""
-        slots = self.rung
-        for code, view in self.at.world.cities.items() if self.active else ():
-            for assisted, number in view.tally.serving.items():
+        """Slots by pair: free lent seats that may be rung, and those on a call, as far as they stay lent.
+
+        A seat that goes home after its call, or whose caller is gone, has no slot: the next caller would meet nobody.
+        """
+        slots, cities = self.rung, self.at.world.cities
+        for code, view in cities.items() if self.active else ():
+            for assisted, seats in view.tally.served.items():
                 if assisted in self.active:
-                    pair = Pair(assisted, code)
+                    home, pair = cities[assisted], Pair(assisted, code)
+                    number = sum(
+                        [SeatRef(code, seat) in self.loans and not orphaned(home, view.seats[seat]) for seat in seats]
+                    )
                     slots[pair] = slots.get(pair, 0) + number
         if not self.at.world.registry_up:
-            cities = self.at.world.cities
             slots = {
                 pair: min(number, cities[pair.assisted].slots_open.get(pair.supporting, 0))
                 for pair, number in slots.items()

@@ -31,6 +31,7 @@ class SeatView(NamedTuple):
     call: str = ""
     serving: str = ""  # The assisted city whose call it rings or talks on; "" for a home call or none.
     loans: tuple[SeatLoan, ...] = ()  # By rising token. More than one: two controllers were at work.
+    since: float = 0.0  # When its call began here, as far as we know.
 
 
 class SlotView(NamedTuple):
@@ -80,7 +81,7 @@ class Tally(NamedTuple):
     kept: tuple[Kept, ...]  # Those of them that serve nobody just now and may stay lent; a plan looks at each.
     held: Mapping[str, Mapping[SeatRef, str]]  # By assisted city: those that ring or talk for another city.
     serving: Mapping[str, int]  # Calls of each assisted city that ring or talk here.
-    served: Mapping[str, tuple[str, ...]]  # The same: the call each seat talks on, "" while it rings.
+    served: Mapping[str, tuple[str, ...]]  # The same, by seat.
     away: tuple[str, ...]  # The seats that ring or talk for others.
     staff: int  # Agents of the home queue on duty: phone there, ready.
     on_duty: int  # Seats that may be lent and whose phone is there and ready.
@@ -292,14 +293,14 @@ def _lent(view: CityView, names: Iterable[str]) -> tuple[Any, ...]:
             lent.append((shared, seat.loans[-1].token, name, seat.loans[-1]))
         if seat.serving:
             away.append(name)
-            served.setdefault(seat.serving, []).append("" if seat.state is SeatState.RINGING else seat.call)
+            served.setdefault(seat.serving, []).append(name)
     lent.sort()
     return (
         {name: loan for _, _, name, loan in lent},
         frozenset(loan.assisted for _, _, _, loan in lent),
         *_kept(view, lent),
-        {assisted: len(calls) for assisted, calls in served.items()},
-        {assisted: tuple(sorted(calls)) for assisted, calls in served.items()},
+        {assisted: len(seats) for assisted, seats in served.items()},
+        {assisted: tuple(sorted(seats)) for assisted, seats in served.items()},
         tuple(sorted(away)),
     )
 

@@ -13,6 +13,7 @@ from callctl.core.events import (
     HomeSeat,
     LentSeat,
     LoanChanged,
+    LoanSeen,
     Outcome,
     PbxLost,
     PbxObserved,
@@ -23,6 +24,7 @@ from callctl.core.events import (
     SeatSeen,
     SeatState,
     SlotChanged,
+    SlotSeen,
     SlotState,
     TrunkChanged,
     TrunkSeen,
@@ -259,6 +261,57 @@ def test_an_answer_told_by_the_supporting_city_first_lends_nobody_else() -> None
     d.hear(CallRinging("wuxi", d.now, call, LentSeat(seat, "nanjing")))
     d.hear(CallAnswered("wuxi", d.now, call, LentSeat(seat, "nanjing"), 30.0))
     assert d.lent(d.plan(), "wuxi") == [seat]
+
+
+def ringing_for_who_is_gone(d: Day) -> str:
+    """A lent seat rings for nanjing, whose PBX dies and is back: nobody has cancelled the ring. The seat."""
+    [gone] = d.calls(1)
+    [seat] = d.lent(d.plan(), "wuxi")
+    by = LentSeat(seat, "nanjing")
+    d.hear(CallRinging("wuxi", d.now, gone, by), CallRinging("nanjing", d.now, gone, SlotRef("wuxi", 1)))
+    assert d.plan().open_slots == {NANJING_WUXI: 1}
+    d.picture.now += 3.0
+    back = d.read("nanjing")
+    assert isinstance(back, PbxObserved)
+    slots = (SlotSeen(SlotRef("wuxi", 1), SlotState.OPEN, 7),)
+    d.hear(PbxLost("nanjing", d.now, "died"), replace(back, slots=slots, booted_at=d.now - 1.0))
+    return seat
+
+
+def test_a_seat_still_called_for_a_pbx_that_started_anew_has_no_slot() -> None:
+    d = day(cities=2, rules={"wuxi": {"shared": 1, "reserve": 0}})
+    seat = ringing_for_who_is_gone(d)
+    assert d.plan().open_slots == {}
+    # The reading of the supporting city does not make the old ring a new one; the end of it frees the seat.
+    ringing, loan = SeatSeen(seat, SeatState.RINGING), LoanSeen(seat, "nanjing", 3)
+    d.hear(PbxObserved("wuxi", d.now, (), (ringing,), (loan,), (), (), (TrunkSeen("nanjing", True),)))
+    assert d.plan().open_slots == {}
+    d.hear(RingEnded("wuxi", d.now, "nanjing-1.1", LentSeat(seat, "nanjing"), RingEnd.UNKNOWN))
+    d.hear(SeatChanged("wuxi", d.now, seat, SeatState.FREE))
+    d.calls(1)
+    assert d.plan().open_slots == {NANJING_WUXI: 1}
+
+
+def test_a_ring_for_who_is_gone_covers_no_new_caller() -> None:
+    d = day(cities=2, rules={"wuxi": {"shared": 3, "reserve": 0}})
+    ringing_for_who_is_gone(d)
+    d.calls(1)
+    made = d.plan()
+    assert len(d.lent(made, "wuxi")) == 2
+    assert made.open_slots == {NANJING_WUXI: 1}
+
+
+def test_a_seat_that_goes_home_after_its_call_leaves_no_slot_open_behind_it() -> None:
+    d = day(cities=2, rules={"wuxi": {"shared": 1, "reserve": 0}})
+    [call] = d.calls(1)
+    [seat] = d.lent(d.plan(), "wuxi")
+    by = LentSeat(seat, "nanjing")
+    d.hear(CallRinging("wuxi", d.now, call, by), CallRinging("nanjing", d.now, call, SlotRef("wuxi", 1)))
+    assert d.plan().open_slots == {NANJING_WUXI: 1}
+    d.picture.wishes = wish("nanjing", "wuxi")
+    d.calls(1, "wuxi")  # Who is helped does not help.
+    assert d.lent(d.plan(), "wuxi") == []
+    assert d.plan().open_slots == {}
 
 
 def test_a_trunk_seen_down_at_either_end_closes_its_slots() -> None:
