@@ -289,19 +289,18 @@ class _Round:
             self.rung[pair] = self.rung.get(pair, 0) + 1
 
     def _open_slots(self) -> dict[Pair, int]:
-        """Slots by pair: free lent seats that may be rung, and those on a call, as far as they stay lent.
+        """Slots by pair: free lent seats that may be rung, and calls in progress.
 
-        A seat that goes home after its call, or whose caller is gone, has no slot: the next caller would meet nobody.
+        A seat whose caller is gone has no slot: the next caller would meet nobody.
         """
         slots, cities = self.rung, self.at.world.cities
         for code, view in cities.items() if self.active else ():
             for assisted, seats in view.tally.served.items():
                 if assisted in self.active:
                     home, pair = cities[assisted], Pair(assisted, code)
-                    number = sum(
-                        [SeatRef(code, seat) in self.loans and not orphaned(home, view.seats[seat]) for seat in seats]
-                    )
-                    slots[pair] = slots.get(pair, 0) + number
+                    number = sum([not orphaned(home, view.seats[seat]) for seat in seats])
+                    # Never beyond the trunk, though a lost fact may leave us with a call too many in the picture.
+                    slots[pair] = min(slots.get(pair, 0) + number, view.fixed.channels.get(assisted, 0))
         if not self.at.world.registry_up:
             slots = {
                 pair: min(number, cities[pair.assisted].slots_open.get(pair.supporting, 0))

@@ -13,7 +13,7 @@ from callctl.core.events import Fact, LoanChanged, SeatState, SlotChanged
 from callctl.core.expect import thing
 from callctl.core.model import Lending, Province, SeatRef
 from callctl.sim.checkers import Checkers
-from callctl.sim.parts import SimSeat
+from callctl.sim.offering import OFFER_S, Offering, at_home, rings_next
 from callctl.sim.pbx import SimPbx
 from callctl.sim.posts import Posts
 
@@ -21,6 +21,7 @@ LOOKS_EVERY_S = 0.5
 REACT_S = 1.5  # One tick of the loop (facts wake it sooner), the order, and some for several orders in a row.
 SETTLE_S = 5.0  # From the last trouble of a city or of the controller on: read, planned, repaired.
 AGREE_S = 12.0  # The registry is tidied with the lease each second; a loan under way counts.
+BOOKS_S = 12.0  # A registry that was away may have missed an act; the history is asked for it each 10 s.
 BEAT_S = 25.0  # The heartbeat is renewed each 10 s.
 OWN_RING_S = 2.0  # app_queue looks at its agents once a second.
 REPEATS = 2  # Of one order about one thing, while nothing changes but time: a threshold passed, a calm queue let go.
@@ -35,6 +36,7 @@ class Health:
         self._sick_until = dict.fromkeys(pbxs, now())
         self._led_since = now()
         self._leader: str | None = None
+        self._bookless_at = float("-inf")  # When the leader could not reach the registry, the last time.
 
     def disturbed(self, *cities: str, for_s: float = 0.0) -> None:
         """Something was done to these cities, and lasts so long (a lost fact: until the next reading)."""
@@ -49,6 +51,8 @@ class Health:
         if leader is None or leader != self._leader:
             self._leader, self._led_since = leader, now
         links = self._posts.running[leader].links if leader is not None else {}
+        if leader is not None and not self._posts.running[leader].registry.reached:
+            self._bookless_at = now
         for city, pbx in self._pbxs.items():
             if not pbx.alive or city not in links or not links[city].connected:
                 self._sick_until[city] = max(self._sick_until[city], now)
@@ -56,6 +60,10 @@ class Health:
     def well_s(self, *cities: str) -> float:
         """How long all of these cities could have been helped by one controller; below 0: they cannot be."""
         return self._now() - max(self._led_since, *(self._sick_until[city] for city in cities))
+
+    def booked_s(self) -> float:
+        """How long whoever leads could book loans and hear wishes."""
+        return self._now() - self._bookless_at
 
     def lag_s(self, city: str) -> float:
         """What the network adds between the leader and the city, each way."""
@@ -73,6 +81,7 @@ class Lasting:
         # Wrongs of a busy queue, that may be set right for an instant between two looks.
         self._passing: dict[tuple[str, str], Callable[[], bool]] = {}
         self._lent_at: dict[SeatRef, list[float]] = {}
+        self.offering = Offering(province, checkers)
         self._changed_at = self.now()
         self._since_change: Counter[object] = Counter()
         checkers.lag_s = health.lag_s
@@ -127,6 +136,7 @@ class Lasting:
                 if pbx.slots:
                     self._helped(city, pbx)
                     self._spared(city, pbx)
+            self._offered(city)
 
     # The rules -------------------------------------------------------------------------------------------------------
 
@@ -135,7 +145,9 @@ class Lasting:
 
         def wrong() -> bool:
             short = any(pbx.calls[call].by is None and not pbx.calls[call].withdrawn_to for call in pbx.waiting)
-            return pbx.alive and short and any(_idle(seat, self.now()) for seat in pbx.seats.values())
+            return (
+                pbx.alive and short and any(at_home(seat) and rings_next(seat, self.now()) for seat in pbx.seats.values())
+            )
 
         self._pass("own callers first", city, wrong, OWN_RING_S, "a caller waits and a seat of the home queue is idle")
 
@@ -209,6 +221,21 @@ class Lasting:
                 "reserve", other, partial(self._cannot_spare, other, well), limit_s, "slots open for seats it cannot spare"
             )
 
+    def _offered(self, city: str) -> None:
+        """Who waits too long beside a spare seat is offered it."""
+        needy = bool(self.checkers.wished) and self.offering.in_need(city)
+        for other in self.pbxs:
+            if other == city or (not needy and ("help is offered", f"{other} to {city}") not in self._since):
+                continue
+            limit_s = OFFER_S + 4 * max(self.health.lag_s(city), self.health.lag_s(other))
+            wrong = partial(self._owed, city, other)
+            self._pass("help is offered", f"{other} to {city}", wrong, limit_s, "a caller waits, a seat is spare, no slot")
+
+    def _owed(self, city: str, other: str) -> bool:
+        known = self.now() > self.checkers.registry_doubted_until and self.health.booked_s() > BOOKS_S
+        well = known and self.health.well_s(city, other) > SETTLE_S
+        return well and self.offering.in_need(city) and self.offering.owed(city, other)
+
     def _cannot_spare(self, city: str, well: bool) -> bool:
         return well and self._excess(city) > 0
 
@@ -221,7 +248,7 @@ class Lasting:
         offered = sum(self._open_unused(home, city) for home in self.pbxs if home != city)
         lent = {seat for seats in pbx.support.values() for seat in seats}
         apart = sum(pbx.seats[seat].lend is Lending.DEDICATED and pbx.seats[seat].state is SeatState.FREE for seat in lent)
-        idle = sum(_idle(seat, now) for seat in pbx.seats.values())
+        idle = sum(at_home(seat) and rings_next(seat, now) for seat in pbx.seats.values())
         short = any(pbx.calls[call].by is None for call in pbx.waiting)
         return offered - apart - (0 if short else max(0, idle - self.province.cities[city].lend.reserve))
 
@@ -230,12 +257,6 @@ def _serving(pbx: SimPbx, *assisted: str) -> int:
     """Seats on loan to these cities that ring or talk for another city."""
     lent = (pbx.seats[seat] for other in assisted for seat in pbx.support[other])
     return sum(bool(seat.call) and not seat.call.startswith(f"{pbx.city}-") for seat in lent)
-
-
-def _idle(seat: SimSeat, now: float) -> bool:
-    """Whether the home queue could ring it."""
-    at_home = seat.lend is not Lending.DEDICATED
-    return at_home and seat.ready and seat.state is SeatState.FREE and seat.free_from <= now
 
 
 def at_home_again(pbxs: Iterable[SimPbx]) -> str:

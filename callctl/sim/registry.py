@@ -60,6 +60,11 @@ class MemoryRegistry:
     def lost(self, lost: bool) -> None:
         self._server.lost = lost
 
+    @property
+    def reached(self) -> bool:
+        """Whether this client reaches the server."""
+        return not (self.cut or self._server.lost)
+
     def forget(self) -> None:
         """Lose everything but the rule that tokens rise, as a server does that comes back empty."""
         self._server.forget()
@@ -69,7 +74,7 @@ class MemoryRegistry:
         return {ref: (loan.assisted, loan.token) for ref, (loan, _) in self._server.loans.items()}
 
     def _reach(self) -> _Server:
-        if self.cut or self._server.lost:
+        if not self.reached:
             raise StoreLost("the registry cannot be reached")
         return self._server
 

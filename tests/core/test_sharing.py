@@ -301,17 +301,16 @@ def test_a_ring_for_who_is_gone_covers_no_new_caller() -> None:
     assert made.open_slots == {NANJING_WUXI: 1}
 
 
-def test_a_seat_that_goes_home_after_its_call_leaves_no_slot_open_behind_it() -> None:
-    d = day(cities=2, rules={"wuxi": {"shared": 1, "reserve": 0}})
-    [call] = d.calls(1)
-    [seat] = d.lent(d.plan(), "wuxi")
-    by = LentSeat(seat, "nanjing")
-    d.hear(CallRinging("wuxi", d.now, call, by), CallRinging("nanjing", d.now, call, SlotRef("wuxi", 1)))
-    assert d.plan().open_slots == {NANJING_WUXI: 1}
-    d.picture.wishes = wish("nanjing", "wuxi")
-    d.calls(1, "wuxi")  # Who is helped does not help.
-    assert d.lent(d.plan(), "wuxi") == []
-    assert d.plan().open_slots == {}
+def test_the_slot_of_a_call_whose_seat_goes_home_after_it_is_taken_from_no_free_seat() -> None:
+    d = day(cities=2, rules={"wuxi": {"shared": 2, "reserve": 0}})
+    [call, _] = d.calls(2)
+    assert d.plan().open_slots == {NANJING_WUXI: 2}
+    d.hear(
+        CallRinging("wuxi", d.now, call, LentSeat("12001", "nanjing")),
+        LoanChanged("wuxi", d.now, "12001", "nanjing", 0, False),
+    )
+    d.hear(CallRinging("nanjing", d.now, call, SlotRef("wuxi", 1)))
+    assert d.plan().open_slots == {NANJING_WUXI: 2}
 
 
 def test_a_trunk_seen_down_at_either_end_closes_its_slots() -> None:
@@ -331,6 +330,14 @@ def test_no_more_slots_than_trunk_channels() -> None:
     made = d.plan()
     assert made.open_slots == {NANJING_WUXI: 2}
     assert d.whys(made) == {Why.TRUNK_FULL}
+
+
+def test_a_call_whose_end_was_not_heard_opens_no_slot_beyond_the_trunk() -> None:
+    d = day(cities=2, channels=2)
+    calls = d.calls(3)
+    for number, call in enumerate(calls, 1):
+        d.hear(CallRinging("wuxi", d.now, call, LentSeat(f"1200{number}", "nanjing")))
+    assert d.plan().open_slots == {NANJING_WUXI: 2}
 
 
 def failures(d: Day, number: int) -> None:

@@ -189,13 +189,6 @@ MUTANTS = (
         seeds=(10145,),
     ),
     Mutant(
-        "keeps slots for seats that go home after their call",
-        "callctl/core/sharing.py",
-        "[SeatRef(code, seat) in self.loans and not orphaned",
-        "[not orphaned",
-        (SHARING + "test_a_seat_that_goes_home_after_its_call_leaves_no_slot_open_behind_it",),
-    ),
-    Mutant(
         "lends and opens while the registry is lost",
         "callctl/ledger.py",
         "        return bool(self._answers) and self._now() - self._renewed_at <= LEASE_TTL_S\n",
@@ -226,7 +219,7 @@ MUTANTS = (
     Mutant(
         "retracts a call in progress: gives up counting it",
         "callctl/core/sharing.py",
-        "                    slots[pair] = slots.get(pair, 0) + number\n",
+        "                    slots[pair] = min(slots.get(pair, 0) + number, view.fixed.channels.get(assisted, 0))\n",
         "                    slots.setdefault(pair, 0)\n",
         (SHARING + "test_a_seat_that_goes_from_free_to_ringing_to_talking_keeps_its_slot_open",),
     ),
