@@ -173,6 +173,27 @@ MUTANTS = (
         seeds=(54,),
     ),
     Mutant(
+        "never lends",
+        "callctl/core/reconcile.py",
+        "        yield Lend(ref.city, ref.seat, assisted, held.token if held is not None else UNTAKEN)\n",
+        "        yield from ()\n",
+        seeds=(54,),
+    ),
+    Mutant(
+        "lends no more after a restart",
+        "callctl/ledger.py",
+        "        return bool(self._answers) and self._now() - self._renewed_at <= LEASE_TTL_S\n",
+        "        return bool(self._answers) and self.lease == 1 and self._now() - self._renewed_at <= LEASE_TTL_S\n",
+        seeds=(5,),
+    ),
+    Mutant(
+        "gives nobody a second slot",
+        "callctl/core/reconcile.py",
+        "    missing, candidate = number - len(running), 0\n",
+        "    missing, candidate = max(0, min(number, 1) - len(running)), 0\n",
+        seeds=(54,),
+    ),
+    Mutant(
         "lends by a token that was given back",
         "callctl/controller.py",
         "            if isinstance(order, Lend) and not self._ledger.holds(order):\n",

@@ -252,6 +252,84 @@ def test_a_loan_the_registry_does_not_know() -> None:
     assert watch(story) == "registry and PBX agree"
 
 
+async def a_caller_in_need(watched: Watched) -> None:
+    """Nanjing's only agent talks, a second caller has waited nearly the threshold; elsewhere agents are idle."""
+    for _ in range(2):
+        watched.nanjing.citizen_calls("13800000001")
+    await watched.look_for(19)
+    watched.order(*(RenewHeartbeat(city) for city in watched.pbxs))
+    assert watched.broken == ""
+
+
+def offered(change: Callable[[Watched], object], wishes: Wishes | None = None, seconds: float = 4.0) -> str:
+    """The rule broken when nobody lends anything to a caller in need for a while, where something is different."""
+
+    async def story(watched: Watched) -> None:
+        change(watched)
+        await a_caller_in_need(watched)
+        await watched.look_for(seconds)
+
+    return watch(story, wishes)
+
+
+def nothing(watched: Watched) -> None:
+    """All is as it was."""
+
+
+def test_a_caller_in_need_whom_nobody_offers_a_seat() -> None:
+    assert offered(nothing) == "help is offered"
+
+
+def test_help_is_owed_within_two_ticks_and_not_at_once() -> None:
+    assert offered(nothing, seconds=2.0) == ""
+
+
+def test_a_slot_that_is_open_or_a_call_that_rings_is_help() -> None:
+    async def story(watched: Watched) -> None:
+        await a_caller_in_need(watched)
+        watched.lend(2)
+        watched.order(OpenSlot("nanjing", SLOT, 5))
+        await watched.look_for(2)
+        assert watched.nanjing.slots[SLOT].call
+        await watched.look_for(8)
+
+    assert watch(story) == ""
+
+
+def test_nobody_owes_help_who_may_not_or_cannot_give_it() -> None:
+    assert offered(nothing, wish("nanjing", on=False)) == ""
+    assert offered(nothing, wish("nanjing", stopped=True)) == ""
+    assert offered(nothing, wish("nanjing", "wuxi", "xuzhou")) == ""
+    assert offered(nothing, wish("nanjing", quotas={"wuxi": 0, "xuzhou": 0})) == ""
+    assert offered(nothing, wish("nanjing", seats={"changzhou": 2})) == ""
+    away = [("12001", "12002", "12003", "12004"), ("13001", "13002", "13003")]
+
+    def nobody_there(watched: Watched) -> None:
+        for city, seats in zip(("wuxi", "xuzhou"), away, strict=True):
+            for seat in seats:
+                watched.pbxs[city].set_ready(seat, ready=False)
+
+    assert offered(nobody_there) == ""
+
+    def trunks_down(watched: Watched) -> None:
+        watched.nanjing.set_trunk("wuxi", up=False)
+        watched.pbxs["xuzhou"].set_trunk("nanjing", up=False)
+
+    assert offered(trunks_down) == ""
+
+
+def test_a_city_keeps_its_reserve_and_a_dedicated_seat_is_owed_all_the_same() -> None:
+    def one_left(watched: Watched, *ready: str) -> None:
+        for city in ("wuxi", "xuzhou"):
+            for seat in watched.pbxs[city].seats.values():
+                if seat.id not in ready:
+                    watched.pbxs[city].set_ready(seat.id, ready=False)
+
+    shared, dedicated = "12002", "12001"
+    assert offered(lambda watched: one_left(watched, shared)) == ""
+    assert offered(lambda watched: one_left(watched, dedicated)) == "help is offered"
+
+
 def test_an_own_caller_who_waits_beside_an_idle_seat() -> None:
     async def story(watched: Watched) -> None:
         pbx = watched.nanjing
