@@ -24,8 +24,9 @@ from panoramisk.manager import Manager
 
 from callctl.controller import GC_THRESHOLDS
 from callctl.core.model import City, Lending, LendRules, PbxAddress, PbxKind, QueueRules, Seat, Trunk
-from callctl.pbx.ami_wire import AmiWire, Disconnected
+from callctl.pbx.ami_wire import AmiWire
 from callctl.pbx.asterisk_map import AsteriskMap
+from callctl.pbx.wire import Disconnected
 
 RECORDINGS = Path(__file__).resolve().parent.parent / "tests" / "pbx" / "recordings"
 STREAMS = {

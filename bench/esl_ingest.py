@@ -27,8 +27,9 @@ from callctl.core.model import City, Lending, LendRules, PbxAddress, PbxKind, Qu
 from callctl.lab.freeswitch import NoFreeSwitch
 from callctl.lab.lab import Lab, LabPlan, Programs, find_programs
 from callctl.pbx.esl_frames import EslEvent
-from callctl.pbx.esl_wire import Disconnected, EslThread, Refused, open_wire
+from callctl.pbx.esl_wire import EslThread, open_wire
 from callctl.pbx.freeswitch_map import FreeSwitchMap
+from callctl.pbx.wire import Disconnected, Refused
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDINGS = ROOT / "tests" / "pbx" / "recordings"

@@ -15,30 +15,14 @@ from panoramisk.actions import Action
 from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.message import Message
 
+from callctl.pbx.wire import FORBIDDEN, Disconnected, Refused, Unanswered
+
 MAX_FRAME = 256 * 1024  # Bytes; the longest honest message (a CoreShowChannel with variables) is below 4 KiB.
 MAX_LIST = 200_000  # Messages of one list: 20,000 waiting and 300 seats, five times over.
 MAX_PENDING = 1_000  # Actions under way; each is gone after its deadline.
 MAX_LINE = 1_000  # Bytes of a header we send; manager.c reads lines of 1,024.
 INBOX_HIGH = 10_000  # Messages not yet taken; above this the socket is not read, and Asterisk feels it.
 INBOX_LOW = 2_000
-
-_FORBIDDEN = "\r\n\0"
-
-
-class AmiError(Exception):
-    """An action had no answer, or the answer was no; str() says which, for a person."""
-
-
-class Refused(AmiError):
-    """Asterisk answered `Response: Error`; str() is its own Message."""
-
-
-class Disconnected(AmiError):
-    """The connection is gone. The action may or may not have been carried out; it is never sent again."""
-
-
-class Unanswered(AmiError):
-    """The deadline passed. The action may or may not have been carried out; it is never sent again."""
 
 
 class AmiMessage(Message):
@@ -117,7 +101,7 @@ class AmiAction(Action):
         """Raises ValueError where a header could smuggle in another action, or is longer than Asterisk reads."""
         for key, value in headers.items():
             line = f"{key}: {value}"
-            if any(character in line for character in _FORBIDDEN):
+            if any(character in line for character in FORBIDDEN):
                 raise ValueError(f"a control character in the AMI header {key!r}: {value!r}")
             if len(line.encode()) > MAX_LINE:
                 raise ValueError(f"the AMI header {key!r} is longer than Asterisk reads")

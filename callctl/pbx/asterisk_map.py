@@ -1,12 +1,12 @@
 """What an Asterisk says, in callctl's words: one manager message in, the facts it holds out. No I/O.
 
 Foreign or damaged messages give no facts: other people's queues, garbage for numbers, a citizen whose name looks like a
-header. The little that is remembered is bounded; a full reading (asterisk_reading) replaces it.
+header.
 """
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import lru_cache
 
 from callctl.core.events import (
@@ -16,7 +16,6 @@ from callctl.core.events import (
     CallLeftQueue,
     CallRinging,
     CallWaiting,
-    Fact,
     HomeSeat,
     LentSeat,
     LoanChanged,
@@ -27,46 +26,31 @@ from callctl.core.events import (
     SeatReadied,
     SlotChanged,
     SlotState,
-    SurveyAnswered,
-    TalkSeen,
-    TrunkChanged,
     WaitingCall,
 )
 from callctl.core.model import City, Lending, SlotRef
 from callctl.pbx import asterisk_names as names
 from callctl.pbx.asterisk_words import SEAT_STATES, THROWN_OUT, Fields, ring_end, variables
+from callctl.pbx.city_map import MOST_ENTRIES, CityMap, Facts
 from callctl.pbx.values import number_of, remember
-
-Facts = tuple[Fact, ...]
-
-MOST_ENTRIES = 4096  # Of queues, whose names are parsed once; a city with 300 seats has not half as many.
-OLDEST_STAMP_S = 60.0  # A message older than this is not late but wrong about the time.
-LONGEST_WAIT_S = 86_400.0  # A first arrival before this is not a first arrival.
 
 _CALL_ID = re.compile(r"-\d{1,12}\.\d{1,12}")  # Behind the city's code.
 _UNIQUE_ID = re.compile(r"\d{1,12}\.\d{1,12}")
-_DIALLABLE = re.compile(r"[^0-9+*#]")
 _DIGITS = re.compile(r"\d{1,15}")
+_CONTACTS = {"Reachable": True, "Unreachable": False, "Removed": False}
 
 
-class AsteriskMap:
+class AsteriskMap(CityMap):
     """The map of one city's Asterisk."""
 
     def __init__(self, city: City, cities: Collection[str]) -> None:
         """`cities`: every city code of the province; calls and loans of others are foreign."""
-        self.city = city
-        self.cities = frozenset(cities)
-        self.seats = {seat.id: seat for seat in city.seats}
-        self.home = city.queue.name
+        super().__init__(city, cities)
         self.supports = {names.support_queue(code): code for code in self.cities if code != city.code}
-        self.ahead_s = 0.0  # Our clock minus the PBX's.
-        self.channels: OrderedDict[str, str] = OrderedDict()  # Waiting call to its channel, for the order to move it.
-        self.talks: OrderedDict[str, tuple[Answerer, float]] = OrderedDict()  # By call; and answered when (our clock).
-        self._gone: OrderedDict[str, Outcome] = OrderedDict()
+        self._left_as: OrderedDict[str, Outcome] = OrderedDict()
         self._returning: OrderedDict[str, None] = OrderedDict()
         self._lent_rings: OrderedDict[str, LentSeat] = OrderedDict()  # Another city's call, and who rings for it here.
         self._ring_ends: OrderedDict[SlotRef, tuple[str, RingEnd]] = OrderedDict()
-        self._ended: OrderedDict[str, tuple[Answerer, float]] = OrderedDict()
         # What stands behind an entry of a queue never changes; there are as many as seats, slots and tokens in use.
         self.answerer = lru_cache(MOST_ENTRIES)(self._find_answerer)
         self.slot = lru_cache(MOST_ENTRIES)(self._find_slot)
@@ -100,8 +84,7 @@ class AsteriskMap:
         reader = self._readers.get(fields.get("Event", ""))
         if reader is None:
             return ()
-        at = number_of(fields.get("Timestamp", ""), -1e12) + self.ahead_s
-        return reader(fields, at if now - OLDEST_STAMP_S < at < now else now)
+        return reader(fields, self.dated(number_of(fields.get("Timestamp", ""), -1e12), now))
 
     def reads(self, fields: Fields) -> bool:
         """Whether such an event can hold a fact."""
@@ -130,15 +113,8 @@ class AsteriskMap:
         """The citizen of a message; `since` (our clock) counts where the first arrival is not known."""
         found = variables(fields)
         number = found.get("CC_NUM") or fields.get("CallerIDNum", "")
-        first = self.first_arrival(found.get("CC_T0", ""), since)
-        return WaitingCall(call, _DIALLABLE.sub("", number)[:32], first, returned)
-
-    def first_arrival(self, text: str, otherwise: float) -> float:
-        """CC_T0, the home PBX's clock in whole seconds, on our clock; never after `otherwise`."""
-        if not _DIGITS.fullmatch(text):
-            return otherwise
-        first = int(text) + self.ahead_s
-        return first if otherwise - LONGEST_WAIT_S < first <= otherwise else otherwise
+        first = found.get("CC_T0", "")
+        return self.caller(call, number, int(first) if _DIGITS.fullmatch(first) else -1e12, since, returned)
 
     def _find_answerer(self, queue: str, name: str) -> Answerer | None:
         """Who stands behind a queue's entry; None for whoever is not ours."""
@@ -166,14 +142,14 @@ class AsteriskMap:
         call = self.call_of(fields, self.city.code) if fields.get("Queue") == self.home else ""
         if not call:
             return ()
-        remember(self.channels, call, fields.get("Channel", ""))
-        self._gone.pop(call, None)
+        remember(self.callers, call, fields.get("Channel", ""))
+        self._left_as.pop(call, None)
         return (CallWaiting(self.city.code, at, self.waiting_call(fields, call, at, call in self._returning)),)
 
     def _left(self, fields: Fields, at: float) -> Facts:
         call = self.call_of(fields, self.city.code) if fields.get("Queue") == self.home else ""
         # An abandoned call says both, Abandon first.
-        if not call or self._gone.get(call) is Outcome.ABANDONED:
+        if not call or self._left_as.get(call) is Outcome.ABANDONED:
             return ()
         return self._gone_as(call, at, Outcome.LEFT)
 
@@ -188,8 +164,8 @@ class AsteriskMap:
         return self._gone_as(call, at, Outcome.ABANDONED) if call else ()
 
     def _gone_as(self, call: str, at: float, outcome: Outcome) -> Facts:
-        self.channels.pop(call, None)
-        remember(self._gone, call, outcome)
+        self.callers.pop(call, None)
+        remember(self._left_as, call, outcome)
         return (CallLeftQueue(self.city.code, at, call, outcome),)
 
     # Rings and talks
@@ -231,7 +207,7 @@ class AsteriskMap:
         self.talks.pop(who[0], None)
         talked_s = max(0.0, number_of(fields.get("TalkTime")))
         if not isinstance(who[1], LentSeat):
-            remember(self._ended, who[0], (who[1], talked_s))
+            self._talk_is_over(*who, talked_s)
         return (CallEnded(self.city.code, at, *who, talked_s),)
 
     # Phones, slots, loans, trunks
@@ -293,9 +269,7 @@ class AsteriskMap:
     def _contact(self, fields: Fields, at: float) -> Facts:
         other = fields.get("AOR", "").removeprefix("trunk-")
         status = fields.get("ContactStatus")
-        if self.city.trunk_to(other) is None or status not in ("Reachable", "Unreachable", "Removed"):
-            return ()
-        return (TrunkChanged(self.city.code, at, other, status == "Reachable"),)
+        return self._trunk(other, _CONTACTS.get(status or ""), at)
 
     # What the dialplan says (UserEvent)
 
@@ -324,27 +298,24 @@ class AsteriskMap:
         return ()
 
     def _survey(self, fields: Fields, call: str, at: float) -> Facts:
-        score = fields.get("Score", "")
-        return (SurveyAnswered(self.city.code, at, call, int(score)),) if score in ("1", "2", "3", "4", "5") else ()
+        return self._score(call, fields.get("Score", ""), at)
 
     def _call_back(self, fields: Fields, call: str, at: float) -> Facts:
-        return () if call in self.channels else self._gone_as(call, at, Outcome.CALL_BACK)
+        return () if call in self.callers else self._gone_as(call, at, Outcome.CALL_BACK)
 
     def _moved(self, fields: Fields, call: str, at: float) -> Facts:
-        if fields.get("Stage") == "dial" and call not in self.channels:
+        if fields.get("Stage") == "dial" and call not in self.callers:
             remember(self._returning, call, None)
             return self._gone_as(call, at, Outcome.MOVED)
         return ()
 
     def _queue_ended(self, fields: Fields, call: str, at: float) -> Facts:
-        thrown_out = fields.get("Status") in THROWN_OUT and call not in self.channels
+        thrown_out = fields.get("Status") in THROWN_OUT and call not in self.callers
         return self._gone_as(call, at, Outcome.REFUSED) if thrown_out else ()
 
     # A full reading
 
-    def take_over(self, channels: Mapping[str, str], returned: Collection[str], talks: Collection[TalkSeen]) -> None:
-        """Remember what a full reading saw, and of the talks nothing else: the ends of others were missed."""
-        self.channels = OrderedDict(channels)
-        self.talks = OrderedDict((talk.call, (talk.by, talk.answered_at)) for talk in talks)
+    def take_over_returned(self, returned: Collection[str]) -> None:
+        """Remember who a full reading saw in front, because he was in a talk already."""
         for call in returned:
             remember(self._returning, call, None)

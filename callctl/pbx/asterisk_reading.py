@@ -57,7 +57,8 @@ def observe(chart: AsteriskMap, reading: Reading) -> PbxObserved:
     waiting = _waiting(chart, reading, calls)
     talks = tuple(_talks(chart, reading))
     returned = [call.call for call, _ in waiting if call.returned]
-    chart.take_over({call.call: channel for call, channel in waiting}, returned, talks)
+    chart.take_over({call.call: channel for call, channel in waiting}, talks)
+    chart.take_over_returned(returned)
     members = [fields for fields in reading.queues if fields.get("Event") == "QueueMember"]
     return PbxObserved(
         city=chart.city.code,
@@ -160,8 +161,7 @@ def _talks(chart: AsteriskMap, reading: Reading) -> Iterable[TalkSeen]:
             continue
         # Duration counts from the first ring, so the answer may be dated some seconds too early.
         since = reading.queues_at - _seconds(str(fields.get("Duration", "")))
-        known = chart.talks.get(call)
-        yield TalkSeen(call, by, known[1] if known and known[0] == by else since)
+        yield chart.talk(call, by, since)
 
 
 def _answerer(chart: AsteriskMap, channel: str, home: str) -> Answerer | None:

@@ -23,34 +23,13 @@ import gevent.socket
 from greenswitch.esl import InboundESL, NotConnectedError
 
 from callctl.pbx.esl_frames import Answer, BrokenStreamError, EslEvent, Frames, text_of
+from callctl.pbx.wire import FORBIDDEN, Disconnected, LoginRefused, Refused, Unanswered, WireError
 
 MOST_EVENTS = 20_000  # Not yet taken; a hotline at its worst brings some hundred a second.
 MOST_PENDING = 1_000  # Commands under way; each is gone after its deadline.
 MOST_COMMAND = 4_000  # Bytes of a command; ours are below 500.
 CHUNK = 256 * 1024  # Bytes a read.
 ENDED_WITHIN_S = 30.0  # The thread, which waits for nobody; a busy machine may need a while.
-
-_FORBIDDEN = "\r\n\0"
-
-
-class EslError(Exception):
-    """A command had no answer, or the answer was no; str() says which, for a person."""
-
-
-class Refused(EslError):
-    """FreeSWITCH answered `-ERR`; str() is its own word."""
-
-
-class LoginRefused(Refused):
-    """The password is wrong, or our address is not in the switch's ACL."""
-
-
-class Disconnected(EslError):
-    """The connection is gone. The command may or may not have been carried out; it is never sent again."""
-
-
-class Unanswered(EslError):
-    """The deadline passed. The command may or may not have been carried out; it is never sent again."""
 
 
 class EslThread:
@@ -199,7 +178,7 @@ class _Connection(InboundESL):  # type: ignore[misc]
         """Also those whose deadline has passed: their answers are still to come."""
         return len(self._commands_sent)
 
-    def drop(self, reason: str, kind: type[EslError] = Disconnected) -> None:
+    def drop(self, reason: str, kind: type[WireError] = Disconnected) -> None:
         """End the connection and say why; once."""
         if self.dropped:
             return
@@ -247,7 +226,7 @@ class EslWire:
             self._told = True
             self._tell(self._wake)
 
-    def ended(self, kind: type[EslError], reason: str) -> None:
+    def ended(self, kind: type[WireError], reason: str) -> None:
         """The connection is gone."""
         self.reason = self.reason or reason
         self.closed = True
@@ -270,7 +249,7 @@ class EslWire:
         self._told = False
         self._arrived.set()
 
-    def _end(self, kind: type[EslError]) -> None:
+    def _end(self, kind: type[WireError]) -> None:
         if not self._ready.done():
             self._ready.set_exception(kind(self.reason))
         for answer in self._pending:
@@ -293,7 +272,7 @@ class EslWire:
 
         Raises ValueError before sending where it is not one line; Disconnected, Unanswered. Never sends again.
         """
-        if any(character in text for character in _FORBIDDEN):
+        if any(character in text for character in FORBIDDEN):
             raise ValueError(f"a control character in an ESL command: {text!r}")
         if len(text.encode()) > MOST_COMMAND:
             raise ValueError("an ESL command longer than any of ours")
@@ -352,7 +331,7 @@ def _resolve(answer: asyncio.Future[bytes], word: bytes) -> None:
 
 async def open_wire(thread: EslThread, host: str, port: int, password: str, deadline_s: float) -> EslWire:
     """A connection that is logged in. Raises LoginRefused, Disconnected, Unanswered; ValueError for a broken password."""
-    if any(character in password for character in _FORBIDDEN):
+    if any(character in password for character in FORBIDDEN):
         raise ValueError("a control character in an ESL password")
     wire = EslWire(thread, host, port, password, deadline_s)
     await wire.open()

@@ -1,8 +1,7 @@
 """What a FreeSWITCH says, in callctl's words: one event in, the facts it holds out. No I/O.
 
 mod_callcenter's "member" is the citizen who waits, its "agent" is a seat or a slot. Foreign or damaged events give no
-facts: other people's queues, garbage for numbers, a citizen whose name looks like a header. The little that is remembered
-is bounded; a full reading (freeswitch_reading) replaces it.
+facts: other people's queues, garbage for numbers, a citizen whose name looks like a header.
 """
 
 import re
@@ -17,7 +16,6 @@ from callctl.core.events import (
     CallLeftQueue,
     CallRinging,
     CallWaiting,
-    Fact,
     HomeSeat,
     LentSeat,
     LoanChanged,
@@ -29,13 +27,11 @@ from callctl.core.events import (
     SeatState,
     SlotChanged,
     SlotState,
-    SurveyAnswered,
-    TalkSeen,
-    TrunkChanged,
     WaitingCall,
 )
 from callctl.core.model import City, SlotRef
 from callctl.pbx import freeswitch_names as names
+from callctl.pbx.city_map import MOST_ENTRIES, CityMap, Facts
 from callctl.pbx.freeswitch_phone import Phone
 from callctl.pbx.freeswitch_words import (
     PHONE_RING_ENDS,
@@ -50,35 +46,21 @@ from callctl.pbx.freeswitch_words import (
 )
 from callctl.pbx.values import number_of, remember
 
-Facts = tuple[Fact, ...]
-
-OLDEST_STAMP_S = 60.0  # An event older than this is not late but wrong about the time.
-LONGEST_WAIT_S = 86_400.0  # A first arrival before this is not a first arrival.
-MOST_ENTRIES = 4096  # Of agents, whose names are parsed once.
-
 _CALL_ID = re.compile(r"([a-z]+)-(\d{1,12})\.\d{1,12}")
-_DIALLABLE = re.compile(r"[^0-9+*#]")
 
 
-class FreeSwitchMap:
+class FreeSwitchMap(CityMap):
     """The map of one city's FreeSWITCH."""
 
     def __init__(self, city: City, cities: Collection[str]) -> None:
         """`cities`: every city code of the province; calls and loans of others are foreign."""
-        self.city = city
-        self.cities = frozenset(cities)
-        self.seats = {seat.id: seat for seat in city.seats}
-        self.home = city.queue.name
-        self.ahead_s = 0.0  # Our clock minus the PBX's.
-        self.callers: OrderedDict[str, str] = OrderedDict()  # Waiting call to its channel, for the order to move it.
-        self.talks: OrderedDict[str, tuple[Answerer, float]] = OrderedDict()  # By call; and answered when (our clock).
+        super().__init__(city, cities)
         self.slots: dict[SlotRef, int] = {}  # Token by slot. mod_callcenter tells nobody of tiers: we know by asking.
         self.loans: dict[tuple[str, str], int] = {}  # Token by seat and assisted city.
         self.phones = {seat: Phone() for seat in self.seats}
         self.rung: OrderedDict[str, float] = OrderedDict()  # Agents (seats and slots) that ring or talk, and since when.
         self.reading_wanted = False  # Somebody else changed what mod_callcenter does not tell.
         self._lent_since: OrderedDict[str, float] = OrderedDict()
-        self._ended: OrderedDict[str, tuple[Answerer, float]] = OrderedDict()
         self._lost: OrderedDict[str, Answerer] = OrderedDict()
         self._auto_paused: set[str] = set()
         self.answerer = lru_cache(MOST_ENTRIES)(self._find_answerer)
@@ -119,8 +101,7 @@ class FreeSwitchMap:
         reader = self._subclasses.get(event.get("Event-Subclass"))
         if reader is None:
             return ()
-        at = stamp_of(event) + self.ahead_s
-        return reader(event, at if now - OLDEST_STAMP_S < at < now else now)
+        return reader(event, self.dated(stamp_of(event), now))
 
     def reads(self, event: Fields) -> bool:
         """Whether such an event can hold a fact."""
@@ -134,10 +115,8 @@ class FreeSwitchMap:
     def waiting_call(self, call: str, number: str, since: float, returned: bool) -> WaitingCall:
         """The citizen; `since` (our clock) counts where the first arrival is not believable."""
         match = _CALL_ID.fullmatch(call)
-        first = int(match[2]) + self.ahead_s if match else since
         # The id's time is the home PBX's clock in whole seconds, so it may lie a little ahead.
-        first = min(first, since) if since - LONGEST_WAIT_S < first else since
-        return WaitingCall(call, _DIALLABLE.sub("", number)[:32], first, returned)
+        return self.caller(call, number, int(match[2]) if match else -1e12, since, returned)
 
     def busy_slots(self) -> set[SlotRef]:
         """Slots that ring or talk, as far as we know; also those that were dropped meanwhile."""
@@ -231,7 +210,7 @@ class FreeSwitchMap:
             del self.talks[who[0]]
         ended, answered = number_of(event.get("CC-Bridge-Terminated-Time")), number_of(event.get("CC-Agent-Answered-Time"))
         talked_s = max(0.0, ended - answered) if answered else 0.0
-        remember(self._ended, who[0], (who[1], talked_s))
+        self._talk_is_over(*who, talked_s)
         return (CallEnded(self.city.code, at, *who, talked_s),)
 
     # Phones and slots
@@ -292,9 +271,7 @@ class FreeSwitchMap:
     def _gateway(self, event: Fields, at: float) -> Facts:
         other = names.trunk_of(event.get("Gateway"))
         status = event.get("Ping-Status")
-        if other is None or self.city.trunk_to(other) is None or status not in ("UP", "DOWN"):
-            return ()
-        return (TrunkChanged(self.city.code, at, other, status == "UP"),)
+        return self._trunk(other, {"UP": True, "DOWN": False}.get(status), at)
 
     # What mod_callcenter tells nobody: we know it from the answer to our own order
 
@@ -345,17 +322,20 @@ class FreeSwitchMap:
         return (CallEnded(self.city.code, at, call, by, talked_s, lost=True),)
 
     def _survey(self, event: Fields, call: str, at: float) -> Facts:
-        score = event.get("Callctl-Score")
-        return (SurveyAnswered(self.city.code, at, call, int(score)),) if score in ("1", "2", "3", "4", "5") else ()
+        return self._score(call, event.get("Callctl-Score"), at)
+
+    def _gone(self, call: str, at: float, outcome: Outcome) -> Facts:
+        """Out of the queue by the dialplan's word; not where the caller, or a stand-in, waits there again."""
+        return () if call in self.callers else (CallLeftQueue(self.city.code, at, call, outcome),)
 
     def _call_back(self, event: Fields, call: str, at: float) -> Facts:
-        return () if call in self.callers else (CallLeftQueue(self.city.code, at, call, Outcome.CALL_BACK),)
+        return self._gone(call, at, Outcome.CALL_BACK)
 
     def _moved(self, event: Fields, call: str, at: float) -> Facts:
-        return () if call in self.callers else (CallLeftQueue(self.city.code, at, call, Outcome.MOVED),)
+        return self._gone(call, at, Outcome.MOVED)
 
     def _queue_ended(self, event: Fields, call: str, at: float) -> Facts:
-        return () if call in self.callers else (CallLeftQueue(self.city.code, at, call, Outcome.REFUSED),)
+        return self._gone(call, at, Outcome.REFUSED)
 
     def _lent_ringing(self, event: Fields, call: str, by: LentSeat, at: float) -> Facts:
         remember(self._lent_since, call, at)
@@ -385,16 +365,8 @@ class FreeSwitchMap:
 
     # A full reading
 
-    def take_over(
-        self,
-        callers: Mapping[str, str],
-        talks: Collection[TalkSeen],
-        slots: Mapping[SlotRef, int],
-        loans: Mapping[tuple[str, str], int],
-    ) -> None:
-        """Remember what a full reading saw, and of the talks nothing else: the ends of others were missed."""
-        self.callers = OrderedDict(callers)
-        self.talks = OrderedDict((talk.call, (talk.by, talk.answered_at)) for talk in talks)
+    def take_over_tiers(self, slots: Mapping[SlotRef, int], loans: Mapping[tuple[str, str], int]) -> None:
+        """Remember the slots and loans that a full reading saw."""
         self.slots = dict(slots)
         self.loans = dict(loans)
         self.reading_wanted = False

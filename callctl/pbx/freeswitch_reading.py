@@ -85,11 +85,9 @@ def observe(chart: FreeSwitchMap, reading: Reading) -> PbxObserved:
     talking = {talk.by for talk in talks}
     slots = tuple(sorted(_slots(chart, lists.tiers, agents, talking), key=lambda seen: seen.slot))
     loans = tuple(sorted(_loans(chart, lists.tiers), key=lambda seen: (seen.seat, seen.assisted)))
-    chart.take_over(
-        {call.call: channel for call, channel in waiting},
-        talks,
-        {seen.slot: seen.token for seen in slots},
-        {(seen.seat, seen.assisted): seen.token for seen in loans},
+    chart.take_over({call.call: channel for call, channel in waiting}, talks)
+    chart.take_over_tiers(
+        {seen.slot: seen.token for seen in slots}, {(seen.seat, seen.assisted): seen.token for seen in loans}
     )
     up = {names.trunk_of(gateway) for gateway in reading.trunks_up}
     return PbxObserved(
@@ -150,7 +148,7 @@ def _home_talks(chart: FreeSwitchMap, reading: Reading, alive: set[str]) -> Iter
         if by is not None:
             answered = number_of(member.get("bridge_epoch")) or reading.members_at - chart.ahead_s
             since = min(reading.members_at, answered + chart.ahead_s)
-            yield _talk(chart, call, by, since)
+            yield chart.talk(call, by, since)
 
 
 def _lent_talks(chart: FreeSwitchMap, reading: Reading, phones: Mapping[str, Row]) -> Iterator[TalkSeen]:
@@ -160,12 +158,7 @@ def _lent_talks(chart: FreeSwitchMap, reading: Reading, phones: Mapping[str, Row
         if leg.get("callstate") in _ACTIVE and home not in ("", chart.city.code):
             # A channel is as old as its first ring, so the answer may be dated some seconds too early.
             since = min(reading.members_at, number_of(leg.get("created_epoch"), reading.members_at) + chart.ahead_s)
-            yield _talk(chart, call, LentSeat(seat, home), since)
-
-
-def _talk(chart: FreeSwitchMap, call: str, by: Answerer, since: float) -> TalkSeen:
-    known = chart.talks.get(call)
-    return TalkSeen(call, by, known[1] if known and known[0] == by else since)
+            yield chart.talk(call, LentSeat(seat, home), since)
 
 
 def _home_of(chart: FreeSwitchMap, call: str) -> str:

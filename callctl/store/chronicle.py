@@ -5,7 +5,9 @@ It holds the facts of recent calls and tells their stories; it is only a memory 
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
+from callctl.core.days import bucket_of
 from callctl.core.events import (
     CallAnswered,
     CallEnded,
@@ -45,6 +47,19 @@ CALL_FACTS = (
 LoanKey = tuple[str, str, str, int]  # City, seat, assisted city, token.
 
 
+class Told(NamedTuple):
+    """What the database has of a call."""
+
+    waits: int = 0  # Rows.
+    legs: int = 0
+    bucket: int | None = None  # The five minutes it is counted in; a late fact may move it to others.
+
+
+def counted_in(story: Story) -> int:
+    """The five minutes a call counts in: those in which it entered, as far as is known."""
+    return bucket_of(story.seen_at if story.first_arrival is None else story.first_arrival)
+
+
 def calls_in(record: Record) -> Iterator[str]:
     """Every call a record or reading speaks of."""
     if isinstance(record, CALL_FACTS):
@@ -60,7 +75,7 @@ class Chronicle:
     def __init__(self) -> None:
         self._facts: dict[str, list[CallFact]] = {}
         self._stories: dict[str, Story] = {}  # Told from _facts; missing where they have changed since.
-        self._told: dict[str, tuple[int, int]] = {}  # Waits and legs the database has rows for.
+        self._told: dict[str, Told] = {}
         self._changed: dict[str, None] = {}
         self._at_city: dict[str, set[str]] = defaultdict(set)
         self._loans: dict[LoanKey, float] = {}
@@ -77,8 +92,7 @@ class Chronicle:
         for fact in facts:
             fetched[self._keep(fact)] = None
         for call in fetched:
-            story = self.story(call)
-            self._told[call] = (len(story.waits), len(story.legs))
+            self._told[call] = _told(self.story(call))
         for loan in loans:
             self._loans.setdefault(loan, 0.0)
 
@@ -109,15 +123,14 @@ class Chronicle:
             self._stories[call] = tell(self._facts[call])
         return self._stories[call]
 
-    def changed(self) -> list[tuple[Story, tuple[int, int]]]:
-        """The stories that changed since `written`, and how many waits and legs the database has of each."""
-        return [(self.story(call), self._told.get(call, (0, 0))) for call in self._changed]
+    def changed(self) -> list[tuple[Story, Told]]:
+        """The stories that changed since `written`, and what the database has of each."""
+        return [(self.story(call), self._told.get(call, Told())) for call in self._changed]
 
     def written(self) -> None:
         """The changed stories are in the database; forget what is long over."""
         for call in self._changed:
-            story = self.story(call)
-            self._told[call] = (len(story.waits), len(story.legs))
+            self._told[call] = _told(self.story(call))
         self._changed.clear()
 
     def forget(self) -> None:
@@ -187,6 +200,10 @@ class Chronicle:
             if key[0] == city and key not in seen and since < at
         ]
         return [*found, *gone]
+
+
+def _told(story: Story) -> Told:
+    return Told(len(story.waits), len(story.legs), counted_in(story))
 
 
 def _loan_key(city: str, loan: LoanSeen) -> LoanKey:

@@ -4,7 +4,7 @@ One batch is one transaction, and writing a batch twice changes nothing: that is
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -13,12 +13,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from callctl.core.days import bucket_of
 from callctl.core.events import HomeSeat, LentSeat, LoanChanged, SurveyAnswered
 from callctl.core.sightings import LoanFound, LoanNotSeen
 from callctl.core.story import CallFact, Leg, Story
 from callctl.store.chain import chain_on, exclusive
-from callctl.store.chronicle import CALL_FACTS, KEEP_OPEN_S, Chronicle, calls_in
+from callctl.store.chronicle import CALL_FACTS, KEEP_OPEN_S, Chronicle, calls_in, counted_in
 from callctl.store.codec import Record, Unreadable, decode, encode
 from callctl.store.port import AlreadyDone, AuditEntry, WishesChanged
 from callctl.store.record_tables import stale
@@ -56,18 +55,19 @@ async def write(engine: AsyncEngine, chronicle: Chronicle, batch: Sequence[Recor
         await upsert(connection, calls, [call_row(story) for story in stories])
         await upsert(connection, waits, [row for story in stories for row in wait_rows(story)])
         await upsert(connection, legs, [row for story in stories for row in leg_rows(story)])
-        await _shorten(connection, waits, [(story.call, len(story.waits), told[0]) for story, told in changed])
-        await _shorten(connection, legs, [(story.call, len(story.legs), told[1]) for story, told in changed])
+        await _shorten(connection, waits, [(story.call, len(story.waits), told.waits) for story, told in changed])
+        await _shorten(connection, legs, [(story.call, len(story.legs), told.legs) for story, told in changed])
         for row in _loan_rows(records):
             await _merge_loan(connection, row)
         await upsert(connection, surveys, _survey_rows(records))
-        await mark_stale(connection, stories)
+        # Where a late fact moved the call, the five minutes it was counted in are wrong, too.
+        moved_from = {told.bucket for _, told in changed if told.bucket is not None}
+        await mark_stale(connection, {counted_in(story) for story in stories} | moved_from)
     chronicle.written()
 
 
-async def mark_stale(connection: AsyncConnection, stories: Iterable[Story]) -> None:
-    """The five minutes these calls entered in have to be counted again (store/counters.py)."""
-    buckets = {bucket_of(story.seen_at if story.first_arrival is None else story.first_arrival) for story in stories}
+async def mark_stale(connection: AsyncConnection, buckets: Collection[int]) -> None:
+    """These five minutes have to be counted again (store/counters.py)."""
     if buckets:
         await connection.execute(insert(stale), [{"bucket": bucket} for bucket in sorted(buckets)])
 

@@ -81,9 +81,9 @@ async def keep_note(
         raise NoteRefused("；".join(wrong))
     row = _note_row(note, seal)
     async with _writing(engine) as connection:
-        asked_at = (
-            await connection.execute(select(calls.c.asked_at).where(calls.c.call == note.call))
-        ).scalar_one_or_none()
+        # Held until we are done: the history's writer may be moving the call to other five minutes this very moment.
+        entered = select(calls.c.asked_at).where(calls.c.call == note.call).with_for_update()
+        asked_at = (await connection.execute(entered)).scalar_one_or_none()
         before = (await connection.execute(select(wrapups).where(wrapups.c.call == note.call))).mappings().one_or_none()
         if before is not None:
             if all(before[key] == value for key, value in row.items() if key not in ("at", "revision", "wrapped_s")):

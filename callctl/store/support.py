@@ -1,16 +1,17 @@
 """What each supporting city gave in a span: lent seats over time, answers, talk, rings missed, trunks."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import DateTime, and_, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from callctl.core.counting import SATISFIED_FROM
 from callctl.core.days import Span
 from callctl.store.record_tables import wrapups
-from callctl.store.tables import calls, legs, loans
+from callctl.store.tables import Utc, calls, legs, loans
 
 
 @dataclass(slots=True)
@@ -138,20 +139,42 @@ async def _rings(connection: AsyncConnection, assisted: str, span: Span, found: 
 
 async def waiting_most(engine: AsyncEngine, city: str, hours: Sequence[Span]) -> list[int]:
     """The longest queue of each hour."""
-    whole = Span(hours[0].since, hours[-1].until)
-    mine = and_(calls.c.city == city, calls.c.asked_at >= whole.since, calls.c.asked_at < whole.until)
+    mine = and_(calls.c.city == city, calls.c.asked_at >= hours[0].since, calls.c.asked_at < hours[-1].until)
+    # The database's own moments, only compared: to make seconds of two million of them would take half a minute.
+    raw = [type_coerce(column, DateTime(timezone=True)) for column in (calls.c.asked_at, calls.c.left_at)]
+    asked = select(*raw).where(mine, calls.c.left_at.is_not(None))
     async with engine.connect() as connection:
-        rows = (await connection.execute(select(calls.c.asked_at, calls.c.left_at).where(mine))).all()
-    steps = sorted(
-        [(row.asked_at, 1) for row in rows if row.left_at is not None] + [(row.left_at, -1) for row in rows if row.left_at]
-    )
-    most = Counter[int]()
-    now = 0
-    for at, step in steps:
-        now += step
-        hour = int((at - whole.since) // 3600)
-        most[hour] = max(most[hour], now)
-    return [most[hour] for hour in range(len(hours))]
+        rows = (await connection.execute(asked)).all()
+    ends = [Utc().process_bind_param(hour.until, engine.dialect) for hour in hours]
+    return longest_queues(sorted(row[0] for row in rows), sorted(row[1] for row in rows), ends)
+
+
+def longest_queues(came: Sequence[Any], went: Sequence[Any], ends: Sequence[Any]) -> list[int]:
+    """The most who waited at one moment before each of `ends`, since the one before; everything in order of time.
+
+    At one moment a leaver goes before a newcomer comes: two who pass each other are not two who wait.
+    """
+    longest, waiting, gone = [0] * len(ends), 0, 0
+    number = 0
+    for at in came:
+        while number < len(ends) and at >= ends[number]:
+            # Who leaves in this hour makes no queue longer; the next one begins with who is left at its begin.
+            while gone < len(went) and went[gone] <= ends[number]:
+                gone, waiting = gone + 1, waiting - 1
+            number += 1
+            if number < len(ends):
+                longest[number] = waiting
+        if number == len(ends):
+            break
+        while gone < len(went) and went[gone] <= at:
+            gone, waiting = gone + 1, waiting - 1
+        waiting += 1
+        longest[number] = max(longest[number], waiting)
+    for later in range(number + 1, len(ends)):  # Nobody came any more; who still waited did so at its begin.
+        while gone < len(went) and went[gone] <= ends[later - 1]:
+            gone, waiting = gone + 1, waiting - 1
+        longest[later] = waiting
+    return longest
 
 
 async def topics(engine: AsyncEngine, city: str, span: Span) -> Mapping[str, tuple[int, int]]:

@@ -7,18 +7,8 @@ import pickle
 
 import pytest
 
-from callctl.pbx.ami_wire import (
-    INBOX_HIGH,
-    INBOX_LOW,
-    MAX_FRAME,
-    AmiMessage,
-    AmiWire,
-    Disconnected,
-    Refused,
-    Unanswered,
-    connect,
-    parse,
-)
+from callctl.pbx.ami_wire import INBOX_HIGH, INBOX_LOW, MAX_FRAME, AmiMessage, AmiWire, connect, parse
+from callctl.pbx.wire import Disconnected, Refused, Unanswered
 from tests.pbx.replay import Socket, messages
 from tests.pbx.scripted_pbx import BANNER, ScriptedPbx
 

@@ -1,7 +1,6 @@
 """The link of one city, against a scripted PBX: what it tells, when, and what it never does."""
 
 import asyncio
-import contextlib
 import ssl
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from callctl.pbx.backoff import Backoff
 from callctl.pbx.port import OrderRefused, OrderUnanswered
 from tests.pbx.cities import PROVINCE, YANGZHOU
 from tests.pbx.scripted_pbx import EMPTY_LIST, ScriptedPbx
+from tests.pbx.told import Told
 
 SHORT = Timing(deadline_s=0.5, ping_every_s=30.0, boot_s=0.5, backoff_first_s=0.001, backoff_most_s=0.01)
 JOIN = (
@@ -25,47 +25,14 @@ LEAVE = "Event: QueueCallerLeave\nPrivilege: agent,all\nTimestamp: {at}\nQueue: 
 SLOT = SlotRef("xuzhou", 1)
 
 
-class Controller:
+class Controller(Told):
     """Takes the facts of one link, as the controller would."""
 
     def __init__(self, pbx, timing=SHORT, tls=None, secret="correct-horse"):
+        super().__init__()
         address = replace(YANGZHOU.pbx, ami_host=pbx.host, ami_port=pbx.port)
         city = replace(YANGZHOU, pbx=address)
         self.link = AsteriskLink(city, PROVINCE, secret, lambda: 1000.0, self.spread, tls=tls, timing=timing)
-        self.facts = []
-        self.attempts = 0
-        self._told = asyncio.Event()
-
-    async def __aenter__(self):
-        self.running = asyncio.create_task(self.link.run(self.take))
-        return self
-
-    async def __aexit__(self, *_):
-        self.running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.running
-
-    def take(self, fact):
-        self.facts.append(fact)
-        self._told.set()
-
-    def spread(self):
-        """The link's random number: it asks for one before each new attempt."""
-        self.attempts += 1
-        self._told.set()
-        return 1.0
-
-    def of(self, kind):
-        return [fact for fact in self.facts if isinstance(fact, kind)]
-
-    async def until(self, kind, count=1):
-        await self.until_true(lambda: len(self.of(kind)) >= count)
-
-    async def until_true(self, true):
-        async with asyncio.timeout(5):
-            while not true():
-                self._told.clear()
-                await self._told.wait()
 
 
 @pytest.fixture

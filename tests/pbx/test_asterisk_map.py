@@ -411,8 +411,8 @@ def test_what_is_remembered_is_bounded():
     ours = chart()
     for number in range(MOST_REMEMBERED + 500):
         ours.facts(joined(Uniqueid=f"yangzhou-1.{number}"), 1.0)
-    assert len(ours.channels) == MOST_REMEMBERED
-    assert "yangzhou-1.0" not in ours.channels
+    assert len(ours.callers) == MOST_REMEMBERED
+    assert "yangzhou-1.0" not in ours.callers
 
 
 def test_a_slot_to_a_city_the_data_folders_no_longer_name_is_still_ours_to_close():

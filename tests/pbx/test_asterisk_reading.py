@@ -190,4 +190,4 @@ def test_garbage_in_a_reading_is_left_out_and_the_rest_is_read():
 def test_events_after_a_reading_know_the_channels_it_saw():
     ours = chart()
     read(queues=[entry(1, 1)], ours=ours)
-    assert ours.channels == {"yangzhou-5.1": "PJSIP/pstn-00000001"}
+    assert ours.callers == {"yangzhou-5.1": "PJSIP/pstn-00000001"}

@@ -11,16 +11,8 @@ import threading
 import pytest
 
 from callctl.pbx import esl_wire
-from callctl.pbx.esl_wire import (
-    MOST_COMMAND,
-    MOST_PENDING,
-    Disconnected,
-    EslThread,
-    LoginRefused,
-    Refused,
-    Unanswered,
-    open_wire,
-)
+from callctl.pbx.esl_wire import MOST_COMMAND, MOST_PENDING, EslThread, open_wire
+from callctl.pbx.wire import Disconnected, LoginRefused, Refused, Unanswered
 from tests.pbx.esl_server import PASSWORD, api_frame, event_frame, reply_frame
 from tests.pbx.scripted_switch import COUNTED, ScriptedSwitch
 

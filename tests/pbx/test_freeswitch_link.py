@@ -1,7 +1,6 @@
 """The link of one FreeSWITCH city, against a scripted switch: what it tells, when, and what it never does."""
 
 import asyncio
-import contextlib
 from dataclasses import replace
 
 import pytest
@@ -18,6 +17,7 @@ from tests.pbx import mod_callcenter as cc
 from tests.pbx.cities import PROVINCE, YANGZHOU
 from tests.pbx.esl_server import PASSWORD, event_frame
 from tests.pbx.scripted_switch import ScriptedSwitch
+from tests.pbx.told import Told
 
 SHORT = Timing(deadline_s=0.5, ping_every_s=30.0, look_every_s=30.0, backoff_first_s=0.001, backoff_most_s=0.01)
 SLOT = SlotRef("xuzhou", 1)
@@ -41,48 +41,15 @@ def controller(pbx, thread):
     return lambda **given: Controller(pbx, thread, **given)
 
 
-class Controller:
+class Controller(Told):
     """Takes the facts of one link, as the controller would."""
 
     def __init__(self, pbx, thread, timing=SHORT, password=PASSWORD):
+        super().__init__()
         address = replace(YANGZHOU.pbx, kind=PbxKind.FREESWITCH, ami_host=pbx.host, ami_port=pbx.port)
         city = replace(YANGZHOU, pbx=address)
         self.now = 1000.0
         self.link = FreeSwitchLink(city, PROVINCE, password, lambda: self.now, self.spread, thread, timing=timing)
-        self.facts = []
-        self.attempts = 0
-        self._told = asyncio.Event()
-
-    async def __aenter__(self):
-        self.running = asyncio.create_task(self.link.run(self.take))
-        return self
-
-    async def __aexit__(self, *_):
-        self.running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.running
-
-    def take(self, fact):
-        self.facts.append(fact)
-        self._told.set()
-
-    def spread(self):
-        """The link's random number: it asks for one before each new attempt."""
-        self.attempts += 1
-        self._told.set()
-        return 1.0
-
-    def of(self, kind):
-        return [fact for fact in self.facts if isinstance(fact, kind)]
-
-    async def until(self, kind, count=1):
-        await self.until_true(lambda: len(self.of(kind)) >= count)
-
-    async def until_true(self, true):
-        async with asyncio.timeout(5):
-            while not true():
-                self._told.clear()
-                await self._told.wait()
 
 
 def joined(number):

@@ -1,50 +1,41 @@
-"""callctl's own link to one city of the floor, and every fact it told."""
+"""callctl's own link to one city of the floor, whatever PBX it has, and every fact it told."""
 
-import asyncio
-import contextlib
 import random
-from collections.abc import Callable
 
 from callctl import clock
-from callctl.core.events import Fact, PbxObserved
+from callctl.core.events import PbxObserved
+from callctl.core.model import PbxKind
 from callctl.pbx.asterisk import AsteriskLink
+from callctl.pbx.esl_wire import EslThread
+from callctl.pbx.freeswitch import FreeSwitchLink
+from tests.pbx.told import Told
 from tests.real.floor import Floor
 
+PATIENCE_S = 40.0  # The longest wait is the trunk's rtp_timeout, 20 s.
 
-class Listener:
+
+class Listener(Told):
     """One city's link, and what it told."""
 
     def __init__(self, floor: Floor, code: str) -> None:
-        secret = floor.lab.settings.ami_secret(code)
-        self.link = AsteriskLink(floor.city(code), floor.lab.province, secret, clock.now, random.Random(1).random)
-        self.facts: list[Fact] = []
-        self._told = asyncio.Event()
-        self._running: asyncio.Task[None] | None = None
+        super().__init__(PATIENCE_S)
+        city, secret, rng = floor.city(code), floor.lab.settings.ami_secret(code), random.Random(1).random
+        self._thread = EslThread() if city.pbx.kind is PbxKind.FREESWITCH else None
+        if self._thread is not None:
+            self.link = FreeSwitchLink(city, floor.lab.province, secret, clock.now, rng, self._thread)
+        else:
+            self.link = AsteriskLink(city, floor.lab.province, secret, clock.now, rng)
 
     async def __aenter__(self) -> "Listener":
-        self._running = asyncio.create_task(self.link.run(self.take))
+        await super().__aenter__()
         await self.until(PbxObserved)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._running
-        self._running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._running
-
-    def take(self, fact: Fact) -> None:
-        self.facts.append(fact)
-        self._told.set()
-
-    async def until(self, kind: type, true: Callable[[Fact], bool] = lambda fact: True) -> Fact:
-        async with asyncio.timeout(40):  # The longest wait is the trunk's rtp_timeout, 20 s.
-            while True:
-                for fact in self.facts:
-                    if isinstance(fact, kind) and true(fact):
-                        return fact
-                self._told.clear()
-                await self._told.wait()
+        await super().__aexit__()
+        if self._thread is not None:
+            self._thread.close()
 
     async def observe(self) -> PbxObserved:
         await self.link.reread()
-        return [fact for fact in self.facts if isinstance(fact, PbxObserved)][-1]
+        return self.of(PbxObserved)[-1]

@@ -26,11 +26,13 @@ from callctl.core.events import (
     TrunkSeen,
 )
 from callctl.core.model import SlotRef
-from callctl.pbx.ami_wire import Refused, connect
+from callctl.pbx.ami_wire import connect
 from callctl.pbx.asterisk import AsteriskLink, Timing
 from callctl.pbx.port import OrderRefused
+from callctl.pbx.wire import Refused
 from tests.pbx import small_city
 from tests.pbx.cities import PROVINCE, YANGZHOU
+from tests.pbx.told import Told
 
 pytestmark = pytest.mark.real
 
@@ -65,27 +67,13 @@ class RealPbx:
         self.process.wait()
 
 
-class Controller:
+class Controller(Told):
     """Takes the facts of one link to a real PBX."""
 
     def __init__(self, pbx, secret=SECRET):
+        super().__init__()
         rng = random.Random(5)
         self.link = AsteriskLink(pbx.city, PROVINCE, secret, time.time, rng.random, timing=QUICK)
-        self.facts = []
-        self._told = asyncio.Event()
-
-    async def __aenter__(self):
-        self.running = asyncio.create_task(self.link.run(self.take))
-        return self
-
-    async def __aexit__(self, *_):
-        self.running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.running
-
-    def take(self, fact):
-        self.facts.append(fact)
-        self._told.set()
 
     async def next(self, kind, true=lambda fact: True):
         """The first fact of this kind not yet looked at; those before it are looked at too."""

@@ -39,7 +39,7 @@ async def test_both_cities_tell_one_assisted_call_in_the_same_words(floor, links
     home, helping = links
     seat = floor.seats(SUPPORTING)[0]
     await floor.log_in(SUPPORTING, seat, habit=Habit(answer_after_s=0.5))
-    await helping.until(SeatChanged, lambda fact: (fact.seat, fact.state) == (seat, SeatState.FREE))
+    await helping.until(SeatChanged, true=lambda fact: (fact.seat, fact.state) == (seat, SeatState.FREE))
     for listener in links:
         await listener.link.do(RenewHeartbeat(listener.link.city))
     await helping.link.do(Lend(SUPPORTING, seat, ASSISTED, 7))
@@ -84,15 +84,15 @@ async def test_leg_lost_with_the_supporting_pbx_is_told_as_lost_and_the_caller_w
     home, helping = links
     seat = floor.seats(SUPPORTING)[0]
     await floor.log_in(SUPPORTING, seat, habit=Habit(answer_after_s=0.3))
-    await helping.until(SeatChanged, lambda fact: (fact.seat, fact.state) == (seat, SeatState.FREE))
+    await helping.until(SeatChanged, true=lambda fact: (fact.seat, fact.state) == (seat, SeatState.FREE))
     await helping.link.do(Lend(SUPPORTING, seat, ASSISTED, 7))
     await home.link.do(OpenSlot(ASSISTED, SLOT, 9))
     await floor.citizen(ASSISTED)
     first = await home.until(CallWaiting)
     await home.until(CallAnswered)
     floor.pbx(SUPPORTING).freeze()
-    lost = await home.until(CallEnded, lambda fact: fact.lost)
+    lost = await home.until(CallEnded, true=lambda fact: fact.lost)
     floor.pbx(SUPPORTING).thaw()
-    again = await home.until(CallWaiting, lambda fact: fact.call.returned)
+    again = await home.until(CallWaiting, true=lambda fact: fact.call.returned)
     assert lost.by == SLOT
     assert (again.call.call, again.call.waiting_since) == (first.call.call, first.call.waiting_since)

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from callctl.core.counting import count, together
-from callctl.core.days import BUCKET_S, Span
+from callctl.core.days import BUCKET_S, Span, bucket_of
 from callctl.core.events import (
     CallAnswered,
     CallEnded,
@@ -19,8 +19,10 @@ from callctl.core.events import (
     SurveyAnswered,
 )
 from callctl.store.counters import buckets, callers, carrier_attempts, count_span, recount, rolled_up, seats_seen
+from callctl.store.ledger import mark_stale
 from callctl.store.record_tables import attempts, stale
 from callctl.store.schema import open_engine, prepare
+from callctl.store.tables import calls
 from tests.store.facts import SLOT, T0, X, Y, a_day, abandoned, answered_home, answered_remote, name, waiting
 from tests.store.test_history import history_at
 
@@ -74,6 +76,43 @@ async def test_a_late_fact_corrects_the_bucket_and_the_supporting_city_s(sql_url
     assert (sums.lost, sums.answered_remote, sums.scored_remote, sums.satisfied_remote) == (0, 1, 1, 1)
     assert together(after[X].values()).for_others_s == 30.0
     await engine.dispose()
+
+
+async def test_a_call_whose_arrival_is_told_late_leaves_the_five_minutes_it_was_counted_in(
+    sql_url: str, tmp_path: Path
+) -> None:
+    edge = (T0 // BUCKET_S + 1) * BUCKET_S
+    told, late = answered_home(1, edge - 60, edge + 50)[1:], answered_home(1, edge - 60, edge + 50)[:1]
+    await write(sql_url, tmp_path, told)  # First seen when it rang: counted in the later five minutes.
+    engine = open_engine(sql_url)
+    await recount(engine)
+    assert list((await buckets(engine, DAY))[Y]) == [edge]
+    await write(sql_url, tmp_path, late)  # Another process, so that the memory of the first write is gone, too.
+    await recount(engine)
+    assert {bucket: sums.requested for bucket, sums in (await buckets(engine, DAY))[Y].items()} == {edge - BUCKET_S: 1}
+    await engine.dispose()
+
+
+async def test_a_batch_that_is_committed_after_its_five_minutes_were_counted_is_counted_then(
+    sql_url: str, tmp_path: Path
+) -> None:
+    """A writer's transaction stays open while the counter closes the same five minutes; nothing is lost by it."""
+    await write(sql_url, tmp_path, answered_home(1, T0, T0 + 5))
+    engine, other = open_engine(sql_url), open_engine(sql_url)
+    await prepare(engine)
+    row = {"call": name(2), "city": Y, "number": "", "asked_at": T0 + 1, "state": "away", "open": False, "requeues": 0}
+    async with other.connect() as writer:
+        opened = await writer.begin()
+        await writer.execute(calls.insert(), [{**row, "outcome": "abandoned", "seen_from": "events"}])
+        await mark_stale(writer, {bucket_of(T0 + 1)})
+        if engine.dialect.name == "postgresql":  # SQLite lets nobody count while somebody writes.
+            assert await recount(engine) == 1
+            assert together((await buckets(engine, DAY))[Y].values()).requested == 1
+        await opened.commit()
+    await recount(engine)
+    assert together((await buckets(engine, DAY))[Y].values()).requested == 2
+    await engine.dispose()
+    await other.dispose()
 
 
 async def test_a_slot_s_failed_ring_before_a_home_answer_is_a_return(sql_url: str, tmp_path: Path) -> None:
