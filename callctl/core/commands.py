@@ -11,12 +11,13 @@ from callctl.core.model import SlotRef
 
 @dataclass(frozen=True, slots=True)
 class Lend:
-    """At the supporting city: put the seat into the support queue of `assisted`."""
+    """At the supporting city: put the seat into the support queue of `assisted`, to ring together with its group."""
 
     city: str
     seat: str
     assisted: str
     token: int
+    group: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,11 +90,12 @@ class SeatSeen:
 
 @dataclass(frozen=True, slots=True)
 class LoanSeen:
-    """A seat found in a support queue, in a full reading."""
+    """A seat found in a support queue, in a full reading. Seats of one group ring together; the first to answer talks."""
 
     seat: str
     assisted: str
     token: int
+    group: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +244,7 @@ class LoanChanged:
     assisted: str
     token: int
     lent: bool
+    group: int = 0  # Seats of one group ring together.
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ def _state(order: Order) -> SlotState | None:
 def _as_fact(order: Order) -> Fact | None:  # noqa: PLR0911
     match order:
         case Lend():
-            return LoanChanged(order.city, 0.0, order.seat, order.assisted, order.token, lent=True)
+            return LoanChanged(order.city, 0.0, order.seat, order.assisted, order.token, lent=True, group=order.group)
         case Recall():
             return LoanChanged(order.city, 0.0, order.seat, order.assisted, 0, lent=False)
         case OpenSlot():

@@ -186,7 +186,7 @@ def _observed(draft: _Draft, fact: PbxObserved) -> None:
     for seen in fact.seats:
         draft.seats[seen.seat] = SeatView(seen.state, seen.ready, seen.free_from, seen.call, _serving(fact.city, seen.call))
     for loan in fact.loans:
-        _lend(draft, loan.seat, SeatLoan(loan.assisted, loan.token))
+        _lend(draft, loan.seat, SeatLoan(loan.assisted, loan.token, loan.group))
     for slot in fact.slots:
         before = slots_before.get(slot.slot)
         since = before.since if before is not None and before.state is slot.state else fact.at
@@ -332,7 +332,7 @@ def _lend(draft: _Draft, seat_id: str, loan: SeatLoan) -> None:
 
 def _loan_changed(draft: _Draft, fact: LoanChanged) -> None:
     if fact.lent:
-        _lend(draft, fact.seat, SeatLoan(fact.assisted, fact.token))
+        _lend(draft, fact.seat, SeatLoan(fact.assisted, fact.token, fact.group))
         return
     seat = draft.seats.get(fact.seat)
     if seat is not None:

@@ -20,6 +20,7 @@ class SeatLoan(NamedTuple):
 
     assisted: str
     token: int
+    group: int = 0  # Of the seats that ring together for one caller.
 
 
 class SeatView(NamedTuple):

@@ -34,7 +34,7 @@ from callctl.core.events import (
 )
 from callctl.core.model import City, Lending, SlotRef
 from callctl.pbx import asterisk_names as names
-from callctl.pbx.asterisk_words import SEAT_STATES, THROWN_OUT, Fields, ring_end, variables
+from callctl.pbx.asterisk_words import SEAT_STATES, THROWN_OUT, Fields, ring_end, ring_group, variables
 from callctl.pbx.values import number_of, remember
 
 Facts = tuple[Fact, ...]
@@ -64,7 +64,8 @@ class AsteriskMap:
         self.talks: OrderedDict[str, tuple[Answerer, float]] = OrderedDict()  # By call; and answered when (our clock).
         self._gone: OrderedDict[str, Outcome] = OrderedDict()
         self._returning: OrderedDict[str, None] = OrderedDict()
-        self._lent_rings: OrderedDict[str, LentSeat] = OrderedDict()  # Another city's call, and who rings for it here.
+        # Another city's call, and who rings for it here: a whole group at once.
+        self._lent_rings: OrderedDict[str, tuple[LentSeat, ...]] = OrderedDict()
         self._ring_ends: OrderedDict[SlotRef, tuple[str, RingEnd]] = OrderedDict()
         self._ended: OrderedDict[str, tuple[Answerer, float]] = OrderedDict()
         # What stands behind an entry of a queue never changes; there are as many as seats, slots and tokens in use.
@@ -182,8 +183,8 @@ class AsteriskMap:
         if assisted is not None:
             # The home city took its caller back, or the caller hung up; app_queue says no more of the ring here.
             call = self.call_of(fields, assisted)
-            by = self._lent_rings.pop(call, None)
-            return (RingEnded(self.city.code, at, call, by, RingEnd.UNKNOWN),) if by else ()
+            rung = self._lent_rings.pop(call, ())
+            return tuple([RingEnded(self.city.code, at, call, by, RingEnd.UNKNOWN) for by in rung])
         call = self.call_of(fields, self.city.code) if fields.get("Queue") == self.home else ""
         return self._gone_as(call, at, Outcome.ABANDONED) if call else ()
 
@@ -200,7 +201,8 @@ class AsteriskMap:
             return ()
         call, by = who
         if isinstance(by, LentSeat):
-            remember(self._lent_rings, call, by)
+            others = self._lent_rings.get(call, ())
+            remember(self._lent_rings, call, others if by in others else (*others, by))
         return (CallRinging(self.city.code, at, call, by),)
 
     def _not_answered(self, fields: Fields, at: float) -> Facts:
@@ -208,7 +210,8 @@ class AsteriskMap:
         if who is None:
             return ()
         call, by = who
-        self._lent_rings.pop(call, None)
+        if isinstance(by, LentSeat) and call in self._lent_rings:
+            self._lent_rings[call] = tuple([other for other in self._lent_rings[call] if other != by])
         why = RingEnd.NO_ANSWER
         if isinstance(by, SlotRef):
             told_call, told = self._ring_ends.pop(by, ("", RingEnd.UNKNOWN))
@@ -288,7 +291,7 @@ class AsteriskMap:
 
     def _loan_changed(self, fields: Fields, at: float, lent: bool) -> Facts:
         found = self.loan(fields.get("Queue", ""), fields.get("MemberName", ""), fields.get("Interface", ""))
-        return (LoanChanged(self.city.code, at, *found, lent),) if found else ()
+        return (LoanChanged(self.city.code, at, *found, lent, ring_group(fields)),) if found else ()
 
     def _contact(self, fields: Fields, at: float) -> Facts:
         other = fields.get("AOR", "").removeprefix("trunk-")

@@ -22,8 +22,8 @@ class Step:
 def steps(order: Order, city: City, pbx_now: float, channel: str) -> tuple[Step, ...]:  # noqa: PLR0911
     """The order's actions. `pbx_now`: the PBX's clock (heartbeat); `channel`: the caller's (move)."""
     match order:
-        case Lend(seat=seat, assisted=assisted, token=token):
-            return (_lend(seat, assisted, token),)
+        case Lend(seat=seat, assisted=assisted, token=token, group=group):
+            return (_lend(seat, assisted, token, group),)
         case Recall(seat=seat, assisted=assisted):
             return (_remove(names.support_queue(assisted), names.phone_interface(seat)),)
         case OpenSlot(slot=slot, token=token):
@@ -41,7 +41,7 @@ def steps(order: Order, city: City, pbx_now: float, channel: str) -> tuple[Step,
             return (_beat(pbx_now),)
 
 
-def _lend(seat: str, assisted: str, token: int) -> Step:
+def _lend(seat: str, assisted: str, token: int, group: int) -> Step:
     phone = names.phone_interface(seat)
     return Step(
         {
@@ -50,7 +50,7 @@ def _lend(seat: str, assisted: str, token: int) -> Step:
             "Interface": phone,
             "StateInterface": phone,
             "MemberName": names.loan_name(seat, assisted, token),
-            "Penalty": "0",
+            "Penalty": str(group),  # ringall rings together whoever has the lowest penalty of those that can ring.
             "Paused": "false",
         },
         fulfilled="Already there",
