@@ -21,6 +21,17 @@ class Lend:
 
 
 @dataclass(frozen=True, slots=True)
+class Regroup:
+    """At the supporting city: from the next call on the lent seat rings together with `group`."""
+
+    city: str
+    seat: str
+    assisted: str
+    token: int  # Of the loan, which stays as it is.
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recall:
     """At the supporting city: take the seat out of the support queue of `assisted`. A call in progress goes on."""
 
@@ -80,4 +91,4 @@ class RenewHeartbeat:
     city: str
 
 
-Order = Lend | Recall | OpenSlot | CloseSlot | DropSlot | MoveCaller | SetReady | RenewHeartbeat
+Order = Lend | Regroup | Recall | OpenSlot | CloseSlot | DropSlot | MoveCaller | SetReady | RenewHeartbeat

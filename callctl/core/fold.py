@@ -67,8 +67,8 @@ class _Draft:
     """A city being changed: the only mutable picture there is, and it never leaves this module."""
 
     __slots__ = (
-        "booted_at", "heard_at", "learned", "lost_reason", "missed", "old", "pairs", "reached", "rings", "seats", "slots",
-        "sort_needed", "talks", "trunks", "up", "waiting",
+        "booted_at", "heard_at", "learned", "lost_reason", "missed", "old", "pairs", "reached", "rings", "rings_together",
+        "seats", "slots", "sort_needed", "talks", "trunks", "up", "waiting",
     )  # fmt: skip
 
     def __init__(self, view: CityView) -> None:
@@ -77,6 +77,7 @@ class _Draft:
         self.heard_at = view.heard_at
         self.booted_at = view.booted_at
         self.lost_reason = view.lost_reason
+        self.rings_together = view.rings_together
         self.waiting = dict(view.waiting)
         self.seats = dict(view.seats)
         self.slots = dict(view.slots)
@@ -108,6 +109,7 @@ class _Draft:
             up=self.up,
             heard_at=self.heard_at,
             booted_at=self.booted_at,
+            rings_together=self.rings_together,
             lost_reason=self.lost_reason,
             waiting=waiting,
             seats=self.seats,
@@ -182,6 +184,7 @@ def _observed(draft: _Draft, fact: PbxObserved) -> None:
     slots_before, rings_before, waited_before, gapless = dict(draft.slots), dict(draft.rings), set(draft.waiting), draft.up
     draft.forget()
     draft.up, draft.booted_at, draft.lost_reason = True, fact.booted_at, ""
+    draft.rings_together = fact.rings_together
     draft.waiting.update((call.call, call) for call in sorted(fact.waiting, key=_place))
     for seen in fact.seats:
         draft.seats[seen.seat] = SeatView(seen.state, seen.ready, seen.free_from, seen.call, _serving(fact.city, seen.call))
@@ -272,7 +275,8 @@ def _ring_ended(draft: _Draft, fact: RingEnded) -> None:
         draft.release(fact.by, fact.call)
     if isinstance(fact.by, SlotRef):
         _count_link_failure(draft, fact, fact.by.supporting)
-    elif isinstance(fact.by, LentSeat) and fact.why is RingEnd.NO_ANSWER:
+    elif isinstance(fact.by, LentSeat) and fact.why is RingEnd.NO_ANSWER and fact.call not in draft.talks:
+        # Where the call is talked on, another seat of the group was only quicker.
         seat, before = fact.by.seat, draft.missed.get(fact.by.seat, Missed())
         if before.call != fact.call or fact.at - before.at > SAME_FAILURE_S:
             draft.missed[seat] = Missed(before.times + 1, fact.at, fact.call)

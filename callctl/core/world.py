@@ -80,8 +80,8 @@ class Tally(NamedTuple):
     helped: frozenset[str]  # Whom they are lent to.
     kept: tuple[Kept, ...]  # Those of them that serve nobody just now and may stay lent; a plan looks at each.
     held: Mapping[str, Mapping[SeatRef, str]]  # By assisted city: those that ring or talk for another city.
-    serving: Mapping[str, int]  # Calls of each assisted city that ring or talk here.
-    served: Mapping[str, tuple[str, ...]]  # The same: the call each seat talks on, "" while it rings.
+    serving: Mapping[str, int]  # Seats that ring or talk here for each assisted city.
+    served: Mapping[str, tuple[str, ...]]  # Their calls; "" for one that only rings, be it at several seats.
     away: tuple[str, ...]  # The seats that ring or talk for others.
     staff: int  # Agents of the home queue on duty: phone there, ready.
     on_duty: int  # Seats that may be lent and whose phone is there and ready.
@@ -105,6 +105,7 @@ class CityView:
     up: bool = False
     heard_at: float = 0.0
     booted_at: float = 0.0
+    rings_together: bool = False  # Whether the PBX can ring several lent seats for one call.
     lost_reason: str = ""
     waiting: Mapping[str, WaitingCall] = field(default_factory=dict)  # Returned ones first, then by first arrival.
     seats: Mapping[str, SeatView] = field(default_factory=dict)
@@ -140,6 +141,10 @@ class CityView:
             self.__dict__["counted"] = (before.seats, known)
         elif "counted" in before.__dict__:
             self.__dict__["counted"] = before.__dict__["counted"]
+
+    def carries(self, assisted: str) -> int:
+        """Calls of the assisted city that ring or talk here; one that rings at several seats is one."""
+        return len(self.tally.served.get(assisted, ()))
 
     @cached_property
     def slots_in_use(self) -> Mapping[str, int]:
@@ -208,7 +213,7 @@ class World:
 
     cities: Mapping[str, CityView]
     registry_up: bool = True  # False: nothing new is lent or opened; taking back is allowed.
-    pending: frozenset[SeatRef] = frozenset()  # Loans ordered but not confirmed by the PBX yet.
+    pending: frozenset[SeatRef] = frozenset()  # Loans, or their groups, ordered but not confirmed by the PBX yet.
     # By assisted city: seats whose agents have not read its must-read scripts (必读口径), and may not be lent to it.
     unbriefed: Mapping[str, frozenset[SeatRef]] = field(default_factory=dict)
 
@@ -282,7 +287,8 @@ def _put(some: list[Sorted], each: Sorted, step: int) -> None:
 def _lent(view: CityView, names: Iterable[str]) -> tuple[Any, ...]:
     """What the tally says of the seats lent to others: of these names, for no others are."""
     lent: list[tuple[bool, int, str, SeatLoan]] = []
-    served: dict[str, list[str]] = {}
+    serving: dict[str, int] = {}
+    served: dict[str, dict[str, str]] = {}
     away: list[str] = []
     for name in dict.fromkeys(names):
         seat = view.seats.get(name)
@@ -293,14 +299,16 @@ def _lent(view: CityView, names: Iterable[str]) -> tuple[Any, ...]:
             lent.append((shared, seat.loans[-1].token, name, seat.loans[-1]))
         if seat.serving:
             away.append(name)
-            served.setdefault(seat.serving, []).append("" if seat.state is SeatState.RINGING else seat.call)
+            serving[seat.serving] = serving.get(seat.serving, 0) + 1
+            calls = served.setdefault(seat.serving, {})
+            calls[seat.call] = calls.get(seat.call, "") or ("" if seat.state is SeatState.RINGING else seat.call)
     lent.sort()
     return (
         {name: loan for _, _, name, loan in lent},
         frozenset(loan.assisted for _, _, _, loan in lent),
         *_kept(view, lent),
-        {assisted: len(calls) for assisted, calls in served.items()},
-        {assisted: tuple(sorted(calls)) for assisted, calls in served.items()},
+        serving,
+        {assisted: tuple(sorted(calls.values())) for assisted, calls in served.items()},
         tuple(sorted(away)),
     )
 

@@ -84,6 +84,7 @@ class AsteriskMap:
             "QueueMemberPause": self._paused,
             "QueueMemberAdded": self._added,
             "QueueMemberRemoved": self._removed,
+            "QueueMemberPenalty": self._regrouped,
             "ContactStatus": self._contact,
             "UserEvent": self._said_by_dialplan,
         }
@@ -285,6 +286,9 @@ class AsteriskMap:
         return self._loan_changed(fields, at, True) or self._slot_changed(
             fields, at, SlotState.CLOSED if fields.get("Paused") == "1" else SlotState.OPEN
         )
+
+    def _regrouped(self, fields: Fields, at: float) -> Facts:
+        return self._loan_changed(fields, at, True)
 
     def _removed(self, fields: Fields, at: float) -> Facts:
         return self._loan_changed(fields, at, False) or self._slot_changed(fields, at, SlotState.ABSENT)

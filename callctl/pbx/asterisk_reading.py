@@ -71,7 +71,14 @@ def observe(chart: AsteriskMap, reading: Reading) -> PbxObserved:
             TrunkSeen(trunk.to, reading.trunks.get(trunk.to, "") not in _TRUNK_DOWN) for trunk in chart.city.trunks
         ),
         booted_at=reading.booted_at,
+        rings_together=_rings_together(chart, reading.queues),
     )
+
+
+def _rings_together(chart: AsteriskMap, queues: Iterable[Fields]) -> bool:
+    """Whether the support queues ring whole groups; files rendered before there were ring groups did not say so."""
+    strategies = {fields.get("Strategy") for fields in queues if fields.get("Queue") in chart.supports}
+    return strategies - {None} == {"ringall"}
 
 
 def _calls(chart: AsteriskMap, channels: Iterable[Fields]) -> dict[str, Fields]:

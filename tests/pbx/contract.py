@@ -34,7 +34,6 @@ from callctl.core.model import SlotRef
 from callctl.pbx.port import OrderRefused, OrderUnanswered
 from tests.pbx.contract_callers import CallerContract
 from tests.pbx.contract_faults import FaultContract
-from tests.pbx.contract_groups import GroupContract
 from tests.pbx.driver import SLOT, TOKEN, Driver, Suite, lend, ready, remote_talk, until
 
 
@@ -308,5 +307,5 @@ class OrderContract(Suite):
         self.run(story)
 
 
-class PbxContract(OrderContract, CallerContract, FaultContract, GroupContract):
-    """The whole suite. Subclass it and give run()."""
+class PbxContract(OrderContract, CallerContract, FaultContract):
+    """What every PBX promises. Subclass it and give run(), with GroupContract or AloneContract beside it."""
