@@ -106,7 +106,7 @@ def _city(draft: CityDraft) -> City:
         area_code=queues.area_code,
         pbx=PbxAddress(**{**pbx.model_dump(), "kind": PbxKind(pbx.kind)}),
         queue=QueueRules(**queues.queue.model_dump()),
-        lend=LendRules(reserve=lend.reserve, quota=lend.quota, helps=tuple(lend.helps)),
+        lend=LendRules(reserve=lend.reserve, quota=lend.quota, helps=tuple(lend.helps), together=lend.together),
         trunks=tuple(Trunk(trunk.to, trunk.host, trunk.channels, trunk.port) for trunk in queues.trunk),
         seats=tuple(_seat(seat) for seat in agents.seat),
     )

@@ -1,14 +1,13 @@
 """Which city's seat is lent to whom, and when: the sharing policy, one decision at a time, on numbers only.
 
-It has two owners: the running controller's sharing plan (core/sharing.py, anew from every picture) and the simulator
-(told event by event). The owner keeps each Room's facts true, says what changed, and carries out the Helps this module
-starts or gives up. Cost follows what changed, not the province's size.
+Two owners: the running controller's sharing plan (core/sharing.py, from every picture) and the simulator (event by event).
+The owner keeps each Room's facts true, says what changed, and carries out the Helps. Cost follows what changed.
 
 The policy (docs/SIMULATION.md has the evidence): a city becomes *active* when its wait, waited or predicted, passes its
-threshold, and rests when its queue has been empty for a while (Perry & Whitt 2009, FQR-ART: one-way sharing with
-activation and release). While it is active every waiting caller is covered by one set-up under way; the caller keeps
-the place, and the seat that answers first takes whoever is then first. A supporter lends while it has more idle agents
-than its reserve (Gans & Zhou 2003), nobody waits in its own queue, and it is not active itself.
+threshold, and rests when its queue has been empty for a while (Perry & Whitt 2009, FQR-ART). While it is active every
+waiting caller is covered by one set-up; the caller keeps the place, and the seat that answers takes whoever is then
+first. A supporter lends while it has more idle agents than its reserve (Gans & Zhou 2003), nobody waits in its own
+queue, and it is not active itself.
 """
 
 import enum
@@ -20,10 +19,10 @@ from typing import NamedTuple
 from callctl.core.between import BREAKER_OPEN_S, HEALTHY, UNLIMITED, Between, PairHealth, let_through
 from callctl.core.estimate import wait_qla
 from callctl.core.experience import Experience, own_reserve
+from callctl.core.model import RING_TOGETHER
 from callctl.core.reasons import Why
 
 FAIR_FACTOR = 1.3  # Help so much slower than at home still pays; beyond, a supporter needs more agents to spare.
-RING_TOGETHER = 1  # Seats one set-up rings at once. More is proved on the PBX, but not yet planned (decision 0006).
 REVIEW_S = 300.0  # A reserve computed from the load is computed again after this.
 
 
@@ -53,7 +52,7 @@ class Room:
 
     __slots__ = (
         *("index", "name", "known", "staff", "idle", "dedicated", "waiting", "waiting_since", "legs", "trunks"),
-        *("switched_on", "weight", "threshold_s", "release_s", "quota", "lends", "least_reserve"),
+        *("switched_on", "weight", "threshold_s", "release_s", "quota", "lends", "least_reserve", "together"),
         *("experience", "active", "active_why", "calm_since", "under_way", "lent"),
         *("reserve", "tight_reserve", "reviewed_at"),
     )
@@ -78,6 +77,7 @@ class Room:
         self.quota = 0
         self.lends = True
         self.least_reserve = 1
+        self.together = RING_TOGETHER
         # What the policy remembers.
         self.active = False
         self.active_why: tuple[Why, float] | None = None  # Why it became so, with the wait in seconds.
@@ -122,6 +122,10 @@ class Room:
         """The seats from which `assisted` would get one now. Dedicated ones go first: no caller at home needs them."""
         return Pool(0, True, self.dedicated) if self.dedicated > 0 else Pool(0, False, self.spare())
 
+    def beside(self, help_: "Help") -> int:
+        """Seats that may ring together with the help's."""
+        return min(self.dedicated if help_.dedicated else self.spare(), self.quota - self.lent)
+
 
 class Help:
     """Seats of `supporting` for one caller of `assisted`: reserved, then ringing together, then one of them talks."""
@@ -146,7 +150,6 @@ class Allocation:
         self.rooms = rooms
         self.hungry: dict[int, Room] = {}  # Active, with waiting callers that no set-up covers.
         self.open: dict[int, Room] = {}  # Could lend a seat now.
-        self.ring_together = RING_TOGETHER
         self._pairs: dict[tuple[int, int], Between] = {}
         self._make_pair = between or (lambda assisted, supporting: Between())
 
@@ -256,23 +259,21 @@ class Allocation:
             room = line[0][2]
             if room.index not in givers:
                 givers[room.index] = self._givers(room, now)
-            supporting = self._next_giver(room, givers[room.index], now)
-            if supporting is not None:
+            if (supporting := self._next_giver(room, givers[room.index], now)) is not None:
                 yield self._begin(room, supporting)
             if supporting is None or room.index not in self.hungry:
-                heapq.heappop(line)  # Nothing becomes free while we go through the line.
+                heapq.heappop(line)  # Nothing becomes free meanwhile.
             else:
                 heapq.heapreplace(line, (self._turn(room, now), room.index, room))
 
     def _turn(self, room: Room, now: float) -> float:
-        """The place of the room's first uncovered caller in the one line: longest weighted wait first."""
+        """The place of the room's first uncovered caller in the one line."""
         return room.weight * (room.waiting_since(len(room.under_way)) - now) if len(self.hungry) > 1 else 0.0
 
     def _givers(self, assisted: Room, now: float) -> list[_Giver]:
         """A heap of the rooms that can lend to `assisted`. Ranks only fall, so a rank that is out of date is on top."""
         ranks = [self._rank(assisted, room, now) for room in self.open.values()] if assisted.legs < assisted.trunks else []
-        givers = [rank for rank in ranks if rank is not None]
-        heapq.heapify(givers)
+        heapq.heapify(givers := [rank for rank in ranks if rank is not None])
         return givers
 
     def _next_giver(self, assisted: Room, givers: list[_Giver], now: float) -> Room | None:
@@ -297,11 +298,8 @@ class Allocation:
         return (-nearness, not dedicated, -seats, room.experience.help_given(now) / room.quota, room.index, room)
 
     def _begin(self, assisted: Room, supporting: Room) -> Help:
-        nearness, dedicated, spare = supporting.pool(assisted)
-        # Only seats that no other caller needs ring together: where help is short, each rings for a caller of its own.
-        callers = max(1, assisted.waiting - len(assisted.under_way))
-        seats = max(1, min(self.ring_together, (spare + 1) // 2, min(spare, supporting.quota - supporting.lent) // callers))
-        help_ = Help(assisted, supporting, dedicated, seats, nearness)
+        nearness, dedicated, _ = supporting.pool(assisted)
+        help_ = Help(assisted, supporting, dedicated, 1, nearness)
         assisted.under_way.append(help_)
         self.between(assisted, supporting).ringing += 1
         self.adopt(help_)
@@ -313,8 +311,7 @@ class Allocation:
         """The newest set-up, if there are more of them than waiting callers: it must be given up, its agent is free."""
         if len(room.under_way) <= room.waiting:
             return None
-        help_ = room.under_way[-1]
-        self.given_up(help_)
+        self.given_up(help_ := room.under_way[-1])
         return help_
 
     # The life of a help, told by the owner.
@@ -344,12 +341,15 @@ class Allocation:
         """The lent agent answered and has the caller who was first. The owner lowers `waiting` and calls line_changed."""
         self._rings_no_more(help_)
         help_.state = HelpState.TALKING
-        if help_.seats > 1:
-            self._reserve(help_, 1 - help_.seats)
-            help_.seats = 1
-            self.seats_changed(help_.supporting)
+        self.resize(help_, 1)
         self.between(help_.assisted, help_.supporting).health = HEALTHY
         help_.supporting.experience.helped(now)
+
+    def resize(self, help_: Help, seats: int) -> None:
+        """So many seats are the help's from now on."""
+        self._reserve(help_, seats - help_.seats)
+        help_.seats = seats
+        self.seats_changed(help_.supporting)
 
     def talk_ended(self, help_: Help) -> None:
         """The leg is free; the agent wraps up."""

@@ -45,6 +45,13 @@ class Between:
         self.health: PairHealth = HEALTHY
         self.ringing = 0  # Set-ups under way.
 
+    def more_calls(self, now: float) -> int:
+        """Calls of seats already lent that may ring besides: as the trunk and the breaker let them pass."""
+        if self.bar is not None:
+            return 0
+        most = min(self.channels - self.carried, UNLIMITED)
+        return max(0, min(most, let_through(self.health, now) - self.ringing) if self.health.failures else most)
+
     def why_not(self, now: float) -> Why | None:
         """What keeps one more call from passing; None: it may try."""
         if self.bar is not None:

@@ -11,12 +11,24 @@ from callctl.core.model import SlotRef
 
 @dataclass(frozen=True, slots=True)
 class Lend:
-    """At the supporting city: put the seat into the support queue of `assisted`."""
+    """At the supporting city: put the seat into the support queue of `assisted`, to ring together with its group."""
 
     city: str
     seat: str
     assisted: str
     token: int
+    group: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Regroup:
+    """At the supporting city: from the next call on the lent seat rings together with `group`."""
+
+    city: str
+    seat: str
+    assisted: str
+    token: int  # Of the loan, which stays as it is.
+    group: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +91,4 @@ class RenewHeartbeat:
     city: str
 
 
-Order = Lend | Recall | OpenSlot | CloseSlot | DropSlot | MoveCaller | SetReady | RenewHeartbeat
+Order = Lend | Regroup | Recall | OpenSlot | CloseSlot | DropSlot | MoveCaller | SetReady | RenewHeartbeat

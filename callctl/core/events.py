@@ -90,11 +90,12 @@ class SeatSeen:
 
 @dataclass(frozen=True, slots=True)
 class LoanSeen:
-    """A seat found in a support queue, in a full reading."""
+    """A seat found in a support queue, in a full reading. Seats of one group ring together; the first to answer talks."""
 
     seat: str
     assisted: str
     token: int
+    group: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ class PbxObserved:
     talks: tuple[TalkSeen, ...]
     trunks: tuple[TrunkSeen, ...]
     booted_at: float = 0.0
+    rings_together: bool = False  # Whether this PBX can ring several lent seats for one call; not known counts as no.
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,7 @@ class LoanChanged:
     assisted: str
     token: int
     lent: bool
+    group: int = 0  # Seats of one group ring together. Told anew when only the group changes.
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Order, Recall, SetReady
+from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Order, Recall, Regroup, SetReady
 from callctl.core.events import Fact, LoanChanged, PbxLost, SeatReadied, SlotChanged, SlotState
 from callctl.core.fold import fold
 from callctl.core.model import SeatRef, SlotRef
@@ -32,7 +32,7 @@ Expectations = Mapping[Thing, Expectation]
 def thing(order: Order) -> Thing | None:
     """What the order is about; None for orders that change nothing we picture."""
     match order:
-        case Lend() | Recall():
+        case Lend() | Regroup() | Recall():
             return (order.city, order.seat, order.assisted)
         case OpenSlot() | CloseSlot() | DropSlot():
             return (order.city, order.slot)
@@ -84,7 +84,7 @@ def heard(expected: Expectations, facts: Iterable[Fact], now: float) -> Expectat
             lost.add(fact.city)
         elif isinstance(fact, LoanChanged):
             key: Thing = (fact.city, fact.seat, fact.assisted)
-            if key in expected and isinstance(expected[key].order, Lend) is fact.lent:
+            if key in expected and _tells(fact, expected[key].order):
                 settled.add(key)
         elif isinstance(fact, SlotChanged):
             key = (fact.city, fact.slot)
@@ -109,11 +109,18 @@ def overlay(world: World, expected: Expectations) -> World:
     pending = frozenset(
         SeatRef(each.order.city, each.order.seat)
         for each in expected.values()
-        if isinstance(each.order, Lend) and not each.confirmed
+        if isinstance(each.order, Lend | Regroup) and not each.confirmed
     )
     # Told as facts, so that one rule book changes pictures. `at` is 0: an order is no sign of life of the PBX.
     facts = [fact for each in expected.values() if (fact := _as_fact(each.order)) is not None]
     return replace(fold(world, facts), pending=pending)
+
+
+def _tells(fact: LoanChanged, order: Order) -> bool:
+    """Whether the fact is what the order brings about."""
+    if isinstance(order, Regroup):
+        return fact.lent and fact.group == order.group
+    return isinstance(order, Lend) is fact.lent
 
 
 def _state(order: Order) -> SlotState | None:
@@ -130,8 +137,8 @@ def _state(order: Order) -> SlotState | None:
 
 def _as_fact(order: Order) -> Fact | None:  # noqa: PLR0911
     match order:
-        case Lend():
-            return LoanChanged(order.city, 0.0, order.seat, order.assisted, order.token, lent=True)
+        case Lend() | Regroup():
+            return LoanChanged(order.city, 0.0, order.seat, order.assisted, order.token, lent=True, group=order.group)
         case Recall():
             return LoanChanged(order.city, 0.0, order.seat, order.assisted, 0, lent=False)
         case OpenSlot():

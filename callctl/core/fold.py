@@ -67,8 +67,8 @@ class _Draft:
     """A city being changed: the only mutable picture there is, and it never leaves this module."""
 
     __slots__ = (
-        "booted_at", "heard_at", "learned", "lost_reason", "missed", "old", "pairs", "reached", "rings", "seats", "slots",
-        "sort_needed", "talks", "trunks", "up", "waiting",
+        "booted_at", "heard_at", "learned", "lost_reason", "missed", "old", "pairs", "reached", "rings", "rings_together",
+        "seats", "slots", "sort_needed", "talks", "trunks", "up", "waiting",
     )  # fmt: skip
 
     def __init__(self, view: CityView) -> None:
@@ -77,6 +77,7 @@ class _Draft:
         self.heard_at = view.heard_at
         self.booted_at = view.booted_at
         self.lost_reason = view.lost_reason
+        self.rings_together = view.rings_together
         self.waiting = dict(view.waiting)
         self.seats = dict(view.seats)
         self.slots = dict(view.slots)
@@ -108,6 +109,7 @@ class _Draft:
             up=self.up,
             heard_at=self.heard_at,
             booted_at=self.booted_at,
+            rings_together=self.rings_together,
             lost_reason=self.lost_reason,
             waiting=waiting,
             seats=self.seats,
@@ -184,6 +186,7 @@ def _observed(draft: _Draft, fact: PbxObserved) -> None:
     seats_before = dict(draft.seats)
     draft.forget()
     draft.up, draft.booted_at, draft.lost_reason = True, fact.booted_at, ""
+    draft.rings_together = fact.rings_together
     draft.waiting.update((call.call, call) for call in sorted(fact.waiting, key=_place))
     for seen in fact.seats:
         known, since = seats_before.get(seen.seat), 0.0
@@ -192,7 +195,7 @@ def _observed(draft: _Draft, fact: PbxObserved) -> None:
         serving = _serving(fact.city, seen.call)
         draft.seats[seen.seat] = SeatView(seen.state, seen.ready, seen.free_from, seen.call, serving, since=since)
     for loan in fact.loans:
-        _lend(draft, loan.seat, SeatLoan(loan.assisted, loan.token))
+        _lend(draft, loan.seat, SeatLoan(loan.assisted, loan.token, loan.group))
     for slot in fact.slots:
         before = slots_before.get(slot.slot)
         since = before.since if before is not None and before.state is slot.state else fact.at
@@ -279,7 +282,8 @@ def _ring_ended(draft: _Draft, fact: RingEnded) -> None:
         draft.release(fact.by, fact.call)
     if isinstance(fact.by, SlotRef):
         _count_link_failure(draft, fact, fact.by.supporting)
-    elif isinstance(fact.by, LentSeat) and fact.why is RingEnd.NO_ANSWER:
+    elif isinstance(fact.by, LentSeat) and fact.why is RingEnd.NO_ANSWER and fact.call not in draft.talks:
+        # Where the call is talked on, another seat of the group was only quicker.
         seat, before = fact.by.seat, draft.missed.get(fact.by.seat, Missed())
         if before.call != fact.call or fact.at - before.at > SAME_FAILURE_S:
             draft.missed[seat] = Missed(before.times + 1, fact.at, fact.call)
@@ -339,7 +343,7 @@ def _lend(draft: _Draft, seat_id: str, loan: SeatLoan) -> None:
 
 def _loan_changed(draft: _Draft, fact: LoanChanged) -> None:
     if fact.lent:
-        _lend(draft, fact.seat, SeatLoan(fact.assisted, fact.token))
+        _lend(draft, fact.seat, SeatLoan(fact.assisted, fact.token, fact.group))
         return
     seat = draft.seats.get(fact.seat)
     if seat is not None:

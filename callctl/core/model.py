@@ -112,6 +112,9 @@ class QueueRules:
     max_waiting: int = 0  # 0: unlimited.
 
 
+RING_TOGETHER = 3  # Seats that ring at once for one caller; see docs/SIMULATION.md for what each gains.
+
+
 @dataclass(frozen=True, slots=True)
 class LendRules:
     """How far the city may help others."""
@@ -119,6 +122,7 @@ class LendRules:
     reserve: int = 1  # Free agents always kept home, at least.
     quota: int = 0  # Most seats lent at once.
     helps: tuple[str, ...] = ()  # City codes; ("*",) is everybody.
+    together: int = RING_TOGETHER  # Most lent seats that ring together for one caller; 1: one phone a caller.
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ def _city(province: Province, world: World, code: str, plan: Plan, wishes: Wishe
         "assistance": acting,
         "threshold_s": view.city.queue.wait_threshold_s,
         "reserve": view.city.lend.reserve,
+        "together": view.city.lend.together if view.rings_together else 1,
         "quota": wishes.quotas.get(code, view.city.lend.quota),
         "reasons": [_reason(province, reason) for reason in plan.reasons.get(code, ())],
         "decisions": [_decision(decision) for decision in plan.decisions.get(code, ())],
@@ -113,7 +114,7 @@ def _trunks(world: World, code: str) -> dict[str, dict[str, Any]]:
     trunks = {}
     for trunk in view.city.trunks:
         there = world.cities.get(trunk.to)
-        used = view.slots_in_use.get(trunk.to, 0) + view.tally.serving.get(trunk.to, 0)
+        used = view.slots_in_use.get(trunk.to, 0) + view.carries(trunk.to)
         trunks[trunk.to] = {
             "up": view.trunks.get(trunk.to),
             "up_there": there.trunks.get(code) if there is not None and there.up else None,

@@ -21,6 +21,8 @@ class Plan:
     active: frozenset[str] = frozenset()  # Assisted cities assistance acts for now.
     decisions: Mapping[str, tuple[Decision, ...]] = field(default_factory=dict)  # What was done and why, by city.
     memory: Any = None  # The policy's own, handed back to it with the next picture; a frozen value.
+    # Of seats that are lent anew, or shall ring in another group than they do. Groups not named stay.
+    groups: Mapping[SeatRef, int] = field(default_factory=dict)
 
 
 class Policy(Protocol):

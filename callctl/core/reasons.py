@@ -37,6 +37,7 @@ class Why(enum.Enum):
     SHORT = "short"
     NOT_READY = "not_ready"
     MORE_URGENT = "more_urgent"
+    NOBODY_ELSE = "nobody_else"
 
 
 WORDS: dict[Why, tuple[str, str]] = {
@@ -69,6 +70,7 @@ WORDS: dict[Why, tuple[str, str]] = {
     Why.SHORT: ("支援市自己缺人", "the supporting city is short itself"),
     Why.NOT_READY: ("座席示忙或离线", "the seat is not ready"),
     Why.MORE_URGENT: ("另一市的市民更急", "a caller of another city is more urgent"),
+    Why.NOBODY_ELSE: ("没有别的来电需要这些座席", "no other caller needs these seats"),
 }
 
 
@@ -98,6 +100,7 @@ class Did(enum.Enum):
     RESTED = "rested"
     SEAT_BACK = "seat_back"
     SEAT_MOVED = "seat_moved"
+    RING_TOGETHER = "ring_together"
 
 
 DEEDS: dict[Did, tuple[str, str]] = {
@@ -105,6 +108,7 @@ DEEDS: dict[Did, tuple[str, str]] = {
     Did.RESTED: ("支援待命", "stands by again"),
     Did.SEAT_BACK: ("座席收回", "seat back"),
     Did.SEAT_MOVED: ("座席改借", "seat moved"),
+    Did.RING_TOGETHER: ("座席同振", "seats ring together"),
 }
 
 

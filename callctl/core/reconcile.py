@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Order, Recall
+from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Order, Recall, Regroup
 from callctl.core.events import SlotState
 from callctl.core.model import SeatRef, SlotRef
 from callctl.core.plan import Plan
@@ -34,14 +34,14 @@ def reconcile(world: World, plan: Plan, taken: Mapping[SeatRef, Taken], lease: i
     forth: list[Order] = []
     for code, view in world.cities.items():
         if view.up:
-            back.extend(_recalls(code, view, plan, taken))
+            back.extend(_of_loans(code, view, plan, taken))
             if view.slots or code in wanted:
                 _slots(code, view, wanted.get(code, {}), lease, now, back, forth)
     forth.extend(_lends(world, plan, taken))
     return (*back, *forth)
 
 
-def _recalls(code: str, view: CityView, plan: Plan, taken: Mapping[SeatRef, Taken]) -> Iterator[Order]:
+def _of_loans(code: str, view: CityView, plan: Plan, taken: Mapping[SeatRef, Taken]) -> Iterator[Order]:
     for seat_id, latest in view.tally.lent.items():
         # Of two loans only the later one can be right, whatever is wished: the older one's controller was deposed.
         ref, loans = SeatRef(code, seat_id), view.seats[seat_id].loans
@@ -50,6 +50,9 @@ def _recalls(code: str, view: CityView, plan: Plan, taken: Mapping[SeatRef, Take
         newest = latest.token == UNTAKEN or held is None or held.token <= latest.token
         keep = plan.loans.get(ref) == latest.assisted and newest
         if keep and len(loans) == 1:
+            group = plan.groups.get(ref, latest.group)
+            if group != latest.group:
+                yield Regroup(code, seat_id, latest.assisted, latest.token, group)
             continue
         for loan in loans:
             if not keep or loan != latest:
@@ -65,7 +68,8 @@ def _lends(world: World, plan: Plan, taken: Mapping[SeatRef, Taken]) -> Iterator
         held = taken.get(ref)
         if held is not None and held.assisted != assisted:
             continue  # The registry still books it for another city; the controller ends that loan first.
-        yield Lend(ref.city, ref.seat, assisted, held.token if held is not None else UNTAKEN)
+        token = held.token if held is not None else UNTAKEN
+        yield Lend(ref.city, ref.seat, assisted, token, plan.groups.get(ref, 0))
 
 
 def _slots(

@@ -7,10 +7,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Set
 from typing import NamedTuple
 
-from callctl.core.allocation import Pool, Room
+from callctl.core.allocation import Help, Pool, Room
 from callctl.core.between import HEALTHY, UNLIMITED, Between, PairHealth
 from callctl.core.events import SeatState
-from callctl.core.model import Pair, Province, SeatRef
+from callctl.core.model import Lending, Pair, Province, SeatRef
 from callctl.core.reasons import Why
 from callctl.core.wishes import Wishes
 from callctl.core.world import CityView, Kept, Missed, SeatView, World
@@ -52,6 +52,7 @@ class CityRoom(Room):
         self.lent = sum(tally.serving.values())
         self.quota = wishes.quotas.get(code, city.lend.quota)
         self.least_reserve = city.lend.reserve
+        self.together = city.lend.together if view.rings_together else 1
         self.threshold_s, self.release_s = city.queue.wait_threshold_s, city.queue.release_after_s
         event = wishes.events.get(code)
         if event is not None:
@@ -67,6 +68,10 @@ class CityRoom(Room):
     def shared_bar(self) -> Why | None:
         """What keeps it from lending a seat that its own callers need as well."""
         return Why.NO_SEAT_ON_DUTY if self.view.tally.on_duty <= 0 else super().shared_bar()
+
+    def is_dedicated(self, seat: str) -> bool:
+        """Whether the seat takes only calls of assisted cities."""
+        return self.view.fixed.lending.get(seat) is Lending.DEDICATED
 
     def lend_again(self, kept: Kept) -> None:
         """A seat on loan that could be rung."""
@@ -87,6 +92,13 @@ class CityRoom(Room):
                 if spare > 0 and (number := self._number(name, nearness, False)):
                     return Pool(nearness, False, min(number, spare))
         return Pool(LENT_HERE, False, 0)
+
+    def beside(self, help_: Help) -> int:
+        """Seats at home that may ring together with the help's. Those on loan ring in the groups they have."""
+        if help_.nearness != AT_HOME:
+            return 0
+        quota = self.quota - self.lent - sum([len(some) for some in self.lent_free.values()])
+        return min(super().beside(help_), self._number(help_.assisted.name, AT_HOME, help_.dedicated), quota)
 
     def _number(self, assisted: str, nearness: int, dedicated: bool) -> int:
         if nearness == AT_HOME and assisted not in self.at.world.unbriefed:
@@ -179,8 +191,8 @@ def between_cities(at: Setting, assisted: CityRoom, supporting: CityRoom) -> Bet
         away.fixed.channels.get(here, 0), seats.get(there, 0) if seats else UNLIMITED, pair_bar(at, here, there)
     )
     between.lent = away.tally.serving.get(here, 0)
-    out = max(home.slots_in_use.get(there, 0), between.lent)
-    between.carried = out + max(away.slots_in_use.get(here, 0), home.tally.serving.get(there, 0))
+    out = max(home.slots_in_use.get(there, 0), away.carries(here))
+    between.carried = out + max(away.slots_in_use.get(here, 0), home.carries(there))
     if there in home.failing:
         between.health = pair_health(at.world, Pair(here, there))
     return between
@@ -218,9 +230,14 @@ def ringing_elsewhere(world: World, assisted: CityView) -> Iterator[tuple[str, i
     """
     code, waiting = assisted.city.code, assisted.waiting
     for other, view in world.cities.items():
-        served = [view.seats[seat] for seat in view.tally.served.get(code, ())]
-        ringing = [seat for seat in served if seat.state is SeatState.RINGING or seat.call in waiting]
-        if number := sum([not orphaned(assisted, seat) for seat in ringing]):
+        calls = [[view.seats[seat] for seat in seats] for seats in view.tally.served.get(code, ())]
+        still = [
+            seats
+            for seats in calls
+            if not orphaned(assisted, seats[0])
+            and (seats[0].call in waiting or any(seat.state is SeatState.RINGING for seat in seats))
+        ]
+        if number := len(still):
             yield other, number
 
 

@@ -22,10 +22,12 @@ from typing import Any, NamedTuple
 from callctl.core.allocation import Allocation, Help, Room
 from callctl.core.between import Between
 from callctl.core.explain import Reasons
+from callctl.core.groups import AtHand, Calls, arrange, fresh
 from callctl.core.model import Pair, Province, SeatRef
 from callctl.core.plan import Plan
 from callctl.core.reasons import Decision, Did, Why
 from callctl.core.seats import (
+    AT_HOME,
     FRESH_S,
     LENT_HERE,
     CityRoom,
@@ -37,6 +39,7 @@ from callctl.core.seats import (
     pair_bar,
     ringing_elsewhere,
 )
+from callctl.core.together import widen
 from callctl.core.wishes import Wishes
 from callctl.core.world import Kept, World, all_loans
 
@@ -89,7 +92,10 @@ class _Round:
         self.allocation = Allocation([], self._between)
         self.active: dict[str, Standing] = {}
         self.loans: dict[SeatRef, str] = {}
-        self.rung: dict[Pair, int] = {}  # Free lent seats whose slots shall be open.
+        self.rung: dict[Pair, int] = {}  # Slots that shall be open for free lent seats: one a ring group.
+        self.asked: dict[Pair, list[str]] = {}  # Free lent seats that are asked for, one a call.
+        self.groups: dict[SeatRef, int] = {}
+        self.numbers: dict[Pair, set[int]] = {}  # Of the ring groups, as far as anybody asked.
         self.decisions: list[tuple[str, Decision]] = []
         self.short_since = {
             code: memory.short_since.get(code, now) for code, view in world.cities.items() if view.waiting and view.unserved
@@ -105,15 +111,19 @@ class _Round:
         told = self._told()
         memory = Memory(self.active, self._reserves(), self.short_since, self.moved_at, told)
         reasons = Reasons(self.at, self.rooms, self.allocation, self._room)
-        return Plan(self.loans, self._open_slots(), reasons, frozenset(self.active), self._shown(told), memory)
+        slots = self._open_slots()
+        return Plan(self.loans, slots, reasons, frozenset(self.active), self._shown(told), memory, self.groups)
 
     def _share(self) -> None:
         rooms = self._prepare()
         for room in rooms:
             self._look_at_loans(room)
             self.allocation.seats_changed(room)
+        groups: dict[Help, int] = {}
         for help_ in self.allocation.start(self.at.now):
-            self._carry_out(help_)
+            groups[help_] = self._carry_out(help_)
+        for help_, more in widen(self.allocation, groups):
+            self._join(help_, more, groups[help_])
         for room in rooms:
             self._leave_be(room)
 
@@ -248,18 +258,19 @@ class _Round:
 
     def _leave_be(self, room: CityRoom) -> None:
         """Free seats on loan that nobody asked for stay where they are, their slots open as far as they can be spared."""
+        hands: dict[str, list[AtHand]] = {}
         for (assisted, dedicated), seats in room.lent_free.items():
-            between = self.allocation.between(self.rooms[assisted], room)
-            for seat in reversed(seats):
-                ref = SeatRef(room.code, seat)
-                if self._keep(room, ref, assisted) and room.known and between.why_not(self.at.now) is None:
-                    if not dedicated:
-                        if room.spare() <= 0:
-                            continue
-                        room.idle -= 1
-                    between.carried += 1
-                    between.ringing += 1
-                    self._ring(ref, assisted)
+            hand = hands.setdefault(assisted, [])
+            asked = self.asked.get(Pair(assisted, room.code), ())
+            kept = [seat for seat in reversed(seats) if self._keep(room, SeatRef(room.code, seat), assisted)]
+            hand += [self._at_hand(room, seat, dedicated) for seat in asked if room.is_dedicated(seat) is dedicated]
+            hand += [self._at_hand(room, seat, dedicated) for seat in kept]
+        for assisted, hand in hands.items():
+            self._ring(room, assisted, hand)
+
+    def _at_hand(self, room: CityRoom, seat: str, dedicated: bool) -> AtHand:
+        ref, group = SeatRef(room.code, seat), room.view.tally.lent[seat].group
+        return AtHand(seat, group, dedicated, ref not in self.at.world.pending)
 
     def _all_back(self) -> None:
         """Nobody is active: every loan ends."""
@@ -268,25 +279,57 @@ class _Round:
                 ref = SeatRef(view.city.code, seat)
                 self._note_back(ref, loan.assisted, self._why_ended(loan.assisted))
 
-    # Loans to make -------------------------------------------------------------------------------------------------
+    # Loans to make, seats to ring ----------------------------------------------------------------------------------
 
-    def _carry_out(self, help_: Help) -> None:
-        """Find the seat of a help the policy decided on."""
+    def _carry_out(self, help_: Help) -> int:
+        """Find the seat of a help the policy decided on, and say in which group it shall ring."""
         room, assisted = self.rooms[help_.supporting.name], help_.assisted.name
         seat, present = room.take(help_.assisted, help_.nearness, help_.dedicated)
-        ref = SeatRef(room.code, seat)
+        ref, pair = SeatRef(room.code, seat), Pair(assisted, room.code)
         self.loans[ref] = assisted
         if help_.nearness == LENT_HERE:
-            self._ring(ref, assisted)
-        elif present:
+            self.asked.setdefault(pair, []).append(seat)
+            return room.view.tally.lent[seat].group
+        group = self.groups[ref] = fresh(self._numbers(pair))
+        self._numbers(pair).add(group)
+        if present:
             self.moved_at[ref] = self.at.now
             self.decisions.append((room.code, Decision(Did.SEAT_MOVED, Why.MORE_URGENT, self.at.now, seat, assisted)))
+        return group
 
-    def _ring(self, ref: SeatRef, assisted: str) -> None:
-        """The seat's slot may be open; not before the PBX has confirmed the loan: it would answer "busy"."""
-        if ref not in self.at.world.pending:
-            pair = Pair(assisted, ref.city)
-            self.rung[pair] = self.rung.get(pair, 0) + 1
+    def _join(self, help_: Help, seats: int, group: int) -> None:
+        """More seats of the same city ring together with the help's."""
+        room, assisted = self.rooms[help_.supporting.name], help_.assisted.name
+        joined = [room.take(help_.assisted, AT_HOME, help_.dedicated)[0] for _ in range(seats)]
+        for seat in joined:
+            self.loans[SeatRef(room.code, seat)] = assisted
+            self.groups[SeatRef(room.code, seat)] = group
+        told = Decision(Did.RING_TOGETHER, Why.NOBODY_ELSE, self.at.now, "、".join(joined), assisted)
+        self.decisions.append((room.code, told))
+
+    def _numbers(self, pair: Pair) -> set[int]:
+        """The groups of the pair's loans, those of this plan included."""
+        if pair not in self.numbers:
+            lent = self.at.world.cities[pair.supporting].tally.lent.values()
+            self.numbers[pair] = {loan.group for loan in lent if loan.assisted == pair.assisted}
+        return self.numbers[pair]
+
+    def _ring(self, room: CityRoom, assisted: str, hand: list[AtHand]) -> None:
+        """Slots for the seats at hand, one a ring group: as far as they can be spared, and trunk and breaker let them."""
+        pair, now, alone = Pair(assisted, room.code), self.at.now, not room.view.rings_together
+        asked, between = self.asked.get(pair, ()), self.allocation.between(self.rooms[assisted], room)
+        if alone:
+            hand = [one._replace(group=place) for place, one in enumerate(hand)]
+        calls = Calls(len(asked), len(asked) + (between.more_calls(now) if room.known else 0))
+        paid = sum(not room.is_dedicated(seat) for seat in asked)
+        arranged = arrange(hand, calls, paid + room.spare(), room.together, self._numbers(pair))
+        besides = max(0, arranged.ringing - len(asked))
+        between.carried += besides
+        between.ringing += besides
+        room.idle -= max(0, arranged.shared - paid)
+        self.rung[pair] = arranged.slots
+        if not alone:
+            self.groups.update({SeatRef(room.code, seat): group for seat, group in arranged.moves.items()})
 
     def _open_slots(self) -> dict[Pair, int]:
         """Slots by pair: free lent seats that may be rung, and calls in progress.
@@ -295,10 +338,10 @@ class _Round:
         """
         slots, cities = self.rung, self.at.world.cities
         for code, view in cities.items() if self.active else ():
-            for assisted, seats in view.tally.served.items():
+            for assisted, calls in view.tally.served.items():
                 if assisted in self.active:
                     home, pair = cities[assisted], Pair(assisted, code)
-                    number = sum([not orphaned(home, view.seats[seat]) for seat in seats])
+                    number = sum([not orphaned(home, view.seats[seats[0]]) for seats in calls])
                     # Never beyond the trunk, though a lost fact may leave us with a call too many in the picture.
                     slots[pair] = min(slots.get(pair, 0) + number, view.fixed.channels.get(assisted, 0))
         if not self.at.world.registry_up:

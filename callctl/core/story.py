@@ -354,6 +354,17 @@ def _not_seen(story: Story, fact: NotSeen) -> None:
         story.seen_from = "reading"
 
 
+def _silence_groups(story: Story, answered: list[Leg]) -> None:
+    """Of seats that rang together the first to answer stopped the others, and no PBX says so."""
+    for leg in story.legs:
+        if not isinstance(leg.by, LentSeat) or not leg.running or leg.answered_at is not None:
+            continue
+        times = [talk.answered_at for talk in answered if talk.city == leg.city and talk.answered_at is not None]
+        later = [at for at in times if at >= (leg.rung_at or 0.0)]
+        if later:
+            leg.ended_at, leg.end = min(later), "cancelled"
+
+
 def _close(story: Story) -> None:
     """What only the whole shows: rings that the caller or another's answer ended, help the home PBX did not tell of."""
     left_at = story.left_at if story.state != "waiting" else None
@@ -362,6 +373,7 @@ def _close(story: Story) -> None:
         if ringing and left_at is not None and left_at >= (leg.rung_at or 0.0):
             leg.ended_at, leg.end = left_at, "cancelled"
     lent = [leg for leg in story.legs if isinstance(leg.by, LentSeat) and leg.answered_at is not None]
+    _silence_groups(story, lent)
     at_home = [leg for leg in story.legs if not isinstance(leg.by, LentSeat)]
     if story.state == "unseen" and not at_home:
         story.seen_from = "supporting"

@@ -20,6 +20,7 @@ class SeatLoan(NamedTuple):
 
     assisted: str
     token: int
+    group: int = 0  # Of the seats that ring together for one caller.
 
 
 class SeatView(NamedTuple):
@@ -80,8 +81,8 @@ class Tally(NamedTuple):
     helped: frozenset[str]  # Whom they are lent to.
     kept: tuple[Kept, ...]  # Those of them that serve nobody just now and may stay lent; a plan looks at each.
     held: Mapping[str, Mapping[SeatRef, str]]  # By assisted city: those that ring or talk for another city.
-    serving: Mapping[str, int]  # Calls of each assisted city that ring or talk here.
-    served: Mapping[str, tuple[str, ...]]  # The same, by seat.
+    serving: Mapping[str, int]  # Seats that ring or talk here for each assisted city.
+    served: Mapping[str, tuple[tuple[str, ...], ...]]  # Their calls: the seats of each, for it may ring at several.
     away: tuple[str, ...]  # The seats that ring or talk for others.
     staff: int  # Agents of the home queue on duty: phone there, ready.
     on_duty: int  # Seats that may be lent and whose phone is there and ready.
@@ -105,6 +106,7 @@ class CityView:
     up: bool = False
     heard_at: float = 0.0
     booted_at: float = 0.0
+    rings_together: bool = False  # Whether the PBX can ring several lent seats for one call.
     lost_reason: str = ""
     waiting: Mapping[str, WaitingCall] = field(default_factory=dict)  # Returned ones first, then by first arrival.
     seats: Mapping[str, SeatView] = field(default_factory=dict)
@@ -140,6 +142,10 @@ class CityView:
             self.__dict__["counted"] = (before.seats, known)
         elif "counted" in before.__dict__:
             self.__dict__["counted"] = before.__dict__["counted"]
+
+    def carries(self, assisted: str) -> int:
+        """Calls of the assisted city that ring or talk here; one that rings at several seats is one."""
+        return len(self.tally.served.get(assisted, ()))
 
     @cached_property
     def slots_in_use(self) -> Mapping[str, int]:
@@ -208,7 +214,7 @@ class World:
 
     cities: Mapping[str, CityView]
     registry_up: bool = True  # False: nothing new is lent or opened; taking back is allowed.
-    pending: frozenset[SeatRef] = frozenset()  # Loans ordered but not confirmed by the PBX yet.
+    pending: frozenset[SeatRef] = frozenset()  # Loans, or their groups, ordered but not confirmed by the PBX yet.
     # By assisted city: seats whose agents have not read its must-read scripts (必读口径), and may not be lent to it.
     unbriefed: Mapping[str, frozenset[SeatRef]] = field(default_factory=dict)
 
@@ -282,7 +288,7 @@ def _put(some: list[Sorted], each: Sorted, step: int) -> None:
 def _lent(view: CityView, names: Iterable[str]) -> tuple[Any, ...]:
     """What the tally says of the seats lent to others: of these names, for no others are."""
     lent: list[tuple[bool, int, str, SeatLoan]] = []
-    served: dict[str, list[str]] = {}
+    served: dict[str, dict[str, list[str]]] = {}
     away: list[str] = []
     for name in dict.fromkeys(names):
         seat = view.seats.get(name)
@@ -293,14 +299,14 @@ def _lent(view: CityView, names: Iterable[str]) -> tuple[Any, ...]:
             lent.append((shared, seat.loans[-1].token, name, seat.loans[-1]))
         if seat.serving:
             away.append(name)
-            served.setdefault(seat.serving, []).append(name)
+            served.setdefault(seat.serving, {}).setdefault(seat.call, []).append(name)
     lent.sort()
     return (
         {name: loan for _, _, name, loan in lent},
         frozenset(loan.assisted for _, _, _, loan in lent),
         *_kept(view, lent),
-        {assisted: len(seats) for assisted, seats in served.items()},
-        {assisted: tuple(sorted(seats)) for assisted, seats in served.items()},
+        {assisted: sum(map(len, calls.values())) for assisted, calls in served.items()},
+        {assisted: tuple(sorted(tuple(sorted(seats)) for seats in calls.values())) for assisted, calls in served.items()},
         tuple(sorted(away)),
     )
 

@@ -30,7 +30,7 @@ from callctl.core.events import (
 )
 from callctl.core.model import City, Lending, SlotRef
 from callctl.pbx import asterisk_names as names
-from callctl.pbx.asterisk_words import SEAT_STATES, THROWN_OUT, Fields, ring_end, variables
+from callctl.pbx.asterisk_words import SEAT_STATES, THROWN_OUT, Fields, ring_end, ring_group, variables
 from callctl.pbx.city_map import MOST_ENTRIES, CityMap, Facts
 from callctl.pbx.values import number_of, remember
 
@@ -49,7 +49,8 @@ class AsteriskMap(CityMap):
         self.supports = {names.support_queue(code): code for code in self.cities if code != city.code}
         self._left_as: OrderedDict[str, Outcome] = OrderedDict()
         self._returning: OrderedDict[str, None] = OrderedDict()
-        self._lent_rings: OrderedDict[str, LentSeat] = OrderedDict()  # Another city's call, and who rings for it here.
+        # Another city's call, and who rings for it here: a whole group at once.
+        self._lent_rings: OrderedDict[str, tuple[LentSeat, ...]] = OrderedDict()
         self._ring_ends: OrderedDict[SlotRef, tuple[str, RingEnd]] = OrderedDict()
         # What stands behind an entry of a queue never changes; there are as many as seats, slots and tokens in use.
         self.answerer = lru_cache(MOST_ENTRIES)(self._find_answerer)
@@ -67,6 +68,7 @@ class AsteriskMap(CityMap):
             "QueueMemberPause": self._paused,
             "QueueMemberAdded": self._added,
             "QueueMemberRemoved": self._removed,
+            "QueueMemberPenalty": self._regrouped,
             "ContactStatus": self._contact,
             "UserEvent": self._said_by_dialplan,
         }
@@ -158,8 +160,8 @@ class AsteriskMap(CityMap):
         if assisted is not None:
             # The home city took its caller back, or the caller hung up; app_queue says no more of the ring here.
             call = self.call_of(fields, assisted)
-            by = self._lent_rings.pop(call, None)
-            return (RingEnded(self.city.code, at, call, by, RingEnd.UNKNOWN),) if by else ()
+            rung = self._lent_rings.pop(call, ())
+            return tuple([RingEnded(self.city.code, at, call, by, RingEnd.UNKNOWN) for by in rung])
         call = self.call_of(fields, self.city.code) if fields.get("Queue") == self.home else ""
         return self._gone_as(call, at, Outcome.ABANDONED) if call else ()
 
@@ -176,7 +178,8 @@ class AsteriskMap(CityMap):
             return ()
         call, by = who
         if isinstance(by, LentSeat):
-            remember(self._lent_rings, call, by)
+            others = self._lent_rings.get(call, ())
+            remember(self._lent_rings, call, others if by in others else (*others, by))
         return (CallRinging(self.city.code, at, call, by),)
 
     def _not_answered(self, fields: Fields, at: float) -> Facts:
@@ -184,7 +187,8 @@ class AsteriskMap(CityMap):
         if who is None:
             return ()
         call, by = who
-        self._lent_rings.pop(call, None)
+        if isinstance(by, LentSeat) and call in self._lent_rings:
+            self._lent_rings[call] = tuple([other for other in self._lent_rings[call] if other != by])
         why = RingEnd.NO_ANSWER
         if isinstance(by, SlotRef):
             told_call, told = self._ring_ends.pop(by, ("", RingEnd.UNKNOWN))
@@ -259,12 +263,15 @@ class AsteriskMap(CityMap):
             fields, at, SlotState.CLOSED if fields.get("Paused") == "1" else SlotState.OPEN
         )
 
+    def _regrouped(self, fields: Fields, at: float) -> Facts:
+        return self._loan_changed(fields, at, True)
+
     def _removed(self, fields: Fields, at: float) -> Facts:
         return self._loan_changed(fields, at, False) or self._slot_changed(fields, at, SlotState.ABSENT)
 
     def _loan_changed(self, fields: Fields, at: float, lent: bool) -> Facts:
         found = self.loan(fields.get("Queue", ""), fields.get("MemberName", ""), fields.get("Interface", ""))
-        return (LoanChanged(self.city.code, at, *found, lent),) if found else ()
+        return (LoanChanged(self.city.code, at, *found, lent, ring_group(fields)),) if found else ()
 
     def _contact(self, fields: Fields, at: float) -> Facts:
         other = fields.get("AOR", "").removeprefix("trunk-")

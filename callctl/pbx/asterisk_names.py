@@ -5,6 +5,7 @@
 | home queue | City.queue.name, members `PJSIP/<seat>`, member name = seat id |
 | roster | queue `cc-seats`: every seat, never called; one truth for each phone's state |
 | support queue | `support-<assisted>`; a loan is the member `PJSIP/<seat>` named `<seat>-<assisted>-t<token>` |
+| ring group | the penalty of such a member: ringall rings all who have the lowest |
 | slot | home-queue member `Local/<supporting>-support-<nn>@cc-seat/n`, penalty 10, named `<supporting>-<nn>-t<token>` |
 | heartbeat | queue `cc-heartbeat`, its one member's penalty = the PBX's own clock, in seconds, at the last heartbeat |
 | trunk | PJSIP endpoint and AOR `trunk-<city>`; carrier: endpoint `pstn` |

@@ -6,7 +6,18 @@ Every action needs only the manager class `agent`, or none (QueueWithdrawCaller)
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat, SetReady
+from callctl.core.commands import (
+    CloseSlot,
+    DropSlot,
+    Lend,
+    MoveCaller,
+    OpenSlot,
+    Order,
+    Recall,
+    Regroup,
+    RenewHeartbeat,
+    SetReady,
+)
 from callctl.core.model import City
 from callctl.pbx import asterisk_names as names
 
@@ -22,8 +33,10 @@ class Step:
 def steps(order: Order, city: City, pbx_now: float, channel: str) -> tuple[Step, ...]:  # noqa: PLR0911
     """The order's actions. `pbx_now`: the PBX's clock (heartbeat); `channel`: the caller's (move)."""
     match order:
-        case Lend(seat=seat, assisted=assisted, token=token):
-            return (_lend(seat, assisted, token),)
+        case Lend(seat=seat, assisted=assisted, token=token, group=group):
+            return (_lend(seat, assisted, token, group),)
+        case Regroup(seat=seat, assisted=assisted, group=group):
+            return (_penalty(names.support_queue(assisted), names.phone_interface(seat), group),)
         case Recall(seat=seat, assisted=assisted):
             return (_remove(names.support_queue(assisted), names.phone_interface(seat)),)
         case OpenSlot(slot=slot, token=token):
@@ -38,10 +51,10 @@ def steps(order: Order, city: City, pbx_now: float, channel: str) -> tuple[Step,
         case SetReady(seat=seat, ready=ready, reason=reason):
             return (_ready(seat, ready, reason),)
         case RenewHeartbeat():
-            return (_beat(pbx_now),)
+            return (_penalty(names.HEARTBEAT_QUEUE, names.HEARTBEAT_MEMBER, int(pbx_now)),)
 
 
-def _lend(seat: str, assisted: str, token: int) -> Step:
+def _lend(seat: str, assisted: str, token: int, group: int) -> Step:
     phone = names.phone_interface(seat)
     return Step(
         {
@@ -50,7 +63,7 @@ def _lend(seat: str, assisted: str, token: int) -> Step:
             "Interface": phone,
             "StateInterface": phone,
             "MemberName": names.loan_name(seat, assisted, token),
-            "Penalty": "0",
+            "Penalty": str(group),  # ringall rings together whoever has the lowest penalty of those that can ring.
             "Paused": "false",
         },
         fulfilled="Already there",
@@ -101,12 +114,5 @@ def _withdraw(queue: str, channel: str, reason: str) -> Step:
     )
 
 
-def _beat(pbx_now: float) -> Step:
-    return Step(
-        {
-            "Action": "QueuePenalty",
-            "Queue": names.HEARTBEAT_QUEUE,
-            "Interface": names.HEARTBEAT_MEMBER,
-            "Penalty": str(int(pbx_now)),
-        }
-    )
+def _penalty(queue: str, interface: str, penalty: int) -> Step:
+    return Step({"Action": "QueuePenalty", "Queue": queue, "Interface": interface, "Penalty": str(penalty)})

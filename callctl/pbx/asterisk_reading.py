@@ -25,7 +25,7 @@ from callctl.core.events import (
 from callctl.core.model import SlotRef
 from callctl.pbx import asterisk_names as names
 from callctl.pbx.asterisk_map import AsteriskMap
-from callctl.pbx.asterisk_words import SEAT_STATES, Fields, variables
+from callctl.pbx.asterisk_words import SEAT_STATES, Fields, ring_group, variables
 from callctl.pbx.values import number_of
 
 _BUSY_SLOT = frozenset({"2", "3", "6", "7", "8"})  # Device states of a Local channel that rings or talks.
@@ -65,14 +65,21 @@ def observe(chart: AsteriskMap, reading: Reading) -> PbxObserved:
         at=reading.asked_at,
         waiting=tuple(call for call, _ in waiting),
         seats=_seats(chart, members, calls),
-        loans=tuple(LoanSeen(*found) for found in sorted(filter(None, (_loan(chart, fields) for fields in members)))),
+        loans=tuple(sorted(filter(None, [_loan(chart, fields) for fields in members]), key=lambda loan: loan.seat)),
         slots=tuple(sorted(_slots(chart, members), key=lambda seen: (seen.slot, seen.token))),
         talks=talks,
         trunks=tuple(
             TrunkSeen(trunk.to, reading.trunks.get(trunk.to, "") not in _TRUNK_DOWN) for trunk in chart.city.trunks
         ),
         booted_at=reading.booted_at,
+        rings_together=_rings_together(chart, reading.queues),
     )
+
+
+def _rings_together(chart: AsteriskMap, queues: Iterable[Fields]) -> bool:
+    """Whether the support queues ring whole groups; files rendered before there were ring groups did not say so."""
+    strategies = {fields.get("Strategy") for fields in queues if fields.get("Queue") in chart.supports}
+    return strategies - {None} == {"ringall"}
 
 
 def _calls(chart: AsteriskMap, channels: Iterable[Fields]) -> dict[str, Fields]:
@@ -180,8 +187,9 @@ def _seconds(duration: str) -> float:
     return max(0.0, parts[0] * 3600 + parts[1] * 60 + parts[2]) if len(parts) == 3 else 0.0
 
 
-def _loan(chart: AsteriskMap, fields: Fields) -> tuple[str, str, int] | None:
-    return chart.loan(str(fields.get("Queue", "")), str(fields.get("Name", "")), str(fields.get("Location", "")))
+def _loan(chart: AsteriskMap, fields: Fields) -> LoanSeen | None:
+    found = chart.loan(str(fields.get("Queue", "")), str(fields.get("Name", "")), str(fields.get("Location", "")))
+    return LoanSeen(*found, ring_group(fields)) if found else None
 
 
 def _slots(chart: AsteriskMap, members: Iterable[Fields]) -> Iterable[SlotSeen]:

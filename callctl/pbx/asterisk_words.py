@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from callctl.core.events import RingEnd, SeatState
+from callctl.pbx.values import number_of
 
 Fields = Mapping[str, Any]  # A message's headers; a repeated variable header is a list.
 
@@ -55,3 +56,8 @@ def ring_end(status: str, cause: str) -> RingEnd:
     """Why a ring ended, from the dialplan's Status and Cause."""
     told = CAUSES.get(cause) if status in ("CONGESTION", "CHANUNAVAIL") else None
     return told or RING_ENDS.get(status, RingEnd.UNKNOWN)
+
+
+def ring_group(fields: Fields) -> int:
+    """The group of lent seats that ring together: the penalty in the support queue."""
+    return int(number_of(fields.get("Penalty")))

@@ -6,7 +6,18 @@ The words are mod_callcenter.c's own. What a tier is for, and why its position i
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat, SetReady
+from callctl.core.commands import (
+    CloseSlot,
+    DropSlot,
+    Lend,
+    MoveCaller,
+    OpenSlot,
+    Order,
+    Recall,
+    Regroup,
+    RenewHeartbeat,
+    SetReady,
+)
 from callctl.core.model import City, SlotRef
 from callctl.pbx import freeswitch_names as names
 from callctl.pbx.freeswitch_words import TALKING
@@ -37,6 +48,8 @@ def steps(  # noqa: PLR0911
     match order:
         case Lend(seat=seat, assisted=assisted, token=token):
             return (_tier(names.support_queue(assisted), seat, token),)
+        case Regroup():
+            return ()  # seat.lua rings one lent seat at a time, and the link says so (PbxObserved.rings_together).
         case Recall(seat=seat, assisted=assisted):
             return (Step(f"callcenter_config tier del {names.support_queue(assisted)} {seat}"),)
         case OpenSlot(slot=slot, token=token):

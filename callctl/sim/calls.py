@@ -85,7 +85,7 @@ class Calls:
         spec, room = city.spec, city.room
         room.trunks, room.threshold_s, room.release_s = spec.trunks, spec.threshold_s, spec.release_s
         room.weight, room.lends, room.quota = spec.weight, spec.supporter, spec.quota[0][1]
-        room.least_reserve = spec.reserve
+        room.least_reserve, room.together = spec.reserve, spec.together
         room.experience = self._known_of(spec)
         room.waiting_since = lambda place: self.waiting_since(city, place)
         room.staff += spec.staff[0][1]

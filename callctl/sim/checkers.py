@@ -197,11 +197,20 @@ class Checkers:
 
     def _answered(self, fact: CallAnswered) -> None:
         if isinstance(fact.by, LentSeat):
+            self._answered_there(fact, fact.by.seat)
             return
         if fact.call in self._talks:
             self.broken("no double answer", f"{fact.call} talks to {self._talks[fact.call]} and is answered by {fact.by}")
         self._talks[fact.call] = fact.by
         self.remote += isinstance(fact.by, SlotRef)
+
+    def _answered_there(self, fact: CallAnswered, seat: str) -> None:
+        """One of the seats that rang together has the call; the supporting city tells it before the home city does."""
+        if fact.call in self._talks:
+            self.broken("no double answer", f"{fact.call} talks to {self._talks[fact.call]}, and seat {seat} answers it")
+        for ref in [ref for ref, call in self._busy.items() if ref.city == fact.city and call == fact.call]:
+            if ref.seat != seat:
+                del self._busy[ref]
 
     def _ended(self, fact: CallEnded) -> None:
         if not isinstance(fact.by, SlotRef):

@@ -54,7 +54,7 @@ def _city(spec: SimCity, place: int, codes: dict[str, str], legs: dict[str, int]
             survey=False,
             offer_callback=False,
         ),
-        lend=LendRules(RESERVE, spec.quota[0][1], ("*",) if spec.supporter else ()),
+        lend=LendRules(RESERVE, spec.quota[0][1], ("*",) if spec.supporter else (), spec.together),
         trunks=tuple(
             Trunk(codes[name], "127.0.0.1", min(spec.trunks, theirs)) for name, theirs in legs.items() if name != spec.name
         ),

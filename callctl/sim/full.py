@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from callctl.controller import Pace
-from callctl.core.events import CallRinging, Fact, LentSeat, RingEnd, RingEnded
+from callctl.core.events import CallAnswered, CallRinging, Fact, LentSeat, RingEnd, RingEnded
 from callctl.core.model import Province, SlotRef
 from callctl.core.wishes import Wishes
 from callctl.sim.checkers import Checkers, Violation
@@ -58,6 +58,7 @@ class FullRun:
         self.health = Health(self.pbxs, self.posts, loop_clock)
         self.lasting = Lasting(self.province, self.checkers, self.health)
         self.set_ups = self.rings = self.wasted = self.cancelled = 0
+        self._ringing: dict[tuple[str, str], int] = {}  # By supporting city and call: seats.
         self.empty_answers = 0  # A PBX connects nobody to a line that is empty.
         self._setup_s = table({"dist": "lognorm", "mean": scenario.remote.setup_s, "cv": scenario.remote.setup_cv})
         bins = math.ceil(scenario.horizon_s / BIN_S) + 1
@@ -201,15 +202,23 @@ class FullRun:
         return self._setup_s[bits >> 32 & MASK]
 
     def _count(self, fact: Fact) -> None:
+        """A set-up is one call, at however many seats it rings."""
         kind = type(fact)
-        if kind is CallRinging:
-            assert isinstance(fact, CallRinging)
-            self.set_ups += type(fact.by) is LentSeat
-        elif kind is RingEnded:
-            assert isinstance(fact, RingEnded)
+        if kind is CallRinging or kind is RingEnded or kind is CallAnswered:
+            assert isinstance(fact, CallRinging | RingEnded | CallAnswered)
             if type(fact.by) is LentSeat:
-                self.wasted += 1
-                self.cancelled += fact.why is RingEnd.UNKNOWN
+                self._count_ring(fact)
+
+    def _count_ring(self, fact: CallRinging | RingEnded | CallAnswered) -> None:
+        at, before = (fact.city, fact.call), self._ringing.pop((fact.city, fact.call), 0)
+        if isinstance(fact, CallRinging):
+            self.set_ups += not before
+            self._ringing[at] = before + 1
+        elif isinstance(fact, RingEnded) and before > 1:
+            self._ringing[at] = before - 1
+        elif isinstance(fact, RingEnded):
+            self.wasted += 1
+            self.cancelled += fact.why is RingEnd.UNKNOWN
 
     def _count_from_here(self) -> None:
         self.set_ups = self.rings = self.wasted = self.cancelled = 0

@@ -243,14 +243,22 @@ class Lasting:
         return sum(ref.supporting == other and slot.open and not slot.call for ref, slot in self.pbxs[home].slots.items())
 
     def _excess(self, city: str) -> int:
-        """Open slots that lead to this city beyond what it can spare now."""
+        """Shared seats that open slots may ring beyond what this city can spare now."""
         pbx, now = self.pbxs[city], self.now()
-        offered = sum(self._open_unused(home, city) for home in self.pbxs if home != city)
-        lent = {seat for seats in pbx.support.values() for seat in seats}
-        apart = sum(pbx.seats[seat].lend is Lending.DEDICATED and pbx.seats[seat].state is SeatState.FREE for seat in lent)
+        offered = sum(self._offered_by(home, pbx) for home in self.pbxs if home != city)
         idle = sum(at_home(seat) and rings_next(seat, now) for seat in pbx.seats.values())
         short = any(pbx.calls[call].by is None for call in pbx.waiting)
-        return offered - apart - (0 if short else max(0, idle - self.province.cities[city].lend.reserve))
+        return offered - (0 if short else max(0, idle - self.province.cities[city].lend.reserve))
+
+    def _offered_by(self, home: str, pbx: SimPbx) -> int:
+        """Shared seats that this city's open slots at `home` ring at once; a slot that finds no group counts as one."""
+        slots, loans = self._open_unused(home, pbx.city), pbx.support.get(home, {})
+        lent = [pbx.seats[seat] for seat in loans] if slots else []
+        apart = sum(seat.lend is Lending.DEDICATED and seat.state is SeatState.FREE for seat in lent)
+        free = [seat for seat in lent if seat.state is SeatState.FREE and seat.free_from <= self.now()]
+        groups = sorted({loans[seat.id].group for seat in free})[:slots]
+        shared = sum(seat.lend is not Lending.DEDICATED for seat in free if loans[seat.id].group in groups)
+        return shared + max(0, slots - len(groups) - apart)
 
 
 def _serving(pbx: SimPbx, *assisted: str) -> int:

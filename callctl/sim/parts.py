@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from callctl.core.events import Answerer, Fact, SeatState, WaitingCall
 from callctl.core.model import Lending
@@ -23,6 +23,13 @@ class SimSeat:
     call: str = ""
     answers_after_s: float | None = 2.0  # None: lets it ring.
     talks_s: float | None = 60.0  # None: until somebody hangs up.
+
+
+class SimLoan(NamedTuple):
+    """A seat in a support queue."""
+
+    token: int
+    group: int
 
 
 @dataclass(slots=True)
@@ -60,7 +67,7 @@ class SimCall:
     by: Answerer | None = None  # Rings or talks.
     answered_at: float = 0.0  # 0: not answered.
     timer: asyncio.TimerHandle | None = None
-    peer_seat: str = ""  # The lent seat at the other end that rings or talks.
+    peer_seats: tuple[str, ...] = ()  # The lent seats at the other end that ring, or the one that talks.
     withdrawn_to: str = ""  # The city it shall be moved to, as soon as nobody is being rung for it.
     citizen: OnTheLine | None = None
 

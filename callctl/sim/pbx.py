@@ -3,11 +3,22 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat, SetReady
+from callctl.core.commands import (
+    CloseSlot,
+    DropSlot,
+    Lend,
+    MoveCaller,
+    OpenSlot,
+    Order,
+    Recall,
+    Regroup,
+    RenewHeartbeat,
+    SetReady,
+)
 from callctl.core.events import LentSeat, LoanChanged, RingEnd, SeatChanged, SeatState, SlotChanged, SlotState, TrunkChanged
 from callctl.core.model import City, SlotRef
 from callctl.pbx.port import OrderRefused
-from callctl.sim.parts import SimCall, SimSlot, SimTiming
+from callctl.sim.parts import SimCall, SimLoan, SimSlot, SimTiming
 from callctl.sim.queue import SimQueue
 
 
@@ -36,12 +47,18 @@ class SimPbx(SimQueue):
             case Lend():
                 queue = self._support_queue(order.assisted)
                 if order.seat not in queue:  # "Already there" is success, and keeps the older name.
-                    queue[order.seat] = order.token
-                    self._tell_loan(order.seat, order.assisted, order.token, lent=True)
+                    queue[order.seat] = SimLoan(order.token, order.group)
+                    self._tell_loan(order.seat, order.assisted, queue[order.seat], lent=True)
+            case Regroup():
+                queue = self._support_queue(order.assisted)
+                if order.seat not in queue:
+                    raise OrderRefused("Interface not found")
+                queue[order.seat] = queue[order.seat]._replace(group=order.group)
+                self._tell_loan(order.seat, order.assisted, queue[order.seat], lent=True)
             case Recall():
-                token = self._support_queue(order.assisted).pop(order.seat, None)
-                if token is not None:
-                    self._tell_loan(order.seat, order.assisted, token, lent=False)
+                loan = self._support_queue(order.assisted).pop(order.seat, None)
+                if loan is not None:
+                    self._tell_loan(order.seat, order.assisted, loan, lent=False)
             case OpenSlot():
                 # "Already there" keeps the older name; "unpaused" is said of what was not paused, too.
                 self.set_slot(order.slot, self._slot(order.slot, order.token), is_open=True)
@@ -66,13 +83,13 @@ class SimPbx(SimQueue):
         """An order that reached a frozen PBX: it lies in the socket, and is obeyed when the PBX thaws."""
         self.later(0.0, _obey_whatever_comes, self, order)
 
-    def _support_queue(self, assisted: str) -> dict[str, int]:
+    def _support_queue(self, assisted: str) -> dict[str, SimLoan]:
         if assisted not in self.support:
             raise OrderRefused("Unable to add interface to queue: No such queue")
         return self.support[assisted]
 
-    def _tell_loan(self, seat: str, assisted: str, token: int, lent: bool) -> None:
-        self.tell(LoanChanged(self.city, self.now(), seat, assisted, token, lent))
+    def _tell_loan(self, seat: str, assisted: str, loan: SimLoan, lent: bool) -> None:
+        self.tell(LoanChanged(self.city, self.now(), seat, assisted, loan.token, lent, loan.group))
 
     def _slot(self, ref: SlotRef, token: int) -> SimSlot:
         if ref not in self.slots:
@@ -118,7 +135,7 @@ class SimPbx(SimQueue):
             here.peer_silent(there.city)
             here.later(here.timing.trunk_noticed_s, _notice, here, there)
             for call in here.calls.values():
-                if call.peer_seat and isinstance(call.by, SlotRef) and call.by.supporting == there.city:
+                if call.peer_seats and isinstance(call.by, SlotRef) and call.by.supporting == there.city:
                     here.leave_far_end(call)
 
     def mend_wire(self, other: str) -> None:
@@ -138,7 +155,7 @@ class SimPbx(SimQueue):
         super().thaw()
         self._speak_again()
         for call in tuple(self.calls.values()):
-            if call.answered_at and call.peer_seat and call.waiting.call not in self.far_end(call)[0].lent_talks:
+            if call.answered_at and call.peer_seats and call.waiting.call not in self.far_end(call)[0].lent_talks:
                 self.end(call, lost=True)
         for call_id, (seat, _) in tuple(self.lent_talks.items()):
             if call_id not in self.network[seat.assisted].calls:
@@ -177,16 +194,17 @@ class SimPbx(SimQueue):
             other.peer_silent(self.city)
             other.later(self.timing.trunk_noticed_s, _notice, other, self)
         for call in self.calls.values():
-            if call.peer_seat:
+            if call.peer_seats:
                 self.leave_far_end(call)
 
     def leave_far_end(self, call: SimCall) -> None:
         """The far end hears no voice any more, or nobody takes its answer: it gives up in a while."""
-        far, seat = self.far_end(call)
-        if call.answered_at:
-            far.later(self.timing.leg_lost_after_s, _silent_talk, far, seat, call.waiting.call, self)
-        else:
-            far.later(self.timing.support_ring_s, _silent_ring, far, seat, call.waiting.call, self)
+        far, seats = self.far_end(call)
+        for seat in seats:
+            if call.answered_at:
+                far.later(self.timing.leg_lost_after_s, _silent_talk, far, seat, call.waiting.call, self)
+            else:
+                far.later(self.timing.support_ring_s, _silent_ring, far, seat, call.waiting.call, self)
 
     def _speak_again(self) -> None:
         for code, other in self.network.items():
@@ -219,4 +237,4 @@ def _silent_ring(here: SimQueue, seat: LentSeat, call: str, home: SimPbx) -> Non
 def _carries(home: SimQueue, call_id: str, seat: LentSeat) -> bool:
     """Whether the home PBX still has this call on a leg to this seat."""
     call = home.calls.get(call_id)
-    return call is not None and call.peer_seat == seat.seat
+    return call is not None and seat.seat in call.peer_seats

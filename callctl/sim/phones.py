@@ -16,7 +16,7 @@ from callctl.core.events import (
 from callctl.core.model import City, SlotRef
 from callctl.pbx.asterisk_names import HEARTBEAT_STALE_S
 from callctl.sim.machine import Machine
-from callctl.sim.parts import SimSeat, SimSlot, SimTiming
+from callctl.sim.parts import SimLoan, SimSeat, SimSlot, SimTiming
 
 
 class Phones(Machine):
@@ -26,9 +26,10 @@ class Phones(Machine):
         super().__init__(home.code, now, timing)
         self.home = home
         self.slots: dict[SlotRef, SimSlot] = {}
-        self.support: dict[str, dict[str, int]] = {}  # By city helped: its lent seats and their tokens.
+        self.support: dict[str, dict[str, SimLoan]] = {}  # By city helped: its lent seats.
         self.seats: dict[str, SimSeat] = {}
         self.heartbeat_at = -1e9
+        self.rings_together = True  # A FreeSWITCH does not.
 
     def look_soon(self) -> None:
         """The queue looks for a free agent within its polling time."""
@@ -40,18 +41,27 @@ class Phones(Machine):
         self.tell(CallRinging(self.city, self.now(), call, by))
         self.tell(SeatChanged(self.city, self.now(), seat.id, SeatState.RINGING))
 
-    def free_lent_seat(self, assisted: str) -> SimSeat | None:
-        """The lent seat the support queue would ring; None: 486."""
-        now = self.now()
+    def free_lent_seats(self, assisted: str) -> list[SimSeat]:
+        """The lent seats the support queue would ring (ringall): the lowest group with anybody free. None: 486."""
+        now, loans = self.now(), self.support.get(assisted, {})
         if now - self.heartbeat_at > HEARTBEAT_STALE_S:
-            return None
-        lent = (self.seats[seat] for seat in sorted(self.support.get(assisted, ())))
-        return next((seat for seat in lent if seat.state is SeatState.FREE and seat.free_from <= now), None)
+            return []
+        lent = [self.seats[seat] for seat in sorted(loans)]
+        free = [seat for seat in lent if seat.state is SeatState.FREE and seat.free_from <= now]
+        if not self.rings_together:
+            return free[:1]
+        lowest = min([loans[seat.id].group for seat in free], default=0)
+        return [seat for seat in free if loans[seat.id].group == lowest]
 
     def end_ring(self, seat_id: str, call: str, by: Answerer, why: RingEnd) -> None:
         """The phone stops ringing."""
         if self.seats[seat_id].call == call:
             self.tell(RingEnded(self.city, self.now(), call, by, why))
+            self.show(seat_id, SeatState.FREE)
+
+    def stop_phone(self, seat_id: str, call: str) -> None:
+        """Another phone of the group has taken the call."""
+        if self.seats[seat_id].call == call:
             self.show(seat_id, SeatState.FREE)
 
     def show(self, seat_id: str, state: SeatState, call: str = "") -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from callctl.core.allocation import Allocation, Help, HelpState, Room
 from callctl.core.estimate import QUARTER_S
 from callctl.core.experience import Budget
+from callctl.core.together import widen
 from callctl.sim.calls import Calls
 from callctl.sim.people import AWAY, GONE, WAITING, Caller, City
 
@@ -113,7 +114,10 @@ class Sharing(NoHelp):
         self._sleep(city)
 
     def _begin(self) -> None:
-        for help_ in self.allocation.start(self.engine.now):
+        begun = list(self.allocation.start(self.engine.now))
+        for _ in widen(self.allocation, begun):
+            pass  # Which of a room's seats ring, nobody counts here.
+        for help_ in begun:
             self.engine.set_up(help_)
 
     def _sleep(self, city: City) -> None:

@@ -29,6 +29,8 @@ from callctl.pbx.asterisk_names import HEARTBEAT_STALE_S
 from callctl.sim.parts import BY_HAND, OnTheLine, SimCall, SimSeat, SimTiming
 from callctl.sim.phones import Phones
 
+NEVER_S = float("inf")
+
 
 class SimQueue(Phones):
     """One city's queue, phones and slots."""
@@ -157,7 +159,7 @@ class SimQueue(Phones):
         self.ring_seat(seat, call.waiting.call, by)
         answers_after_s = self.answers_after_s(seat, call)
         if answers_after_s is not None and answers_after_s < self.timing.home_ring_s:
-            call.timer = self.later(answers_after_s, self._answer, call)
+            call.timer = self.later(answers_after_s, self._answer, call, seat.id)
         else:
             call.timer = self.later(self.timing.home_ring_s, self._no_answer_home, call, seat)
 
@@ -187,23 +189,29 @@ class SimQueue(Phones):
         elif not self.reaches(supporting):
             self._fail_soon(call, timing.invite_gives_up_s, RingEnd.UNREACHABLE)
         else:
-            seat = peer.free_lent_seat(self.city)
-            if seat is None:
+            seats = peer.free_lent_seats(self.city)
+            if not seats:
                 self._fail_soon(call, timing.backoff_s, RingEnd.BUSY)
                 return
-            call.peer_seat = seat.id
-            peer.ring_seat(seat, call.waiting.call, LentSeat(seat.id, self.city))
-            answers_after_s = self.answers_after_s(seat, call)
-            if answers_after_s is not None and answers_after_s < timing.support_ring_s:
-                call.timer = self.later(answers_after_s, self._answer, call)
-            else:
-                call.timer = self.later(timing.support_ring_s, self._no_answer_there, call)
+            call.peer_seats = tuple(seat.id for seat in seats)
+            for seat in seats:
+                peer.ring_seat(seat, call.waiting.call, LentSeat(seat.id, self.city))
+            self._await_answer_there(call, seats)
+
+    def _await_answer_there(self, call: SimCall, seats: list[SimSeat]) -> None:
+        """The first of the group to answer has the call."""
+        waits = [(self.answers_after_s(seat, call), seat.id) for seat in seats]
+        wait_s, first = min([(after_s, seat) for after_s, seat in waits if after_s is not None], default=(NEVER_S, ""))
+        if wait_s < self.timing.support_ring_s:
+            call.timer = self.later(wait_s, self._answer, call, first)
+        else:
+            call.timer = self.later(self.timing.support_ring_s, self._no_answer_there, call)
 
     def _fail_soon(self, call: SimCall, delay_s: float, why: RingEnd) -> None:
         call.timer = self.later(delay_s, self._slot_failed, call, why)
 
     def _legs(self, supporting: str) -> int:
-        legs = (call for call in self.calls.values() if isinstance(call.by, SlotRef) and call.peer_seat)
+        legs = (call for call in self.calls.values() if isinstance(call.by, SlotRef) and call.peer_seats)
         return sum(isinstance(call.by, SlotRef) and call.by.supporting == supporting for call in legs)
 
     def _channels(self, other: str) -> int:
@@ -211,7 +219,7 @@ class SimQueue(Phones):
         return trunk.channels if trunk is not None else 0
 
     def _no_answer_there(self, call: SimCall) -> None:
-        """The lent seat rang out: its phone stops, the slot backs off."""
+        """The lent seats rang out: their phones stop, the slot backs off."""
         self._end_ring_there(call, RingEnd.NO_ANSWER)
         self._fail_soon(call, self.timing.backoff_s, RingEnd.NO_ANSWER)
 
@@ -222,7 +230,7 @@ class SimQueue(Phones):
     def peer_silent(self, city: str) -> None:
         """The PBX of `city` answers no more: what it rings for us rings out, what talks to it is lost in a while."""
         for call in tuple(self.calls.values()):
-            if not isinstance(call.by, SlotRef) or call.by.supporting != city or not call.peer_seat:
+            if not isinstance(call.by, SlotRef) or call.by.supporting != city or not call.peer_seats:
                 continue
             if call.answered_at:
                 self.later(self.timing.leg_lost_after_s, self._lost_if_silent, call)
@@ -271,24 +279,28 @@ class SimQueue(Phones):
         self._enter(WaitingCall(waiting.call, waiting.number, waiting.waiting_since, returned=True), call.citizen)
 
     def _end_ring_there(self, call: SimCall, why: RingEnd) -> None:
-        if call.peer_seat:
-            peer, seat = self.far_end(call)
-            call.peer_seat = ""
-            peer.later(0.0, peer.end_ring, seat.seat, call.waiting.call, seat, why)
+        if call.peer_seats:
+            peer, seats = self.far_end(call)
+            call.peer_seats = ()
+            for seat in seats:
+                peer.later(0.0, peer.end_ring, seat.seat, call.waiting.call, seat, why)
 
     # Talk -----------------------------------------------------------------------------------------------------------
 
-    def _answer(self, call: SimCall) -> None:
+    def _answer(self, call: SimCall, seat_id: str) -> None:
         now, call_id, by = self.now(), call.waiting.call, call.by
         assert by is not None
-        pbx, seat = (self, by) if isinstance(by, HomeSeat) else self.far_end(call)
-        if pbx.seats[seat.seat].call != call_id:  # We were frozen, and the far end has given up meanwhile.
-            call.peer_seat = ""
+        pbx, seat = (self.network[by.supporting], LentSeat(seat_id, self.city)) if isinstance(by, SlotRef) else (self, by)
+        if pbx.seats[seat_id].call != call_id:  # We were frozen, and the far end has given up meanwhile.
+            call.peer_seats = ()
             self._slot_failed(call, RingEnd.NO_ANSWER)
             return
         call.answered_at = now
-        pbx.show(seat.seat, SeatState.BUSY, call_id)
+        pbx.show(seat_id, SeatState.BUSY, call_id)
         if isinstance(seat, LentSeat):
+            others, call.peer_seats = [each for each in call.peer_seats if each != seat_id], (seat_id,)
+            for other in others:  # Answered elsewhere: they stop at once, and app_queue says nothing of them.
+                pbx.stop_phone(other, call_id)
             pbx.lent_talks[call_id] = (seat, now)
             pbx.tell(CallAnswered(pbx.city, now, call_id, seat, now - call.entered_at))
         if not _by_hand(call):
@@ -296,13 +308,13 @@ class SimQueue(Phones):
             self.tell(CallAnswered(self.city, now, call_id, by, now - call.entered_at))
         if call.citizen is not None:
             call.citizen.answered(call)
-        talks_s = self.talks_s(pbx.seats[seat.seat], call)
+        talks_s = self.talks_s(pbx.seats[seat_id], call)
         call.timer = None if talks_s is None else self.later(talks_s, self._talked, call)
 
-    def far_end(self, call: SimCall) -> tuple["SimQueue", LentSeat]:
+    def far_end(self, call: SimCall) -> tuple["SimQueue", list[LentSeat]]:
         """Where a remote call rings or talks."""
         assert isinstance(call.by, SlotRef)
-        return self.network[call.by.supporting], LentSeat(call.peer_seat, self.city)
+        return self.network[call.by.supporting], [LentSeat(seat, self.city) for seat in call.peer_seats]
 
     def _talked(self, call: SimCall) -> None:
         """Everything is said; on a leg that is dead nothing is, and nobody hears who hangs up."""
@@ -332,11 +344,12 @@ class SimQueue(Phones):
             for said_lost in (False, True)[: 1 + lost]:
                 self.tell(CallEnded(self.city, now, call_id, by, talked_s, said_lost))
         if isinstance(by, SlotRef):
-            far, seat = self.far_end(call)
+            far, seats = self.far_end(call)
             if by in self.slots:
                 self.slots[by].call = ""
             # A BYE that does not get through leaves the far end to its own timer.
-            far.later(self.timing.leg_lost_after_s if far.city in self.cut_wires else 0.0, far.end_talk, seat, call_id)
+            for seat in seats:
+                far.later(self.timing.leg_lost_after_s if far.city in self.cut_wires else 0.0, far.end_talk, seat, call_id)
         else:
             assert isinstance(by, HomeSeat)
             self.seats[by.seat].free_from = now + self.home.queue.wrapup_s

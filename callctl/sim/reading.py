@@ -16,7 +16,7 @@ def observe(pbx: SimQueue) -> PbxObserved:
         waiting=tuple(pbx.calls[call].waiting for call in pbx.waiting),
         seats=tuple(SeatSeen(seat.id, seat.state, seat.ready, seat.free_from, seat.call) for seat in pbx.seats.values()),
         loans=tuple(
-            LoanSeen(seat, assisted, token) for assisted, queue in pbx.support.items() for seat, token in queue.items()
+            LoanSeen(seat, assisted, *loan) for assisted, queue in pbx.support.items() for seat, loan in queue.items()
         ),
         slots=tuple(
             SlotSeen(ref, SlotState.OPEN if slot.open else SlotState.CLOSED, slot.token, bool(slot.call), slot.reason)
@@ -25,6 +25,7 @@ def observe(pbx: SimQueue) -> PbxObserved:
         talks=(*_own_talks(pbx), *(TalkSeen(call, by, since) for call, (by, since) in pbx.lent_talks.items())),
         trunks=tuple(TrunkSeen(other, up) for other, up in pbx.trunks.items()),
         booted_at=pbx.booted_at,
+        rings_together=pbx.rings_together,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from callctl.core.model import RING_TOGETHER
 from callctl.sim.spec_reader import SpecReader, Steps
 
 FAULTS = ("trunk_down", "pbx_down")
@@ -76,6 +77,7 @@ class SimCity:
     release_s: float = 60.0
     dedicated: int = 0  # Of the staff, seats that take only assisted calls.
     channels: Mapping[str, int] = field(default_factory=dict)  # Calls at a time, by assisted city.
+    together: int = RING_TOGETHER  # Most lent seats that ring together for one caller.
     start: Start = NOTHING
     label: str = ""  # The name for people; empty: the name itself.
 
@@ -127,7 +129,8 @@ class ScenarioError(Exception):
 
 CITY_KEYS = (
     *("name", "lines", "trunks", "threshold_s", "sl_target", "supporter", "weight", "staff", "quota"),
-    *("arrivals", "talk", "wrap", "patience", "redial", "reserve", "release_s", "dedicated", "channels", "start", "label"),
+    *("arrivals", "talk", "wrap", "patience", "redial", "reserve", "release_s", "dedicated", "channels", "together"),
+    *("start", "label"),
 )
 START_KEYS = ("waiting_s", "talking_s", "wrapping", "lent_s", "active")
 
@@ -213,6 +216,7 @@ def _city(reader: SpecReader, spec: object, place: int) -> SimCity | None:
         release_s=reader.number(spec, "release_s", where, 60.0),
         dedicated=int(reader.number(spec, "dedicated", where, 0)),
         channels=_channels(reader, spec, where),
+        together=int(reader.number(spec, "together", where, RING_TOGETHER, low=1, high=10)),
         start=_start(reader, spec, where),
         label=str(spec.get("label", "")),
     )

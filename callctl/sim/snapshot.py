@@ -105,6 +105,7 @@ def _city(
         "release_s": city.queue.release_after_s,
         "sl_target": city.queue.sl_target,
         "reserve": shown["reserve"],
+        "together": shown.get("together", city.lend.together),
         "weight": event.get("priority", 1.0),
         "staff": [[0, len(on_duty)]],
         "dedicated": dedicated,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import strategies as st
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Order, Recall
+from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Order, Recall, Regroup
 from callctl.core.events import (
     CallRinging,
     Fact,
@@ -88,7 +88,7 @@ def readings(draw: st.DrawFn, province: Province, code: str, at: float = NOW) ->
         )
         call = ""
         if lent_to:
-            loans.append(LoanSeen(seat.id, lent_to, token))
+            loans.append(LoanSeen(seat.id, lent_to, token, draw(st.sampled_from([0, 0, 1, 2]))))
             if state is SeatState.BUSY and draw(st.booleans()):
                 call = f"{lent_to}-1.{900 + token}"
                 talks.append(TalkSeen(call, LentSeat(seat.id, lent_to), at - 30))
@@ -110,7 +110,10 @@ def readings(draw: st.DrawFn, province: Province, code: str, at: float = NOW) ->
     )
     trunks = tuple(TrunkSeen(trunk.to, draw(st.sampled_from([True] * 15 + [False]))) for trunk in city.trunks)
     age = draw(st.sampled_from([0.0] * 6 + [10.0, 60.0]))
-    return PbxObserved(code, at - age, waiting, tuple(seats), tuple(loans), slots, tuple(talks), trunks)
+    together = draw(st.sampled_from([True, True, True, False]))
+    return PbxObserved(
+        code, at - age, waiting, tuple(seats), tuple(loans), slots, tuple(talks), trunks, rings_together=together
+    )
 
 
 @dataclass
@@ -138,11 +141,13 @@ class Picture:
 
     def _done(self, order: Order) -> Fact:
         match order:
-            case Lend(city=city, seat=seat, assisted=assisted, token=token):
+            case Lend(city=city, seat=seat, assisted=assisted, token=token, group=group):
                 if token == UNTAKEN:
                     token = 1000 + len(self.taken)
                     self.taken[SeatRef(city, seat)] = Taken(assisted, token)
-                return LoanChanged(city, 0.0, seat, assisted, token, lent=True)
+                return LoanChanged(city, 0.0, seat, assisted, token, lent=True, group=group)
+            case Regroup(city=city, seat=seat, assisted=assisted, token=token, group=group):
+                return LoanChanged(city, 0.0, seat, assisted, token, lent=True, group=group)
             case Recall(city=city, seat=seat, assisted=assisted):
                 held = self.taken.get(SeatRef(city, seat))
                 if held is not None and held.assisted == assisted:

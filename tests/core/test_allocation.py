@@ -8,6 +8,7 @@ from callctl.core.allocation import Allocation, Help, HelpState, Room
 from callctl.core.between import BREAKER_OPEN_S, Between
 from callctl.core.experience import Experience
 from callctl.core.reasons import Why
+from callctl.core.together import widen
 
 
 def province(*idle: int) -> tuple[Allocation, list[Room]]:
@@ -17,8 +18,8 @@ def province(*idle: int) -> tuple[Allocation, list[Room]]:
     for room, number in zip(rooms[1:], idle, strict=True):
         room.staff, room.idle, room.quota = 20, number, 5
     allocation = Allocation(rooms)
-    allocation.ring_together = 1
     for room in rooms:
+        room.together = 1
         room.experience.own.known = True
         allocation.rules_changed(room, 0.0)
     return allocation, rooms
@@ -130,8 +131,9 @@ def test_surplus_set_ups_are_given_up_newest_first() -> None:
 
 def test_the_life_of_a_help_gives_everything_back() -> None:
     allocation, rooms = province(9)
-    allocation.ring_together = 3
-    (help_,) = wait(allocation, rooms[0], 1, 0.0, 30.0)
+    rooms[1].together = 3
+    (help_,) = begun = wait(allocation, rooms[0], 1, 0.0, 30.0)
+    assert list(widen(allocation, begun)) == [(help_, 2)]
     assert (help_.seats, rooms[1].idle) == (3, 6)
     allocation.answered(help_, 33.0)
     assert (help_.seats, rooms[1].idle, rooms[1].lent) == (1, 8, 1)
@@ -197,13 +199,24 @@ def test_slow_help_needs_more_agents_to_spare() -> None:
     assert rooms[1].reserve == 6
 
 
-def test_in_a_rush_every_seat_rings_for_a_caller_of_its_own() -> None:
-    allocation, rooms = province(9)
-    allocation.ring_together = 3
-    assert [help_.seats for help_ in wait(allocation, rooms[0], 1, 0.0, 30.0)] == [3]
-    allocation, rooms = province(9)
-    allocation.ring_together = 3
-    assert [help_.seats for help_ in wait(allocation, rooms[0], 5, 0.0, 30.0)] == [1, 1, 1, 1, 1]
+@pytest.mark.parametrize(("callers", "seats"), [(1, [3]), (2, [3, 2]), (3, [3, 1, 1]), (5, [1, 1, 1, 1, 1])])
+def test_only_seats_that_no_caller_needs_ring_together(callers: int, seats: list[int]) -> None:
+    allocation, rooms = province(9)  # Of a quota of five.
+    rooms[1].together = 3
+    begun = wait(allocation, rooms[0], callers, 0.0, 30.0)
+    for _ in widen(allocation, begun):
+        pass
+    assert [help_.seats for help_ in begun] == seats
+
+
+def test_a_seat_that_rings_together_is_taken_from_no_other_citys_caller() -> None:
+    allocation, rooms = province(3, 0)
+    rooms[1].together, rooms[2].switched_on, rooms[2].quota = 3, True, 0
+    rooms[2].waiting, rooms[2].waiting_since = 1, lambda place: 0.0 if place < 1 else math.inf
+    allocation.line_changed(rooms[2], 30.0)
+    begun = wait(allocation, rooms[0], 1, 0.0, 30.0)
+    assert {help_.assisted.name for help_ in begun} == {"city0", "city2"}
+    assert not list(widen(allocation, begun))  # Three idle, one stays home, two callers.
 
 
 def test_a_city_that_has_lent_seats_gets_help_for_its_own_callers_at_once() -> None:

@@ -308,4 +308,4 @@ class OrderContract(Suite):
 
 
 class PbxContract(OrderContract, CallerContract, FaultContract):
-    """The whole suite. Subclass it and give run()."""
+    """What every PBX promises. Subclass it and give run(), with GroupContract or AloneContract beside it."""

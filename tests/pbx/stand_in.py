@@ -321,9 +321,9 @@ class StandIn(EslServer):
             *([home, seat, "Ready", "1", "1"] for seat in seats),
             *([home, slot_agent(ref), "Ready", *map(str, tier_of(slot.token))] for ref, slot in self.pbx.slots.items()),
             *(
-                [support_queue(assisted), seat, "Ready", *map(str, tier_of(token))]
+                [support_queue(assisted), seat, "Ready", *map(str, tier_of(loan.token))]
                 for assisted, queue in self.pbx.support.items()
-                for seat, token in queue.items()
+                for seat, loan in queue.items()
             ),
         ]
 

@@ -10,6 +10,7 @@ from callctl.sim.network import build_network
 from callctl.sim.pbx import SimPbx
 from callctl.sim.virtual_time import loop_clock, run_virtual
 from tests.pbx.contract import PbxContract
+from tests.pbx.contract_groups import GroupContract
 from tests.pbx.driver import LoopDriver, Story
 from tests.provinces import a_city
 
@@ -108,7 +109,7 @@ class SimDriver(LoopDriver):
         return self.pbxs["alpha" if seat == self.alpha_seat else "beta"]
 
 
-class TestSimPbx(PbxContract):
+class TestSimPbx(PbxContract, GroupContract):
     """The suite, in virtual time."""
 
     def run(self, story: Story) -> None:

@@ -13,6 +13,7 @@ from callctl.pbx.port import PbxLink
 from callctl.sim.virtual_time import loop_clock
 from tests.pbx import mod_callcenter as cc
 from tests.pbx.contract import PbxContract
+from tests.pbx.contract_groups import AloneContract
 from tests.pbx.driver import LoopDriver, Story
 from tests.pbx.esl_server import PASSWORD
 from tests.pbx.scaled_time import run_hasty
@@ -31,6 +32,8 @@ class StandInDriver(SimDriver):
     def __init__(self, thread: EslThread) -> None:
         super().__init__()
         ids = CallIds()
+        for pbx in self.pbxs.values():
+            pbx.rings_together = False
         self.stand_ins = {code: StandIn(pbx, ids) for code, pbx in self.pbxs.items()}
         self._thread = thread
         self._beats: list[asyncio.Task[None]] = []
@@ -102,7 +105,7 @@ def thread() -> Iterator[EslThread]:
     made.close()
 
 
-class TestStandIn(PbxContract):
+class TestStandIn(PbxContract, AloneContract):
     """The suite, ten times as fast as the clock."""
 
     @pytest.fixture(autouse=True)

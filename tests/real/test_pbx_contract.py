@@ -14,6 +14,7 @@ from callctl.core.model import PbxKind
 from callctl.lab.freeswitch import NoFreeSwitch
 from callctl.lab.lab import Lab, find_programs
 from tests.pbx.contract import PbxContract
+from tests.pbx.contract_groups import AloneContract, GroupContract
 from tests.pbx.driver import Story
 from tests.real.conftest import PROJECT
 from tests.real.two_cities import Trunk, tell, two_cities
@@ -63,25 +64,25 @@ class Pair(PbxContract):
         asyncio.run(tell(self.lab, story))
 
 
-class TestAsterisk(Pair):
+class TestAsterisk(Pair, GroupContract):
     """Both cities run Asterisk."""
 
     alpha, beta = ASTERISK, ASTERISK
 
 
-class TestFreeSwitch(Pair):
+class TestFreeSwitch(Pair, AloneContract):
     """Both cities run FreeSWITCH."""
 
     alpha, beta = FREESWITCH, FREESWITCH
 
 
-class TestFreeSwitchHelpedByAsterisk(Pair):
+class TestFreeSwitchHelpedByAsterisk(Pair, GroupContract):
     """The assisted city runs FreeSWITCH, the supporting one Asterisk."""
 
     alpha, beta = FREESWITCH, ASTERISK
 
 
-class TestAsteriskHelpedByFreeSwitch(Pair):
+class TestAsteriskHelpedByFreeSwitch(Pair, AloneContract):
     """The assisted city runs Asterisk, the supporting one FreeSWITCH."""
 
     alpha, beta = ASTERISK, FREESWITCH

@@ -11,7 +11,7 @@ from callctl.core.expect import thing
 from callctl.core.model import SeatRef, SlotRef
 from callctl.core.wishes import Wishes
 from callctl.sim.link import SimLink
-from callctl.sim.parts import SimSlot
+from callctl.sim.parts import SimLoan, SimSlot
 from callctl.sim.virtual_time import run_virtual
 from tests.provinces import a_province, wish
 from tests.sim.trial import Trial, a_trial
@@ -214,7 +214,7 @@ def test_two_loans_of_one_seat_end_with_the_newer_one_alone() -> None:
     async def story(trial: Trial) -> None:
         await helped(trial, calls=30)
         seat = next(seat for seat, queues in trial.loans().items() if seat.startswith("12"))
-        trial.pbxs["wuxi"].support["xuzhou"][seat] = 0  # The older token: a deposed controller's.
+        trial.pbxs["wuxi"].support["xuzhou"][seat] = SimLoan(0, 0)  # The older token: a deposed controller's.
         await trial.until(lambda: trial.loans().get(seat) == ["nanjing"], 35)
 
     tell(story)

@@ -115,9 +115,9 @@ class Fixed(Sharing):
     """The policy with a fixed reserve and one seat at a time, as the chains assume."""
 
     def allocation_over(self, rooms: list[Room]) -> Allocation:
-        allocation = super().allocation_over(rooms)
-        allocation.ring_together = 1
-        return allocation
+        for each in rooms:
+            each.together = 1
+        return super().allocation_over(rooms)
 
 
 @pytest.mark.parametrize("r", [1, 2, 4])

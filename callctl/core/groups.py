@@ -1,0 +1,110 @@
+"""The ring groups of one pair: which of its free lent seats ring together, so that every open slot finds its own group.
+
+A PBX rings, for each call, all seats of the lowest group that is free. So there must be as many groups as slots are open,
+and who must not be rung stands above them. Groups are only ever split, never put together: seats that come home end them.
+As few seats as possible change their group, for each change is an order.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+
+class AtHand(NamedTuple):
+    """A free lent seat."""
+
+    seat: str
+    group: int
+    dedicated: bool
+    settled: bool = True  # False: its loan or group is ordered and not confirmed; it stays in its group until then.
+
+
+class Calls(NamedTuple):
+    """Calls that seats at hand ring for: so many must find a group, and so many may."""
+
+    needed: int
+    most: int
+
+
+class Arranged(NamedTuple):
+    """What comes of it."""
+
+    ringing: int  # Groups that may ring, each for one call; also those that are not confirmed yet.
+    slots: int  # Of them, those the PBX has confirmed.
+    shared: int  # Shared seats in them.
+    moves: Mapping[str, int]  # Seats that must change their group, and the new one.
+
+
+def fresh(used: Iterable[int]) -> int:
+    """The lowest number no group has. Low, for app_queue multiplies it by a million in an int of C."""
+    taken = set(used)
+    return next(number for number in range(len(taken) + 1) if number not in taken)
+
+
+def arrange(hand: Sequence[AtHand], calls: Calls, shared: int, together: int, used: Iterable[int] = ()) -> Arranged:
+    """Groups out of the seats at hand.
+
+    `shared`: how many shared seats may ring at once, the dedicated ones all may; `together`: most seats of a group;
+    `used`: numbers of other groups of the pair.
+    """
+    groups: dict[int, list[AtHand]] = {}
+    for one in hand:
+        groups.setdefault(one.group, []).append(one)
+    others = set(used) - groups.keys()
+    _split(groups, calls.needed, together, others)
+    chosen, left = _choose(groups, calls, shared)
+    if not chosen:
+        return Arranged(0, 0, 0, {})
+    _set_aside(groups, chosen, others)
+    moves = {one.seat: number for number, some in groups.items() for one in some if one.group != number}
+    slots = sum(any(one.settled and one.seat not in moves for one in some) for some in chosen.values())
+    return Arranged(len(chosen), slots, shared - left, moves)
+
+
+def _split(groups: dict[int, list[AtHand]], needed: int, together: int, others: set[int]) -> None:
+    """Make groups narrower, until there are enough of them and none is too wide."""
+    while groups:
+        number, widest = max(groups.items(), key=lambda group: (sum(one.settled for one in group[1]), -group[0]))
+        movable = [one for one in widest if one.settled]
+        if len(widest) < 2 or not movable or (len(groups) >= needed and len(widest) <= together):
+            return
+        groups[fresh({*groups, *others})] = [movable[-1]]
+        groups[number] = [one for one in widest if one is not movable[-1]]
+
+
+def _choose(groups: Mapping[int, list[AtHand]], calls: Calls, shared: int) -> tuple[dict[int, list[AtHand]], int]:
+    """The groups that ring, each with those of its seats that may; and how many shared seats could ring besides.
+
+    First a seat for every call that needs one, then their groups whole, then further groups.
+    """
+    chosen: dict[int, list[AtHand]] = {}
+    # Lowest first, as the PBX rings them; who has a dedicated seat costs the city nothing.
+    order = sorted(groups, key=lambda number: (not any(one.dedicated for one in groups[number]), number))
+    for most in (calls.needed, calls.most):
+        for number in order:
+            if len(chosen) >= most or number in chosen:
+                continue
+            first = next((one for one in groups[number] if one.dedicated), groups[number][0])
+            if first.dedicated or shared > 0:
+                chosen[number] = [first]
+                shared -= not first.dedicated
+        for number, some in chosen.items():
+            for one in groups[number]:
+                if one not in some and (one.dedicated or shared > 0):
+                    some.append(one)
+                    shared -= not one.dedicated
+    return chosen, shared
+
+
+def _set_aside(groups: dict[int, list[AtHand]], chosen: Mapping[int, list[AtHand]], others: set[int]) -> None:
+    """Whoever must not be rung stands above all who may."""
+    highest = max(chosen)
+    aside = [
+        one
+        for number, some in groups.items()
+        for one in some
+        if number <= highest and one.settled and one not in chosen.get(number, ())
+    ]
+    if aside:
+        groups[max(*groups, *others, highest) + 1] = aside
+        for number in [number for number in groups if number <= highest]:
+            groups[number] = [one for one in groups[number] if one not in aside]
