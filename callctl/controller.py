@@ -182,6 +182,9 @@ class Controller:
             self._ask_registry.set()
         if self._ledger.wishes is None or self._unheard:
             return
+        if self._ledger.lease is not None and self._ledger.overslept:
+            self._ask_registry.set()  # Stopped and woken (SIGSTOP, a paused machine): who leads now is asked first.
+            return
         wishes = self._take_wishes(self._ledger.wishes)
         world = replace(
             expect.overlay(self._world, self._expected),
@@ -229,7 +232,7 @@ class Controller:
         queue = self._queues[city]
         while True:
             order = await queue.next()
-            if self._ledger.lease is None:
+            if self._ledger.lease is None or self._ledger.overslept:
                 self._expected = expect.failed(self._expected, order)  # Should the lease be back before the next plan.
                 continue
             if expect.overtaken(self._expected, order):

@@ -50,6 +50,14 @@ class Ledger:
         """
         return bool(self._answers) and self._now() - self._renewed_at <= LEASE_TTL_S
 
+    @property
+    def overslept(self) -> bool:
+        """Whether the lease was to be renewed and has run out meanwhile: we were stopped, and may have been deposed.
+
+        A registry that does not answer is another matter: nothing new is lent, and taking back goes on (decision 0004).
+        """
+        return bool(self._answers) and self._now() - self._renewed_at > LEASE_TTL_S
+
     def step_down(self, why: str) -> None:
         """Order nothing more."""
         if self.lease is not None:

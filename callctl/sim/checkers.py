@@ -122,6 +122,7 @@ class Checkers:
         self.registry_doubted_until = 0.0  # After it was lost or forgot.
         self.late_orders_until: dict[str, float] = {}  # PBXs that thaw: what lay in their sockets is obeyed late.
         self.lag_s: Callable[[str], float] = lambda _: 0.0
+        self.leased: Callable[[], tuple[int, float]] = lambda: (0, 0.0)  # The registry's newest lease, and since when.
         self._talks: dict[str, object] = {}  # Call: who talks, as its home PBX tells.
         self._busy: dict[SeatRef, str] = {}
         self._lines = {code: Line() for code in pbxs}
@@ -304,6 +305,9 @@ class Checkers:
             self.broken("only who may help", told)
         if self._late(order.city):
             return
+        lease, leased_at = self.leased()
+        if order.token < lease and self.now() - leased_at > pbx.timing.order_s + self.lag_s(order.city) + 1e-6:
+            self.broken("only who leads opens", f"{told}, by lease {order.token}; the registry has given {lease} since")
         if not any(order.city in wishes.assisted() for wishes in self.wishes(order.city)):
             self.broken("only for who is switched on", told)
         used = sum(each.open or bool(each.call) for ref, each in pbx.slots.items() if ref.supporting == other)

@@ -55,6 +55,7 @@ class FullRun:
         self.history = MemoryHistory(keeps_facts=False)
         self.posts = Posts(self.province, self.pbxs, self.registry, self.history, loop_clock, PACE)
         self.checkers = Checkers(self.province, self.pbxs, self.registry.held, loop_clock)
+        self.checkers.leased = self.registry.leased
         self.health = Health(self.pbxs, self.posts, loop_clock)
         self.lasting = Lasting(self.province, self.checkers, self.health)
         self.set_ups = self.rings = self.wasted = self.cancelled = 0

@@ -46,7 +46,7 @@ class Health:
     def look(self) -> None:
         """Note who is not well now."""
         now = self._now()
-        leaders = [holder for holder, post in self._posts.running.items() if post.controller.leading]
+        leaders = self._posts.leaders()
         leader = leaders[0] if len(leaders) == 1 else None
         if leader is None or leader != self._leader:
             self._leader, self._led_since = leader, now

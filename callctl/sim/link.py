@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from callctl.core.commands import Order
 from callctl.core.events import Fact, PbxLost, PbxObserved
-from callctl.pbx.port import OrderUnanswered
+from callctl.pbx.port import OrderRefused, OrderUnanswered
 from callctl.sim.parts import Connection
 from callctl.sim.pbx import SimPbx
 from callctl.sim.reading import observe
+from callctl.sim.virtual_time import NOBODY
 
 
 class SimLink:
@@ -96,19 +97,36 @@ class SimLink:
 
     async def do(self, order: Order) -> None:
         """See pbx.port.PbxLink. What a frozen PBX was told it does when it thaws, though nobody waits for it any more."""
-        await asyncio.sleep(self.pbx.timing.order_s + self.lag_s)
-        if not self.connected:
-            raise OrderUnanswered(f"{self.city}: not connected")
-        if not self.pbx.alive:
-            self.pbx.obey_late(order)
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Future[bool] = loop.create_future()
+        # On its way it is the network's: it arrives, although the controller may be stopped meanwhile.
+        loop.call_later(self.pbx.timing.order_s + self.lag_s, self._carry, order, arrived, context=NOBODY)
+        heard = await arrived
+        if not heard:
             await asyncio.sleep(self.pbx.timing.deadline_s)
             raise OrderUnanswered(f"{self.city}: no answer within {self.pbx.timing.deadline_s:g} s")
         connection = self._connection
-        self.pbx.obey(order)
         if self.lag_s:
             await asyncio.sleep(self.lag_s)
             if connection is not self._connection:
                 raise OrderUnanswered(f"{self.city}: the link broke")
+
+    def _carry(self, order: Order, arrived: asyncio.Future[bool]) -> None:
+        """To the PBX; whether it was there to hear it."""
+        if arrived.done():
+            return  # The controller was killed.
+        if not self.connected:
+            arrived.set_exception(OrderUnanswered(f"{self.city}: not connected"))
+        elif not self.pbx.alive:
+            self.pbx.obey_late(order)
+            arrived.set_result(False)
+        else:
+            try:
+                self.pbx.obey(order)
+            except OrderRefused as refused:
+                arrived.set_exception(refused)
+            else:
+                arrived.set_result(True)
 
     async def reread(self) -> None:
         """See pbx.port.PbxLink. Told is what was true when the reading began; who asks meanwhile shares the next."""

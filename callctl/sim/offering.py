@@ -96,7 +96,7 @@ class Offering:
             return False
         used = _legs(pbx, peer) + _legs(peer, pbx)
         lately = self._checkers.now() - self._failed_at.get(pair, float("-inf")) < FAILED_S
-        return used < self._province.channels(pair) and not lately
+        return used < self._province.channels(pair) and not lately and not _dialling(pbx, peer)
 
     def _could_ring(self, city: str, seat: SimSeat) -> bool:
         lendable = seat.lend is not Lending.NO and SeatRef(city, seat.id) not in self._missed
@@ -124,6 +124,12 @@ def _legs(home: SimPbx, away: SimPbx) -> int:
     """Calls of `home` at `away` and slots for more; a call may count twice, so this is rather too many."""
     slots = sum(ref.supporting == away.city and (slot.open or bool(slot.call)) for ref, slot in home.slots.items())
     return slots + sum(_serves(seat) == home.city for seat in away.seats.values())
+
+
+def _dialling(home: SimPbx, away: SimPbx) -> bool:
+    """Whether a set-up has reached no phone there: the wire is cut, and it gives up by itself. The seat is spoken for."""
+    reached = {seat.call for seat in away.seats.values()}
+    return any(ref.supporting == away.city and slot.call and slot.call not in reached for ref, slot in home.slots.items())
 
 
 def _serves(seat: SimSeat) -> str:

@@ -10,6 +10,7 @@ from callctl.core.model import Province
 from callctl.sim.link import SimLink
 from callctl.sim.pbx import SimPbx
 from callctl.sim.registry import MemoryHistory, MemoryRegistry
+from callctl.sim.virtual_time import Process
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Post:
     links: Mapping[str, SimLink]
     registry: MemoryRegistry
     task: asyncio.Task[None]
+    process: Process
 
 
 class Posts:
@@ -43,7 +45,9 @@ class Posts:
         links = {code: SimLink(pbx) for code, pbx in self._pbxs.items()}
         registry = self._registry.another()
         controller = Controller(self._province, links, registry, self._history, self._now, holder, pace=pace or self._pace)
-        post = Post(controller, links, registry, asyncio.create_task(controller.run(), name=f"controller {holder}"))
+        process = Process()
+        task = process.run(controller.run(), name=f"controller {holder}")
+        post = Post(controller, links, registry, task, process)
         self.running[holder] = post
         return post
 
@@ -51,6 +55,10 @@ class Posts:
         """SIGKILL: it gives nothing back, and nobody hears of it again."""
         post = self.running.pop(holder)
         post.registry.cut = True
+        if post.process.stopped:
+            for link in post.links.values():
+                link.cut()
+            post.process.go_on()
         post.task.cancel()
 
     async def stop(self, holder: str) -> None:
@@ -69,4 +77,8 @@ class Posts:
 
     def leader(self) -> str | None:
         """Who gives orders, by its own belief; the first of several."""
-        return next((holder for holder, post in self.running.items() if post.controller.leading), None)
+        return next(iter(self.leaders()), None)
+
+    def leaders(self) -> list[str]:
+        """All who believe that they lead, and are not stopped just now."""
+        return [holder for holder, post in self.running.items() if post.controller.leading and not post.process.stopped]

@@ -20,6 +20,8 @@ TROUBLES = {
     "controller without registry": 2, "registry lost": 2, "registry forgets": 2, "history lost": 1, "breaks": 3,
     "no answers": 3,
 }  # fmt: skip
+ASLEEP = "controller asleep"
+ASLEEP_FROM, ASLEEP_SHARE = 30_000, 0.2  # Named seeds below keep the province they are named for.
 ACTS = {"switch": 3, "quota": 4, "stop": 1, "share": 2, "priority": 1, "event ends": 1}
 
 
@@ -89,7 +91,7 @@ def draw(seed: int) -> RandomProvince:
         province,
         scenario,
         _acts(chance, province, assisted, horizon_s),
-        _troubles(chance, codes, horizon_s),
+        (*_troubles(chance, codes, horizon_s), *_asleep(seed, codes[0], horizon_s)),
         chance.choice([1, 1, 2]),
         chance.random() < 0.1,
     )
@@ -207,6 +209,15 @@ def _changed(chance: random.Random, province: Province, wishes: Wishes, what: st
     else:
         events[code] = replace(known, seats=_event(chance, province, code).seats)
     return replace(wishes, events=MappingProxyType(events))
+
+
+def _asleep(seed: int, code: str, horizon_s: float) -> tuple[Trouble, ...]:
+    """Now and then a controller is stopped and goes on later; drawn apart, so that it changes nothing else of the seed."""
+    chance = stream("fuzz asleep", seed)
+    if seed < ASLEEP_FROM or chance.random() >= ASLEEP_SHARE:
+        return ()
+    for_s = chance.choice([chance.uniform(0.5, 5.0), chance.uniform(5.0, 30.0)])
+    return (Trouble(chance.uniform(0.0, horizon_s), ASLEEP, code, code, for_s, chance.random()),)
 
 
 def _troubles(chance: random.Random, codes: list[str], horizon_s: float) -> tuple[Trouble, ...]:

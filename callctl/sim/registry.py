@@ -1,5 +1,6 @@
 """The agent registry in this process's memory, for virtual time. The contract suite holds it and the real one to one."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +24,7 @@ class _Server:
     holder: str = ""
     lease: int = 0
     lease_until: float = 0.0
+    leased_at: float = 0.0
     loans: dict[SeatRef, tuple[Loan, float]] = field(default_factory=dict)
     answers: dict[str, Loan] = field(default_factory=dict)
     wishes: Wishes | None = None
@@ -46,6 +48,7 @@ class MemoryRegistry:
         self._now = now
         self._server = server or _Server()
         self.cut = False
+        self.lag_s = 0.0  # What the network adds before the server hears who wants to lead.
 
     def another(self) -> "MemoryRegistry":
         """Another client of the same server."""
@@ -73,6 +76,10 @@ class MemoryRegistry:
         """Every loan on the server's books as (assisted city, token), for checkers."""
         return {ref: (loan.assisted, loan.token) for ref, (loan, _) in self._server.loans.items()}
 
+    def leased(self) -> tuple[int, float]:
+        """The newest lease and since when, for checkers."""
+        return self._server.lease, self._server.leased_at
+
     def _reach(self) -> _Server:
         if not self.reached:
             raise StoreLost("the registry cannot be reached")
@@ -93,14 +100,16 @@ class MemoryRegistry:
 
     async def lead(self, holder: str, ttl_s: float) -> int | None:
         """See store.port.Registry."""
+        if self.lag_s:
+            await asyncio.sleep(self.lag_s)
         self._reach()
         now = self._now()
         if self._server.holder != holder:
             if self._server.holder and now < self._server.lease_until:
                 return None
-            self._server.holder, self._server.lease = holder, self._next_token()
+            self._server.holder, self._server.lease, self._server.leased_at = holder, self._next_token(), now
         elif now >= self._server.lease_until:
-            self._server.lease = self._next_token()
+            self._server.lease, self._server.leased_at = self._next_token(), now
         self._server.lease_until = now + ttl_s
         return self._server.lease
 

@@ -25,6 +25,7 @@ class Misfortune:
         self._run, self._checkers, self._health = run, checkers, health
         self._under_way: Counter[tuple[str, str, str]] = Counter()
         self._silent: set[str] = set()
+        self._asleep: list[str] = []  # Controllers that are stopped.
         self._spare = 0
 
     def lets_ring(self, city: str) -> bool:
@@ -50,10 +51,12 @@ class Misfortune:
             self._registry_back()
         run.history.lost = False
         self._silent.clear()
+        while self._asleep:
+            self._wake()
         if not run.posts.running:
             run.posts.start(self._name())
         for post in run.posts.running.values():
-            post.registry.cut = False
+            post.registry.cut, post.registry.lag_s = False, 0.0
             for link in post.links.values():
                 link.lag_s, link.loses, link.doubles = 0.0, 0, 0
                 link.mend()
@@ -186,7 +189,28 @@ class Misfortune:
         return f"n{self._spare}"
 
     def _leader(self) -> str | None:
-        return self._run.posts.leader() or next(iter(self._run.posts.running), None)
+        posts = self._run.posts
+        return posts.leader() or next((holder for holder, post in posts.running.items() if not post.process.stopped), None)
+
+    def _controller_asleep(self, trouble: Trouble) -> None:
+        """SIGSTOP; another one is there to take over."""
+        holder = self._leader()
+        if holder is not None:
+            post = self._run.posts.running[holder]
+            post.process.stopped, post.registry.lag_s = True, 0.5 * trouble.size  # Its first question takes a while.
+            self._asleep.append(holder)
+            self._start_one(trouble)
+
+    def _controller_woken(self, trouble: Trouble) -> None:
+        if self._asleep:
+            self._wake()
+
+    def _wake(self) -> None:
+        """SIGCONT, for the one that has slept longest; it may have been killed meanwhile."""
+        post = self._run.posts.running.get(self._asleep.pop(0))
+        if post is not None:
+            self._run.lasting.changed()
+            post.process.go_on()
 
     def _controller_killed(self, trouble: Trouble) -> None:
         holder = self._leader()
@@ -246,6 +270,7 @@ KINDS: dict[str, tuple[Callable[[Misfortune, Trouble], None], Callable[[Misfortu
     "no answers": (Misfortune._no_answers, Misfortune._no_answers_over),
     "controller killed": (Misfortune._controller_killed, Misfortune._start_one),
     "controller stopped": (Misfortune._controller_stopped, Misfortune._start_one),
+    "controller asleep": (Misfortune._controller_asleep, Misfortune._controller_woken),
     "two controllers": (Misfortune._start_one, Misfortune._controller_killed),
     "controller without registry": (Misfortune._controller_without_registry, Misfortune._registry_near),
     "registry lost": (Misfortune._registry_lost, Misfortune._registry_back),

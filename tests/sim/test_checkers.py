@@ -5,7 +5,7 @@ import pickle
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from callctl.core.commands import Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat
+from callctl.core.commands import CloseSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat
 from callctl.core.events import CallAnswered, CallRinging, HomeSeat, LentSeat, SeatState
 from callctl.core.model import SeatRef, SlotRef
 from callctl.core.wishes import Wishes
@@ -292,6 +292,21 @@ def test_a_slot_that_is_open_or_a_call_that_rings_is_help() -> None:
         await watched.look_for(2)
         assert watched.nanjing.slots[SLOT].call
         await watched.look_for(8)
+
+    assert watch(story) == ""
+
+
+def test_a_set_up_on_a_cut_wire_is_waited_for() -> None:
+    async def story(watched: Watched) -> None:
+        watched.pbxs["xuzhou"].set_trunk("nanjing", up=False)
+        await a_caller_in_need(watched)
+        watched.lend(2)
+        watched.nanjing.cut_wire("wuxi")
+        watched.order(OpenSlot("nanjing", SLOT, 5))
+        await watched.look_for(4)
+        assert watched.nanjing.slots[SLOT].call
+        watched.order(CloseSlot("nanjing", SLOT))
+        assert watched.broken == ""
 
     assert watch(story) == ""
 

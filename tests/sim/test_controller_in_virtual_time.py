@@ -5,14 +5,14 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from callctl.core.commands import Lend, OpenSlot, Order
+from callctl.core.commands import Lend, OpenSlot, Order, RenewHeartbeat
 from callctl.core.events import CallRinging, PbxLost, SeatReadied, SeatState
 from callctl.core.expect import thing
 from callctl.core.model import SeatRef, SlotRef
 from callctl.core.wishes import Wishes
 from callctl.sim.link import SimLink
 from callctl.sim.parts import SimLoan, SimSlot
-from callctl.sim.virtual_time import run_virtual
+from callctl.sim.virtual_time import loop_clock, run_virtual
 from tests.provinces import a_province, wish
 from tests.sim.trial import Trial, a_trial
 
@@ -29,6 +29,11 @@ def tell(story: Story, *holders: str, wishes: Wishes | None = None, province: An
             assert all(len(queues) == 1 for queues in trial.loans().values())
 
     run_virtual(whole())
+
+
+def ordered(trial: Trial) -> int:
+    """Orders so far, heartbeats apart."""
+    return sum(not isinstance(order, RenewHeartbeat) for some in trial.orders.values() for order in some)
 
 
 def call_in(trial: Trial, calls: int, city: str = "nanjing") -> list[str]:
@@ -127,6 +132,47 @@ def test_a_seat_called_home_and_lent_again_at_once_is_booked_again_before_the_pb
         assert lent[1] > lent[0]
 
     tell(story, province=a_province(2, {"nanjing": {"shared": 1, "helps": ()}, "wuxi": {"shared": 1, "reserve": 0}}))
+
+
+def test_a_controller_that_was_stopped_asks_who_leads_before_it_orders_anything() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=8)
+        trial.processes["a"].stopped = True
+        # Meanwhile there is much to do: everything was stopped, and a helper has callers of its own.
+        await trial.wish(wish("nanjing", stopped=True))
+        call_in(trial, 8, "wuxi")
+        await asyncio.sleep(10)
+        assert trial.loans()
+        asked: list[bool] = []
+        woken_at = loop_clock()
+        trial.registry.lag_s = 0.3
+        for pbx in trial.pbxs.values():
+            pbx.order_taps.append(lambda order: asked.append(trial.registry.leased()[1] >= woken_at))
+        trial.processes["a"].go_on()
+        await trial.until(lambda: not trial.loans() and trial.open_slots("nanjing") == 0, 5)
+        assert asked
+        assert all(asked)
+
+    tell(story)
+
+
+def test_a_controller_that_was_stopped_and_deposed_orders_nothing_more() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=8)
+        trial.processes["a"].stopped = True
+        trial.start("b")
+        await trial.until(lambda: trial.running["b"][0].leading, 6)
+        await trial.wish(wish("nanjing", on=False))
+        await trial.until(lambda: not trial.loans(), 3)
+        await asyncio.sleep(3)
+        before = ordered(trial)
+        trial.processes["a"].go_on()
+        await asyncio.sleep(3)
+        assert ordered(trial) == before
+        assert not trial.running["a"][0].leading
+        assert trial.running["b"][0].leading
+
+    tell(story)
 
 
 def test_a_helper_with_own_callers_waiting_is_rung_no_more() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from callctl.sim.fuzz import Verdict, live_through
-from callctl.sim.random_province import TROUBLES, draw
+from callctl.sim.random_province import ASLEEP, ASLEEP_FROM, TROUBLES, draw
 from callctl.sim.tally import Tally
 from callctl.sim.trouble import KINDS
 
@@ -54,8 +54,8 @@ def test_a_seed_gives_the_same_facts_and_orders_in_every_process() -> None:
 
 
 def test_the_provinces_differ_and_every_trouble_comes() -> None:
-    drawn = [draw(seed) for seed in range(300)]
-    assert {trouble.kind for each in drawn for trouble in each.troubles} == set(TROUBLES) == set(KINDS)
+    drawn = [draw(seed) for seed in (*range(300), *range(ASLEEP_FROM, ASLEEP_FROM + 20))]
+    assert {trouble.kind for each in drawn for trouble in each.troubles} == {*TROUBLES, ASLEEP} == set(KINDS)
     assert {len(each.province.cities) for each in drawn} >= set(range(2, 9))
     assert max(len(each.province.cities) for each in drawn) > 10
     assert {act.what for each in drawn for act in each.acts} > {

@@ -12,7 +12,7 @@ from callctl.core.wishes import Wishes
 from callctl.sim.link import SimLink
 from callctl.sim.network import build_network
 from callctl.sim.registry import MemoryHistory, MemoryRegistry
-from callctl.sim.virtual_time import loop_clock
+from callctl.sim.virtual_time import Process, loop_clock
 
 
 class Trial:
@@ -30,12 +30,14 @@ class Trial:
             pbx.taps.append(self.facts.append)
             pbx.order_taps.append(self.orders[pbx.city].append)
         self.running: dict[str, tuple[Controller, dict[str, SimLink], asyncio.Task[None]]] = {}
+        self.processes: dict[str, Process] = {}
 
     def start(self, holder: str = "a", pace: Pace | None = None) -> Controller:
         """Start a controller."""
         links = {code: SimLink(pbx) for code, pbx in self.pbxs.items()}
         controller = Controller(self.province, links, self.registry, self.history, loop_clock, holder, pace=pace)
-        self.running[holder] = (controller, links, asyncio.create_task(controller.run()))
+        process = self.processes[holder] = Process()
+        self.running[holder] = (controller, links, process.run(controller.run(), name=holder))
         return controller
 
     def links(self, holder: str = "a") -> dict[str, SimLink]:
