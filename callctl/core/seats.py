@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from callctl.core.allocation import Help, Pool, Room
 from callctl.core.between import HEALTHY, UNLIMITED, Between, PairHealth
+from callctl.core.events import SeatState
 from callctl.core.model import Lending, Pair, Province, SeatRef
 from callctl.core.reasons import Why
 from callctl.core.wishes import Wishes
@@ -229,6 +230,7 @@ def ringing_elsewhere(world: World, assisted: CityView) -> Iterator[tuple[str, i
     """
     code, waiting = assisted.city.code, assisted.waiting
     for other, view in world.cities.items():
-        served = view.tally.served.get(code)
-        if served and (number := sum([not call or call in waiting for call in served])):
-            yield other, number
+        served = [view.seats[seat] for seat in view.tally.served.get(code, ())]
+        ringing = {seat.call for seat in served if seat.state is SeatState.RINGING or seat.call in waiting}
+        if ringing:
+            yield other, len(ringing)

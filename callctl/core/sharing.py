@@ -334,10 +334,10 @@ class _Round:
         """Slots by pair: free lent seats that may be rung, and calls in progress."""
         slots = self.rung
         for code, view in self.at.world.cities.items() if self.active else ():
-            for assisted, calls in view.tally.served.items():
+            for assisted in view.tally.served:
                 if assisted in self.active:
                     pair = Pair(assisted, code)
-                    slots[pair] = slots.get(pair, 0) + len(calls)
+                    slots[pair] = slots.get(pair, 0) + view.carries(assisted)
         if not self.at.world.registry_up:
             cities = self.at.world.cities
             slots = {

@@ -81,7 +81,7 @@ class Tally(NamedTuple):
     kept: tuple[Kept, ...]  # Those of them that serve nobody just now and may stay lent; a plan looks at each.
     held: Mapping[str, Mapping[SeatRef, str]]  # By assisted city: those that ring or talk for another city.
     serving: Mapping[str, int]  # Seats that ring or talk here for each assisted city.
-    served: Mapping[str, tuple[str, ...]]  # Their calls; "" for one that only rings, be it at several seats.
+    served: Mapping[str, tuple[str, ...]]  # The same, by seat; a call that rings at several seats is one call.
     away: tuple[str, ...]  # The seats that ring or talk for others.
     staff: int  # Agents of the home queue on duty: phone there, ready.
     on_duty: int  # Seats that may be lent and whose phone is there and ready.
@@ -144,7 +144,7 @@ class CityView:
 
     def carries(self, assisted: str) -> int:
         """Calls of the assisted city that ring or talk here; one that rings at several seats is one."""
-        return len(self.tally.served.get(assisted, ()))
+        return len({self.seats[seat].call for seat in self.tally.served.get(assisted, ())})
 
     @cached_property
     def slots_in_use(self) -> Mapping[str, int]:
@@ -287,8 +287,7 @@ def _put(some: list[Sorted], each: Sorted, step: int) -> None:
 def _lent(view: CityView, names: Iterable[str]) -> tuple[Any, ...]:
     """What the tally says of the seats lent to others: of these names, for no others are."""
     lent: list[tuple[bool, int, str, SeatLoan]] = []
-    serving: dict[str, int] = {}
-    served: dict[str, dict[str, str]] = {}
+    served: dict[str, list[str]] = {}
     away: list[str] = []
     for name in dict.fromkeys(names):
         seat = view.seats.get(name)
@@ -299,16 +298,14 @@ def _lent(view: CityView, names: Iterable[str]) -> tuple[Any, ...]:
             lent.append((shared, seat.loans[-1].token, name, seat.loans[-1]))
         if seat.serving:
             away.append(name)
-            serving[seat.serving] = serving.get(seat.serving, 0) + 1
-            calls = served.setdefault(seat.serving, {})
-            calls[seat.call] = calls.get(seat.call, "") or ("" if seat.state is SeatState.RINGING else seat.call)
+            served.setdefault(seat.serving, []).append(name)
     lent.sort()
     return (
         {name: loan for _, _, name, loan in lent},
         frozenset(loan.assisted for _, _, _, loan in lent),
         *_kept(view, lent),
-        serving,
-        {assisted: tuple(sorted(calls.values())) for assisted, calls in served.items()},
+        {assisted: len(seats) for assisted, seats in served.items()},
+        {assisted: tuple(sorted(seats)) for assisted, seats in served.items()},
         tuple(sorted(away)),
     )
 

@@ -100,7 +100,8 @@ def test_who_was_not_quick_enough_is_silent_stays_lent_and_has_missed_nothing() 
     made.plan()
     first, second, third = groups(made)
     ring(made, call, 1, first, second, third)
-    assert made.picture.world.cities["wuxi"].tally.served == {"nanjing": ("",)}
+    view = made.picture.world.cities["wuxi"]
+    assert (view.tally.serving["nanjing"], view.carries("nanjing")) == (3, 1)
     assert made.plan().open_slots == {NANJING_WUXI: 1}  # One call, though three phones ring.
     answer(made, call, 1, second)
     made.hear(RingEnded("wuxi", made.now, call, LentSeat(first, "nanjing"), RingEnd.NO_ANSWER))

@@ -204,7 +204,7 @@ MUTANTS = (
     Mutant(
         "retracts a call in progress: gives up counting it",
         "callctl/core/sharing.py",
-        "                    slots[pair] = slots.get(pair, 0) + len(calls)\n",
+        "                    slots[pair] = slots.get(pair, 0) + view.carries(assisted)\n",
         "                    slots.setdefault(pair, 0)\n",
         (SHARING + "test_a_seat_that_goes_from_free_to_ringing_to_talking_keeps_its_slot_open",),
     ),

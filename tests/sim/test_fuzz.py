@@ -26,11 +26,9 @@ OPEN = {
     769: "the same, after a PBX was dead for four seconds",
     863: "the same",
     10287: "the same",
-    727: "a seat in a support queue that the registry has no loan for, without any trouble",
-    10598: "the same",
     10145: "a slot opened beyond the trunk, after a PBX was dead for two seconds",
-    10157: "the same",
     10818: "the same",
+    122: "the same, since seats ring together: the groups changed what happens in every seed",
 }
 
 
