@@ -24,6 +24,7 @@ def a_city(
     channels: int = 30,
     queue: QueueRules | None = None,
     helps: tuple[str, ...] = ("*",),
+    together: int = 3,
 ) -> City:
     """One city; its seats are numbered <number><001...>: dedicated first, then shared, then those never lent."""
     lend = [Lending.DEDICATED] * dedicated + [Lending.SHARED] * shared + [Lending.NO] * kept
@@ -36,7 +37,7 @@ def a_city(
         area_code="0514",
         pbx=PbxAddress(PbxKind.ASTERISK, f"127.0.{number}.1"),
         queue=queue or QueueRules(),
-        lend=LendRules(reserve, quota, helps),
+        lend=LendRules(reserve, quota, helps, together),
         trunks=tuple(Trunk(other, "127.0.0.1", channels) for other in others if other != code),
         seats=seats,
     )

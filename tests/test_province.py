@@ -78,6 +78,7 @@ def test_what_is_written_is_what_the_core_gets(good: Path) -> None:
     assert (city.name_zh, city.area_code, city.pbx.kind, city.pbx.version) == ("扬州", "0514", PbxKind.FREESWITCH, 20)
     assert (city.queue.wait_threshold_s, city.queue.announce_position, city.queue.survey) == (12.5, True, True)
     assert (city.lend.reserve, city.lend.quota, city.lend.helps) == (1, 2, ("*",))
+    assert city.lend.together == 3  # A file that does not say it: as before this setting, but on.
     assert [seat.lend for seat in city.seats] == [Lending.SHARED, Lending.SHARED, Lending.DEDICATED, Lending.NO]
     assert city.seats[0].name == "王芳"
     assert city.trunk_to("suzhou") is not None
@@ -107,6 +108,9 @@ WRONG_VALUES = [
     (Q, "quota = 2", "quota = -1", f"{Q}:14 lend.quota", "is -1, must be at least 0"),
     (Q, "quota = 2", "quota = 4", f"{Q}:14 lend.quota", "quota 4 is over the 3 seats that may be lent"),
     (Q, "quota = 2", f"quota = 0x{'f' * 5000}", f"{Q}:14 lend.quota", "a very large number"),
+    (Q, "quota = 2", "quota = 2\ntogether = 0", f"{Q}:15 lend.together", "is 0, must be at least 1"),
+    (Q, "quota = 2", 'quota = 2\ntogether = "3"', f"{Q}:15 lend.together", "must be a whole number"),
+    (Q, "quota = 2", "quota = 2\ntogether = 11", f"{Q}:15 lend.together", "must be at most 10"),
     (Q, "reserve = 1", "reserve = 5", f"{Q}:13 lend.reserve", "reserve 5 is over the city's 4 seats"),
     (Q, '["*"]', '["nowhere"]', f"{Q}:15 lend.helps[1]", 'may help unknown city "nowhere"'),
     (Q, '["*"]', '["suzhuo"]', f"{Q}:15 lend.helps[1]", 'did you mean "suzhou"?'),

@@ -50,8 +50,9 @@ def arrange(hand: Sequence[AtHand], calls: Calls, shared: int, together: int, us
     for one in hand:
         groups.setdefault(one.group, []).append(one)
     others = set(used) - groups.keys()
-    _split(groups, calls.needed, together, others)
-    chosen, left = _choose(groups, calls, shared)
+    _unmix(groups, others)
+    _split(groups, calls.needed, shared, others)
+    chosen, left = _choose(groups, calls, shared, together)
     if not chosen:
         return Arranged(0, 0, 0, {})
     _set_aside(groups, chosen, others)
@@ -60,18 +61,36 @@ def arrange(hand: Sequence[AtHand], calls: Calls, shared: int, together: int, us
     return Arranged(len(chosen), slots, shared - left, moves)
 
 
-def _split(groups: dict[int, list[AtHand]], needed: int, together: int, others: set[int]) -> None:
-    """Make groups narrower, until there are enough of them and none is too wide."""
-    while groups:
-        number, widest = max(groups.items(), key=lambda group: (sum(one.settled for one in group[1]), -group[0]))
-        movable = [one for one in widest if one.settled]
-        if len(widest) < 2 or not movable or (len(groups) >= needed and len(widest) <= together):
+def _unmix(groups: dict[int, list[AtHand]], others: set[int]) -> None:
+    """No dedicated seat with a shared one: the one costs its city nothing, the other may not be spared."""
+    for number, some in [*groups.items()]:
+        if len({one.dedicated for one in some}) > 1 and (shared := [one for one in some if one.settled > one.dedicated]):
+            groups[fresh({*groups, *others})] = shared
+            groups[number] = [one for one in some if one not in shared]
+
+
+def _split(groups: dict[int, list[AtHand]], needed: int, shared: int, others: set[int]) -> None:
+    """Make groups narrower, until enough of them can ring."""
+    while True:
+        of_shared = [number for number, some in groups.items() if not some[0].dedicated]
+        short = len(groups) - len(of_shared) + min(len(of_shared), shared) < needed
+        wide = [
+            (sum(one.settled for one in some), -number)
+            for number, some in groups.items()
+            if short and len(some) > 1 and (some[0].dedicated or len(of_shared) < shared)
+        ]
+        movable, least = max(wide, default=(0, 0))
+        if not movable:
             return
-        groups[fresh({*groups, *others})] = [movable[-1]]
-        groups[number] = [one for one in widest if one is not movable[-1]]
+        some = groups[-least]
+        moved = [one for one in some if one.settled][-1]
+        groups[fresh({*groups, *others})] = [moved]
+        groups[-least] = [one for one in some if one is not moved]
 
 
-def _choose(groups: Mapping[int, list[AtHand]], calls: Calls, shared: int) -> tuple[dict[int, list[AtHand]], int]:
+def _choose(
+    groups: Mapping[int, list[AtHand]], calls: Calls, shared: int, together: int
+) -> tuple[dict[int, list[AtHand]], int]:
     """The groups that ring, each with those of its seats that may; and how many shared seats could ring besides.
 
     First a seat for every call that needs one, then their groups whole, then further groups.
@@ -89,7 +108,7 @@ def _choose(groups: Mapping[int, list[AtHand]], calls: Calls, shared: int) -> tu
                 shared -= not first.dedicated
         for number, some in chosen.items():
             for one in groups[number]:
-                if one not in some and (one.dedicated or shared > 0):
+                if len(some) < together and one not in some and (one.dedicated or shared > 0):
                     some.append(one)
                     shared -= not one.dedicated
     return chosen, shared

@@ -230,15 +230,10 @@ def ringing_elsewhere(world: World, assisted: CityView) -> Iterator[tuple[str, i
     """
     code, waiting = assisted.city.code, assisted.waiting
     for other, view in world.cities.items():
-        calls = [[view.seats[seat] for seat in seats] for seats in view.tally.served.get(code, ())]
-        still = [
-            seats
-            for seats in calls
-            if not orphaned(assisted, seats[0])
-            and (seats[0].call in waiting or any(seat.state is SeatState.RINGING for seat in seats))
-        ]
-        if number := len(still):
-            yield other, number
+        served = [view.seats[seat] for seat in view.tally.served.get(code, ()) if not orphaned(assisted, view.seats[seat])]
+        ringing = {seat.call for seat in served if seat.state is SeatState.RINGING or seat.call in waiting}
+        if ringing:
+            yield other, len(ringing)
 
 
 def orphaned(home: CityView, seat: SeatView) -> bool:

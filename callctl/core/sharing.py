@@ -338,12 +338,12 @@ class _Round:
         """
         slots, cities = self.rung, self.at.world.cities
         for code, view in cities.items() if self.active else ():
-            for assisted, calls in view.tally.served.items():
+            for assisted, names in view.tally.served.items():
                 if assisted in self.active:
-                    home, pair = cities[assisted], Pair(assisted, code)
-                    number = sum([not orphaned(home, view.seats[seats[0]]) for seats in calls])
+                    home, pair, seats = cities[assisted], Pair(assisted, code), [view.seats[name] for name in names]
+                    calls = {seat.call for seat in seats if not orphaned(home, seat)}
                     # Never beyond the trunk, though a lost fact may leave us with a call too many in the picture.
-                    slots[pair] = min(slots.get(pair, 0) + number, view.fixed.channels.get(assisted, 0))
+                    slots[pair] = min(slots.get(pair, 0) + len(calls), view.fixed.channels.get(assisted, 0))
         if not self.at.world.registry_up:
             slots = {
                 pair: min(number, cities[pair.assisted].slots_open.get(pair.supporting, 0))

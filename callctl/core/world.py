@@ -82,7 +82,7 @@ class Tally(NamedTuple):
     kept: tuple[Kept, ...]  # Those of them that serve nobody just now and may stay lent; a plan looks at each.
     held: Mapping[str, Mapping[SeatRef, str]]  # By assisted city: those that ring or talk for another city.
     serving: Mapping[str, int]  # Seats that ring or talk here for each assisted city.
-    served: Mapping[str, tuple[tuple[str, ...], ...]]  # Their calls: the seats of each, for it may ring at several.
+    served: Mapping[str, tuple[str, ...]]  # The same, by seat; a call that rings at several seats is one call.
     away: tuple[str, ...]  # The seats that ring or talk for others.
     staff: int  # Agents of the home queue on duty: phone there, ready.
     on_duty: int  # Seats that may be lent and whose phone is there and ready.
@@ -145,7 +145,7 @@ class CityView:
 
     def carries(self, assisted: str) -> int:
         """Calls of the assisted city that ring or talk here; one that rings at several seats is one."""
-        return len(self.tally.served.get(assisted, ()))
+        return len({self.seats[seat].call for seat in self.tally.served.get(assisted, ())})
 
     @cached_property
     def slots_in_use(self) -> Mapping[str, int]:
@@ -288,7 +288,7 @@ def _put(some: list[Sorted], each: Sorted, step: int) -> None:
 def _lent(view: CityView, names: Iterable[str]) -> tuple[Any, ...]:
     """What the tally says of the seats lent to others: of these names, for no others are."""
     lent: list[tuple[bool, int, str, SeatLoan]] = []
-    served: dict[str, dict[str, list[str]]] = {}
+    served: dict[str, list[str]] = {}
     away: list[str] = []
     for name in dict.fromkeys(names):
         seat = view.seats.get(name)
@@ -299,14 +299,14 @@ def _lent(view: CityView, names: Iterable[str]) -> tuple[Any, ...]:
             lent.append((shared, seat.loans[-1].token, name, seat.loans[-1]))
         if seat.serving:
             away.append(name)
-            served.setdefault(seat.serving, {}).setdefault(seat.call, []).append(name)
+            served.setdefault(seat.serving, []).append(name)
     lent.sort()
     return (
         {name: loan for _, _, name, loan in lent},
         frozenset(loan.assisted for _, _, _, loan in lent),
         *_kept(view, lent),
-        {assisted: sum(map(len, calls.values())) for assisted, calls in served.items()},
-        {assisted: tuple(sorted(tuple(sorted(seats)) for seats in calls.values())) for assisted, calls in served.items()},
+        {assisted: len(seats) for assisted, seats in served.items()},
+        {assisted: tuple(sorted(seats)) for assisted, seats in served.items()},
         tuple(sorted(away)),
     )
 

@@ -245,12 +245,12 @@ class Lasting:
     def _excess(self, city: str) -> int:
         """Shared seats that open slots may ring beyond what this city can spare now."""
         pbx, now = self.pbxs[city], self.now()
-        offered = sum(self._offered_by(home, pbx) for home in self.pbxs if home != city)
+        offered = sum(self._shared_offered(home, pbx) for home in self.pbxs if home != city)
         idle = sum(at_home(seat) and rings_next(seat, now) for seat in pbx.seats.values())
         short = any(pbx.calls[call].by is None for call in pbx.waiting)
         return offered - (0 if short else max(0, idle - self.province.cities[city].lend.reserve))
 
-    def _offered_by(self, home: str, pbx: SimPbx) -> int:
+    def _shared_offered(self, home: str, pbx: SimPbx) -> int:
         """Shared seats that this city's open slots at `home` ring at once; a slot that finds no group counts as one."""
         slots, loans = self._open_unused(home, pbx.city), pbx.support.get(home, {})
         lent = [pbx.seats[seat] for seat in loans] if slots else []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 GOLDEN = "tests/render/test_asterisk.py::test_the_files_of_yangzhou_are_the_golden_ones"
 SHARING = "tests/core/test_sharing.py::"
 POLICY = "tests/core/test_sharing_properties.py::"
+TOGETHER = "tests/core/test_ring_together.py::"
 LOOP = "tests/sim/test_controller_in_virtual_time.py::"
 
 
@@ -240,7 +241,7 @@ MUTANTS = (
     Mutant(
         "retracts a call in progress: gives up counting it",
         "callctl/core/sharing.py",
-        "                    slots[pair] = min(slots.get(pair, 0) + number, view.fixed.channels.get(assisted, 0))\n",
+        "                    slots[pair] = min(slots.get(pair, 0) + len(calls), view.fixed.channels.get(assisted, 0))\n",
         "                    slots.setdefault(pair, 0)\n",
         (SHARING + "test_a_seat_that_goes_from_free_to_ringing_to_talking_keeps_its_slot_open",),
     ),
@@ -257,6 +258,44 @@ MUTANTS = (
         "    if missed is None:\n        return False\n",
         "    return False\n",
         (SHARING + "test_a_lent_seat_that_does_not_answer_cools_down_longer_each_time",),
+    ),
+    Mutant(
+        "lets the seats of a group ring beyond the reserve",
+        "callctl/core/sharing.py",
+        "arranged = arrange(hand, calls, paid + room.spare(), room.together, self._numbers(pair))",
+        "arranged = arrange(hand, calls, paid + 100, room.together, self._numbers(pair))",
+        (TOGETHER + "test_open_slots_never_ring_more_shared_seats_than_a_city_can_spare",),
+    ),
+    Mutant(
+        "lends a group before every caller has a seat",
+        "callctl/core/sharing.py",
+        "            groups[help_] = self._carry_out(help_)\n        for help_, more in widen(self.allocation, groups):\n"
+        "            self._join(help_, more, groups[help_])\n",
+        "            groups[help_] = self._carry_out(help_)\n"
+        "            for widened, more in widen(self.allocation, (help_,)):\n"
+        "                self._join(widened, more, groups[widened])\n",
+        (TOGETHER + "test_where_callers_wait_for_every_seat_each_rings_alone",),
+    ),
+    Mutant(
+        "opens a slot for every seat of a group",
+        "callctl/core/sharing.py",
+        "self.rung[pair] = arranged.slots",
+        "self.rung[pair] = len(hand)",
+        (TOGETHER + "test_for_one_caller_three_seats_are_lent_in_one_group_behind_one_slot_and_it_is_told_why",),
+    ),
+    Mutant(
+        "counts a quicker mate's answer as a call missed",
+        "callctl/core/fold.py",
+        "fact.why is RingEnd.NO_ANSWER and fact.call not in draft.talks:",
+        "fact.why is RingEnd.NO_ANSWER:",
+        (TOGETHER + "test_who_was_not_quick_enough_is_silent_stays_lent_and_has_missed_nothing",),
+    ),
+    Mutant(
+        "lets the other phones of a group ring on",
+        "callctl/sim/queue.py",
+        "                pbx.stop_phone(other, call_id)\n",
+        "                pass\n",
+        ("tests/pbx/test_sim_pbx_contract.py",),
     ),
     Mutant(
         "reads no city anew",

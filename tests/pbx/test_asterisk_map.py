@@ -415,6 +415,28 @@ def test_what_is_remembered_is_bounded():
     assert "yangzhou-1.0" not in ours.callers
 
 
+def lent_to_yangzhou(event, seat="1301", **headers):
+    loan = {"Queue": "support-yangzhou", "MemberName": f"{seat}-yangzhou-t7", "Interface": f"PJSIP/{seat}"}
+    return {"Event": event, **loan, **headers}
+
+
+def test_a_changed_ring_group_is_told_as_the_loan_with_its_new_group():
+    [fact] = chart(XUZHOU).facts(lent_to_yangzhou("QueueMemberPenalty", Penalty="3"), 1.0)
+    assert (fact.seat, fact.assisted, fact.token, fact.lent, fact.group) == ("1301", "yangzhou", 7, True, 3)
+    beat = {"Event": "QueueMemberPenalty", "Queue": "cc-heartbeat", "MemberName": "heartbeat", "Penalty": "1795420000"}
+    assert chart(XUZHOU).facts(beat, 1.0) == ()
+
+
+def test_a_caller_who_hangs_up_ends_the_rings_of_a_whole_group():
+    ours, call = chart(XUZHOU), {"ChanVariable": "CC_CALLID=yangzhou-5.1", "Uniqueid": "xuzhou-9.1"}
+    for seat in ("1301", "1302", "1301"):  # One of them told twice.
+        ours.facts(lent_to_yangzhou("AgentCalled", seat, **call), 1.0)
+    gone = {"Event": "QueueCallerAbandon", "Queue": "support-yangzhou", **call}
+    ended = ours.facts(gone, 2.0)
+    assert [(fact.by.seat, fact.why) for fact in ended] == [("1301", RingEnd.UNKNOWN), ("1302", RingEnd.UNKNOWN)]
+    assert ours.facts(gone, 2.0) == ()
+
+
 def test_a_slot_to_a_city_the_data_folders_no_longer_name_is_still_ours_to_close():
     opened = {
         "Event": "QueueMemberPause",

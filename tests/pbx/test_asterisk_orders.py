@@ -2,7 +2,7 @@
 
 import pytest
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Recall, RenewHeartbeat
+from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Recall, Regroup, RenewHeartbeat
 from callctl.core.model import SlotRef
 from callctl.pbx.asterisk_names import parse_loan, parse_slot
 from callctl.pbx.asterisk_orders import steps
@@ -22,6 +22,14 @@ def test_lent_seat_becomes_an_entry_of_the_support_queue_that_names_its_token():
     assert headers["Interface"] == headers["StateInterface"] == "PJSIP/2001"
     assert parse_loan(headers["MemberName"]) == ("2001", "xuzhou", 7)
     assert fulfilled in "Unable to add interface: Already there"
+
+
+def test_ring_group_is_the_penalty_and_a_seat_that_is_not_lent_has_none():
+    [(headers, _)] = asked(Lend("yangzhou", "2001", "xuzhou", 7, group=2))
+    assert headers["Penalty"] == "2"
+    [(headers, fulfilled)] = asked(Regroup("yangzhou", "2001", "xuzhou", 7, group=1))
+    assert headers == {"Action": "QueuePenalty", "Queue": "support-xuzhou", "Interface": "PJSIP/2001", "Penalty": "1"}
+    assert fulfilled == ""
 
 
 def test_recalled_seat_leaves_the_support_queue_and_may_have_left_before():

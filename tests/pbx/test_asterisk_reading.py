@@ -191,3 +191,17 @@ def test_events_after_a_reading_know_the_channels_it_saw():
     ours = chart()
     read(queues=[entry(1, 1)], ours=ours)
     assert ours.callers == {"yangzhou-5.1": "PJSIP/pstn-00000001"}
+
+
+@pytest.mark.parametrize(("strategy", "together"), [("ringall", True), ("leastrecent", False), (None, False)])
+def test_a_pbx_rings_seats_together_where_its_support_queues_say_ringall(strategy, together):
+    """Files older than the ring groups say leastrecent; no support queue at all says nothing."""
+    queues = [{"Event": "QueueParams", "Queue": "q12345", "Strategy": "leastrecent"}]
+    queues += [{"Event": "QueueParams", "Queue": "cc-seats", "Strategy": "ringall"}]
+    queues += [{"Event": "QueueParams", "Queue": "support-xuzhou", "Strategy": strategy}] if strategy else []
+    assert read(queues=queues).rings_together is together
+
+
+def test_the_ring_group_of_a_loan_is_its_penalty():
+    member = in_queue("support-xuzhou", "2001-xuzhou-t7", "PJSIP/2001", Penalty="4")
+    assert read(queues=[member]).loans == (LoanSeen("2001", "xuzhou", 7, 4),)

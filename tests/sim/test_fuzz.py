@@ -27,6 +27,7 @@ NAMED = {
     10818: "the same",
     727: "a seat called home and lent again before the Recall was obeyed: lent by a token the registry had taken back",
     10598: "the same",
+    122: "a slot opened beyond the trunk, after a PBX was dead for two seconds; seats ring together here",
 }
 
 
