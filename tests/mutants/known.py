@@ -195,6 +195,26 @@ MUTANTS = (
         seeds=(54,),
     ),
     Mutant(
+        "orders as soon as it is woken",
+        "callctl/ledger.py",
+        "        return bool(self._answers) and self._now() - self._renewed_at > LEASE_TTL_S\n",
+        "        return False\n",
+        (LOOP + "test_a_controller_that_was_stopped_asks_who_leads_before_it_orders_anything",),
+    ),
+    Mutant(
+        "goes on leading when it is woken",
+        "callctl/ledger.py",
+        "        return bool(self._answers) and self._now() - self._renewed_at > LEASE_TTL_S\n",
+        "        return False\n",
+        seeds=(30423,),
+        also=(
+            (
+                "        return bool(self._answers) and self._now() - self._renewed_at <= LEASE_TTL_S\n",
+                "        return bool(self._answers)\n",
+            ),
+        ),
+    ),
+    Mutant(
         "lends by a token that was given back",
         "callctl/controller.py",
         "            if isinstance(order, Lend) and not self._ledger.holds(order):\n",
