@@ -117,9 +117,7 @@ class LendTable(Table):
 
     reserve: int = _may(1, "free agents always kept home, at least", _LEND["reserve"], ge=0, le=10_000)
     quota: int = _may(8, "most seats lent at once", _LEND["quota"], ge=0, le=10_000)
-    together: int = _may(
-        3, "most lent seats that ring together for a caller; 1: one", _LEND["together"], ge=1, le=10
-    )
+    together: int = _may(3, "most lent seats that ring together for a caller; 1: one", _LEND["together"], ge=1, le=10)
     helps: list[str] = Field(default=[], description='codes of cities it may help; ["*"] for all', examples=[["*"]])
 
 
