@@ -43,7 +43,7 @@ MUTANTS = (
         "callctl/core/seats.py",
         "        self.least_reserve = city.lend.reserve\n",
         "        self.least_reserve = -100\n",
-        seeds=(4034,),
+        (TOGETHER + "test_the_reserve_counts_seats",),
     ),
     Mutant(
         "lends while short at home",
