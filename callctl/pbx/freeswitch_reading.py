@@ -153,7 +153,7 @@ def _home_talks(chart: FreeSwitchMap, reading: Reading, alive: set[str]) -> Iter
 
 def _lent_talks(chart: FreeSwitchMap, reading: Reading, phones: Mapping[str, Row]) -> Iterator[TalkSeen]:
     for seat, leg in phones.items():
-        call = leg.get("accountcode", "")
+        call = leg.get("presence_data", "")
         home = _home_of(chart, call)
         if leg.get("callstate") in _ACTIVE and home not in ("", chart.city.code):
             # A channel is as old as its first ring, so the answer may be dated some seconds too early.
@@ -181,7 +181,7 @@ def _take_over_phones(chart: FreeSwitchMap, reading: Reading, agents: Mapping[st
     there = {row.get("reg_user", "") for row in reading.registrations}
     for seat, phone in chart.phones.items():
         leg = legs.get(seat, {})
-        home = _home_of(chart, leg.get("accountcode", ""))
+        home = _home_of(chart, leg.get("presence_data", ""))
         status = agents.get(seat, {}).get("status")
         # scripts/phones.lua keeps the status, but not of an agent on break; the registrations' list lags behind.
         phone.registered = status == names.OPEN or (status == names.PAUSED and seat in there)
@@ -199,7 +199,7 @@ def _seats(chart: FreeSwitchMap, agents: Mapping[str, Row], legs: Mapping[str, R
         if agent is None:
             continue
         leg = legs.get(seat, {})
-        call = leg.get("accountcode", "") if leg.get("callstate") in _ACTIVE else ""
+        call = leg.get("presence_data", "") if leg.get("callstate") in _ACTIVE else ""
         rested = max(
             number_of(agent.get("last_bridge_end")) + number_of(agent.get("wrap_up_time")),
             number_of(agent.get("ready_time")),
@@ -237,6 +237,14 @@ def _loans(chart: FreeSwitchMap, tiers: Iterable[Row]) -> Iterator[LoanSeen]:
         foreign = assisted is None or assisted not in chart.cities or assisted == chart.city.code
         if not foreign and assisted is not None and token is not None and seat in chart.seats:
             yield LoanSeen(seat, assisted, token)
+
+
+def tiers_differ(chart: FreeSwitchMap, tiers: Iterable[Row]) -> bool:
+    """Whether somebody else has made or ended a slot or a loan: of tiers mod_callcenter tells nobody."""
+    tiers = tuple(tiers)
+    slots = {slot: token for tier in tiers if (slot := _slot_of(chart, tier)) and (token := _token(tier)) is not None}
+    loans = {(seen.seat, seen.assisted): seen.token for seen in _loans(chart, tiers)}
+    return slots != chart.slots or loans != chart.loans
 
 
 def _token(tier: Row) -> int | None:

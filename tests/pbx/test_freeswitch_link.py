@@ -342,3 +342,14 @@ async def test_a_reloaded_mod_callcenter_is_read_at_once(pbx, controller):
         await made.until(PbxObserved, 2)
         pbx.say({"Event-Name": "MODULE_LOAD", "type": "api", "name": "echo", "filename": "mod_dptools"})
         assert len(made.of(PbxObserved)) == 2
+
+
+async def test_a_loan_somebody_else_has_made_is_seen_at_the_next_look(pbx, controller):
+    async with controller(timing=replace(SHORT, look_every_s=0.01)) as made:
+        await made.until(PbxObserved)
+        await pbx.until(lambda: pbx.count("callcenter_config tier list") >= 4)
+        assert len(made.of(PbxObserved)) == 1, "what is known already is no reason to read"
+        foreign = rows(cc.TIER_COLUMNS, ["support-xuzhou", "2001", "Ready", "2", "7"])
+        pbx.answers["callcenter_config tier list"] = lambda _: foreign
+        seen = await made.until(PbxObserved, 2)
+        assert [(loan.seat, loan.assisted, loan.token) for loan in seen.loans] == [("2001", "xuzhou", 7)]

@@ -43,11 +43,11 @@ def member(call, state="Waiting", by="", channel="", score=0, answered=0, queue=
 
 
 def caller(call):
-    return {"uuid": f"s-{call}", "accountcode": call, "callstate": "ACTIVE", "direction": "inbound", "presence_id": ""}
+    return {"uuid": f"s-{call}", "presence_data": call, "callstate": "ACTIVE", "direction": "inbound", "presence_id": ""}
 
 
 def leg(seat, call, callstate="ACTIVE", domain="yangzhou"):
-    return {"uuid": f"leg-{seat}", "accountcode": call, "callstate": callstate, "presence_id": f"{seat}@{domain}"}
+    return {"uuid": f"leg-{seat}", "presence_data": call, "callstate": callstate, "presence_id": f"{seat}@{domain}"}
 
 
 def read(made=None, members=(), agents=(), tiers=(), channels=(), phones=("1001", "1002", "1003"), up=("trunk-suzhou",)):
@@ -298,7 +298,7 @@ texts = st.one_of(
 @given(
     st.lists(
         st.dictionaries(
-            st.sampled_from([*cc.MEMBER_COLUMNS.split("|"), *cc.AGENT_COLUMNS.split("|"), "accountcode"]), texts
+            st.sampled_from([*cc.MEMBER_COLUMNS.split("|"), *cc.AGENT_COLUMNS.split("|"), "presence_data"]), texts
         )
     )
 )

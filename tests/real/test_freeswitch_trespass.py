@@ -221,6 +221,14 @@ async def test_the_event_socket_takes_the_right_password_from_the_right_machine_
             await pbx.cli("strepoch")
     finally:
         pbx._secret = right
+    assert right == mixed.lab.settings.ami_secret(CITY), "from the environment"
+    host, port = mixed.city(CITY).pbx.ami_host or mixed.city(CITY).pbx.host, mixed.city(CITY).pbx.ami_port
+    stranger = f"127.{host.split('.')[1]}.200.1"
+    reader, writer = await asyncio.open_connection(host, port, local_addr=(stranger, 0))
+    assert b"text/rude-rejection" in await reader.read(200)
+    writer.close()
+    with pytest.raises(ConnectionRefusedError):  # Bound to that address alone.
+        await asyncio.open_connection(stranger, port)
 
 
 async def test_trunks_that_flood_support_disturb_nobody(mixed: Floor, target: Address) -> None:
