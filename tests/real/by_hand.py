@@ -49,6 +49,9 @@ class Acts(Protocol):
     async def slot_rung(self, slot: SlotRef) -> bool:
         """Whether its leg is on its way, or talks."""
 
+    async def slot_tried(self, slot: SlotRef) -> bool:
+        """Whether it has been rung, for however short a time."""
+
     async def loans(self, assisted: str) -> set[str]:
         """The loans to this city, as `<seat>-<city>-t<token>`."""
 
@@ -106,6 +109,9 @@ class AsteriskActs:
     async def slot_rung(self, slot: SlotRef) -> bool:
         part = f"{slot.supporting}-support-{slot.number:02d}@cc-seat"
         return part in await self.pbx.cli("core show channels concise")
+
+    async def slot_tried(self, slot: SlotRef) -> bool:
+        return await self.slot_rung(slot)  # A refused slot rests two seconds in its ring.
 
     async def loans(self, assisted: str) -> set[str]:
         shown = await self.pbx.cli(f"queue show support-{assisted}")
@@ -195,6 +201,10 @@ class FreeSwitchActs:
     async def slot_rung(self, slot: SlotRef) -> bool:
         rows = await self.rows(f"agent list {slot.supporting}-{slot.number:02d}")
         return any(row["state"] in {"Receiving", "In a queue call"} for row in rows)
+
+    async def slot_tried(self, slot: SlotRef) -> bool:
+        rows = await self.rows(f"agent list {slot.supporting}-{slot.number:02d}")
+        return any(row["last_offered_call"] != "0" for row in rows)  # A refused slot is rung for milliseconds.
 
     async def loans(self, assisted: str) -> set[str]:
         rows = await self.rows(f"queue list tiers support-{assisted}")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from callctl.core.events import CallAnswered, CallWaiting, SurveyAnswered
+from callctl.core.model import PbxKind
 from callctl.lab import sip
 from callctl.lab.call import PhoneCall
 from callctl.lab.phone import NEVER_ANSWERS, Habit, Phone
@@ -16,7 +17,7 @@ from callctl.lab.wire import Address
 from tests.real.floor import Floor
 from tests.real.listener import Listener
 from tests.real.mixed import FREESWITCH, until_asked
-from tests.real.stranger import EVIL, Stranger
+from tests.real.stranger import EVIL, EVIL_ESL, Stranger
 
 CITY, PEER, THIRD = "yangzhou", "xuzhou", "nanjing"
 pytestmark = [
@@ -29,6 +30,12 @@ pytestmark = [
         scope="session",
     ),
 ]
+
+
+@pytest.fixture
+def evil(floor: Floor) -> str:
+    """A number with line ends, written for the management interface of the attacked city's PBX."""
+    return EVIL_ESL if floor.city(CITY).pbx.kind is PbxKind.FREESWITCH else EVIL
 
 
 @pytest.fixture
@@ -120,27 +127,29 @@ async def heard(floor: Floor) -> AsyncIterator[Listener]:
         assert not [fact for fact in listener.facts if isinstance(fact, SurveyAnswered)]
 
 
-async def test_line_ends_in_what_a_citizen_sends_become_no_facts(floor: Floor, target: Address, heard: Listener) -> None:
+async def test_line_ends_in_what_a_citizen_sends_become_no_facts(
+    floor: Floor, target: Address, heard: Listener, evil: str
+) -> None:
     async with Stranger(floor.city(CITY).pbx.carrier, target) as carrier:
         for sender, extra in (
-            (f"<sip:{EVIL}@x>", ""),
-            (f'"{EVIL}" <sip:139@x>', ""),
+            (f"<sip:{evil}@x>", ""),
+            (f'"{evil}" <sip:139@x>', ""),
             ('"A\r\nEvent: CCEvil" <sip:139@x>', ""),
             ('"A\rEvent: CCEvil\r" <sip:139@x>', ""),
             ('"A\\\rB\x0b\x0c\x1c\x00" <sip:139@x>', ""),
-            (f"<sip:139@x;user={EVIL}>", ""),
-            ("139", f"P-Asserted-Identity: <sip:{EVIL}@x>"),
-            ("139", f'P-Asserted-Identity: "{EVIL}" <sip:{EVIL}@x>\r\nPrivacy: id'),
-            ("139", f'Remote-Party-ID: "{EVIL}" <sip:{EVIL}@x>;party=calling;screen=yes'),
-            ("139", f"Diversion: <sip:{EVIL}@x>;reason=busy"),
-            ("139", f"Reason: Q.850;cause=16;text={EVIL}"),
-            ("139", f"User-Agent: {EVIL}\r\nSubject: {EVIL}\r\nX-CC-Caller: {EVIL}\r\nX-CC-CallId: {EVIL}"),
+            (f"<sip:139@x;user={evil}>", ""),
+            ("139", f"P-Asserted-Identity: <sip:{evil}@x>"),
+            ("139", f'P-Asserted-Identity: "{evil}" <sip:{evil}@x>\r\nPrivacy: id'),
+            ("139", f'Remote-Party-ID: "{evil}" <sip:{evil}@x>;party=calling;screen=yes'),
+            ("139", f"Diversion: <sip:{evil}@x>;reason=busy"),
+            ("139", f"Reason: Q.850;cause=16;text={evil}"),
+            ("139", f"User-Agent: {evil}\r\nSubject: {evil}\r\nX-CC-Caller: {evil}\r\nX-CC-CallId: {evil}"),
             ('"\udcff\udcfe\xa0\u2028\u202e" <sip:139@x>', ""),
             (f'"{"市" * 700}" <sip:{"1" * 700}@x>', ""),
         ):
             await carrier.ask("INVITE", "12345", sender=sender, extra=extra, within_s=0.4)
             await carrier.ask("INVITE", "051412345", sender=sender, extra=extra, within_s=0.4)
-        await carrier.ask("INVITE", EVIL, sender=f"<sip:{EVIL}@x>")
+        await carrier.ask("INVITE", evil, sender=f"<sip:{evil}@x>")
         await asyncio.sleep(1.5)
         await floor.acts(CITY).hang_up_all()
         await asyncio.sleep(0.5)
@@ -150,22 +159,24 @@ async def test_line_ends_in_what_a_citizen_sends_become_no_facts(floor: Floor, t
 
 
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
-async def test_a_new_identity_in_mid_call_becomes_no_fact(floor: Floor, heard: Listener, method: str) -> None:
+async def test_a_new_identity_in_mid_call_becomes_no_fact(floor: Floor, heard: Listener, method: str, evil: str) -> None:
     citizen = await floor.citizen(CITY)
-    identity = ("P-Asserted-Identity", f"<sip:{EVIL}@x>")
-    within_call(citizen, method, (identity, ("Remote-Party-ID", f"<sip:{EVIL}@x>")), citizen.audio.sdp())
+    identity = ("P-Asserted-Identity", f"<sip:{evil}@x>")
+    within_call(citizen, method, (identity, ("Remote-Party-ID", f"<sip:{evil}@x>")), citizen.audio.sdp())
     await asyncio.sleep(0.5)
     citizen.hang_up()
 
 
-async def test_line_ends_from_another_city_become_no_facts(floor: Floor, target: Address, heard: Listener) -> None:
+async def test_line_ends_from_another_city_become_no_facts(
+    floor: Floor, target: Address, heard: Listener, evil: str
+) -> None:
     await floor.log_in(CITY, floor.seats(CITY)[0], habit=Habit(reject_with=486))
     await floor.lend(CITY, floor.seats(CITY)[0], PEER)
     async with Stranger(floor.city(PEER).pbx.host, target) as peer:
-        lines = f"X-CC-CallId: {EVIL}\r\nX-CC-Caller: {EVIL}\r\nX-CC-T0: {EVIL}\r\nX-CC-Waited: {EVIL}"
-        for number in ("support", EVIL, "9%0d%0aChannel%3a%20PJSIP%2fpstn-1%0d%0aX%3a"):
-            for extra in (lines, f"P-Asserted-Identity: <sip:{EVIL}@x>"):
-                await peer.ask("INVITE", number, sender=f'"{EVIL}" <sip:{EVIL}@x>', extra=extra, within_s=1.0)
+        lines = f"X-CC-CallId: {evil}\r\nX-CC-Caller: {evil}\r\nX-CC-T0: {evil}\r\nX-CC-Waited: {evil}"
+        for number in ("support", evil, "9%0d%0aChannel%3a%20PJSIP%2fpstn-1%0d%0aX%3a"):
+            for extra in (lines, f"P-Asserted-Identity: <sip:{evil}@x>"):
+                await peer.ask("INVITE", number, sender=f'"{evil}" <sip:{evil}@x>', extra=extra, within_s=1.0)
 
 
 async def trunk_is_up(floor: Floor) -> bool:
@@ -173,7 +184,9 @@ async def trunk_is_up(floor: Floor) -> bool:
     return PEER not in await floor.pbx(CITY).trunks_down()
 
 
-async def test_a_forged_name_of_who_answered_becomes_no_fact(floor: Floor, target: Address, heard: Listener) -> None:
+async def test_a_forged_name_of_who_answered_becomes_no_fact(
+    floor: Floor, target: Address, heard: Listener, evil: str
+) -> None:
     """The peer's PBX itself is the attacker: it answers the slot, and says who answered."""
     host, port = floor.city(PEER).pbx.host, floor.city(PEER).pbx.sip_port
     floor.pbx(PEER).kill()
@@ -187,7 +200,7 @@ async def test_a_forged_name_of_who_answered_becomes_no_fact(floor: Floor, targe
         leg = await peer.until_rung(20.0)
         await asyncio.sleep(0.3)  # Until the phone has a port for the voice.
         assert leg.rung_by is not None
-        said = (("Contact", leg._ends.contact), ("P-Asserted-Identity", f'"{EVIL}" <sip:{EVIL}@x>'))
+        said = (("Contact", leg._ends.contact), ("P-Asserted-Identity", f'"{evil}" <sip:{evil}@x>'))
         tag = sip.tag_of(leg._ends.local)
         peer.wire.send(sip.response(leg.rung_by, 183, "Progress", tag, said), leg._peer)
         typed = (*said, ("Content-Type", "application/sdp"))
