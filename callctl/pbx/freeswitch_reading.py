@@ -155,10 +155,17 @@ def _lent_talks(chart: FreeSwitchMap, reading: Reading, phones: Mapping[str, Row
     for seat, leg in phones.items():
         call = leg.get("presence_data", "")
         home = _home_of(chart, call)
-        if leg.get("callstate") in _ACTIVE and home not in ("", chart.city.code):
+        if home not in ("", chart.city.code) and _talks_on(chart, seat, leg, reading.members_at):
             # A channel is as old as its first ring, so the answer may be dated some seconds too early.
             since = min(reading.members_at, number_of(leg.get("created_epoch"), reading.members_at) + chart.ahead_s)
             yield chart.talk(call, LentSeat(seat, home), since)
+
+
+def _talks_on(chart: FreeSwitchMap, seat: str, leg: Row, now: float) -> bool:
+    """Whether the phone talks on this leg. The list of channels shows an answer some time after it was told."""
+    known = chart.talks.get(leg.get("presence_data", ""))
+    told = known is not None and isinstance(known[0], LentSeat) and known[0].seat == seat
+    return leg.get("callstate") in _ACTIVE or (told and known is not None and now - known[1] < LISTED_WITHIN_S)
 
 
 def _home_of(chart: FreeSwitchMap, call: str) -> str:
@@ -189,7 +196,8 @@ def _take_over_phones(chart: FreeSwitchMap, reading: Reading, agents: Mapping[st
         if leg or phone.agent_state != RESERVED:  # Held for another city, its channel not listed yet: as the events said.
             phone.lent = None
         if home not in ("", chart.city.code):
-            phone.lent = SeatState.BUSY if leg.get("callstate") in _ACTIVE else SeatState.RINGING
+            talks = _talks_on(chart, seat, leg, reading.members_at)
+            phone.lent = SeatState.BUSY if talks else SeatState.RINGING
         phone.told = phone.state
 
 
@@ -199,7 +207,7 @@ def _seats(chart: FreeSwitchMap, agents: Mapping[str, Row], legs: Mapping[str, R
         if agent is None:
             continue
         leg = legs.get(seat, {})
-        call = leg.get("presence_data", "") if leg.get("callstate") in _ACTIVE else ""
+        call = leg.get("presence_data", "") if leg and _talks_on(chart, seat, leg, now) else ""
         rested = max(
             number_of(agent.get("last_bridge_end")) + number_of(agent.get("wrap_up_time")),
             number_of(agent.get("ready_time")),
