@@ -47,7 +47,8 @@ MANY = 1_000_000
 CHUNK = 1448  # Bytes a write: one Ethernet segment, so that names do get cut in two.
 ROUND_TRIPS = 3_000
 PASSWORD = "correct-horse"
-NOW = 1e10  # Long after the recording, so every event is dated by its arrival.
+NOW = 1e10  # Long after the recording, so every event is dated by its arrival …
+EVENT_S = 0.5  # … and so far apart that the callers wait and talk as people do.
 PATIENCE_S = 60.0  # The server makes its stream first.
 GREETING = b"Content-Type: auth/request\n\n"
 ACCEPTED = b"Content-Type: command/reply\nReply-Text: +OK accepted\n\n"
@@ -226,12 +227,12 @@ async def by_callctl(port: int, mapped: bool, planned: bool = False) -> tuple[in
             batch = await wire.take(500)
             told: list[Fact] = []
             for event in batch:
+                events += 1
                 if mapped:
-                    told += chart.facts(event, NOW)
+                    told += chart.facts(event, NOW + events * EVENT_S)
                 damaged += "\ufffd" in event.get("Caller-Caller-ID-Name")
             if planner is not None:
-                planner.take(len(batch), told, NOW + events * 0.001)
-            events += len(batch)
+                planner.take(len(batch), told, NOW + events * EVENT_S)
             facts += len(told)
             await asyncio.sleep(0)
     except Disconnected:
