@@ -48,7 +48,8 @@ CHUNK = 1448  # Bytes a write: one Ethernet segment, so that names do get cut in
 ROUND_TRIPS = 3_000
 PASSWORD = "correct-horse"
 NOW = 1e10  # Long after the recording, so every event is dated by its arrival …
-EVENT_S = 0.5  # … and so far apart that the callers wait and talk as people do.
+EVENT_S = 0.05  # … and so far apart; twenty events a second are a busy hotline.
+READING_S = 25.0
 PATIENCE_S = 60.0  # The server makes its stream first.
 GREETING = b"Content-Type: auth/request\n\n"
 ACCEPTED = b"Content-Type: command/reply\nReply-Text: +OK accepted\n\n"
@@ -68,7 +69,9 @@ def city() -> City:
 def _city(code: str, other: str, seats: tuple[str, ...]) -> City:
     made = tuple(Seat(number, f"a{number}", "", Lending.SHARED) for number in seats)
     pbx, trunks = PbxAddress(PbxKind.FREESWITCH, "127.0.19.1"), (Trunk(other, "127.0.12.1", 30),)
-    return City(code, code, "0514", pbx, QueueRules(), LendRules(reserve=0, quota=9, helps=("*",)), trunks, made)
+    return City(
+        code, code, "0514", pbx, QueueRules(wait_threshold_s=0.0), LendRules(reserve=0, quota=9, helps=("*",)), trunks, made
+    )
 
 
 class Planner:
@@ -79,16 +82,16 @@ class Planner:
         self.province = Province(MappingProxyType({one.code: one for one in cities}))
         on = AssistanceEvent("yangzhou", "yangzhou", "", 0.0, switched_on=True)
         self.wishes = Wishes(1, MappingProxyType({"yangzhou": on}))
-        self.world, self.memory, self.heard, self.plans, self.orders = unseen(self.province), None, 0, 0, 0
+        self.world, self.memory, self.read_at, self.orders = unseen(self.province), None, 0.0, 0
 
-    def take(self, events: int, facts: list[Fact], now: float) -> None:
-        """One step of the loop; a reading as often as one comes at the highest rate (every 30 s)."""
-        if self.heard // EVENTS != (self.heard + events) // EVENTS or not self.heard:
+    def take(self, facts: list[Fact], now: float) -> None:
+        """One step of the loop, with a full reading as often as the controller asks for one."""
+        if now - self.read_at >= READING_S:
+            self.read_at = now
             facts = [*facts, *(self._reading(one, now) for one in self.province.cities.values())]
-        self.heard += events
         self.world = fold(self.world, facts)
         made = plan(self.province, self.world, self.wishes, self.memory, now)
-        self.memory, self.plans = made.memory, self.plans + 1
+        self.memory = made.memory
         self.orders += len(reconcile(self.world, made, {}, 1, now))
 
     @staticmethod
@@ -232,7 +235,7 @@ async def by_callctl(port: int, mapped: bool, planned: bool = False) -> tuple[in
                     told += chart.facts(event, NOW + events * EVENT_S)
                 damaged += "\ufffd" in event.get("Caller-Caller-ID-Name")
             if planner is not None:
-                planner.take(len(batch), told, NOW + events * EVENT_S)
+                planner.take(told, NOW + events * EVENT_S)
             facts += len(told)
             await asyncio.sleep(0)
     except Disconnected:
