@@ -1,4 +1,4 @@
-"""How fast one process takes in what a FreeSWITCH says: bytes over TCP to facts, beside three other ways to read them.
+"""How fast one process takes in what a FreeSWITCH says: bytes over TCP to the plan, beside four other ways to read them.
 
 PYTHONPATH=. python bench/esl_ingest.py            prints a table; `make bench` collects measure()
 """
@@ -19,11 +19,18 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
 from callctl.controller import GC_THRESHOLDS
-from callctl.core.model import City, Lending, LendRules, PbxAddress, PbxKind, QueueRules, Seat, Trunk
+from callctl.core.events import Fact, PbxObserved, SeatSeen, SeatState, TrunkSeen
+from callctl.core.fold import fold
+from callctl.core.model import City, Lending, LendRules, PbxAddress, PbxKind, Province, QueueRules, Seat, Trunk
+from callctl.core.reconcile import reconcile
+from callctl.core.sharing import plan
+from callctl.core.wishes import AssistanceEvent, Wishes
+from callctl.core.world import unseen
 from callctl.lab.freeswitch import NoFreeSwitch
 from callctl.lab.lab import Lab, LabPlan, Programs, find_programs
 from callctl.pbx.esl_frames import EslEvent
@@ -40,6 +47,9 @@ MANY = 1_000_000
 CHUNK = 1448  # Bytes a write: one Ethernet segment, so that names do get cut in two.
 ROUND_TRIPS = 3_000
 PASSWORD = "correct-horse"
+NOW = 1e10  # Long after the recording, so every event is dated by its arrival …
+EVENT_S = 0.05  # … and so far apart; twenty events a second are a busy hotline.
+READING_S = 25.0
 PATIENCE_S = 60.0  # The server makes its stream first.
 GREETING = b"Content-Type: auth/request\n\n"
 ACCEPTED = b"Content-Type: command/reply\nReply-Text: +OK accepted\n\n"
@@ -53,10 +63,42 @@ Row = dict[str, Any]
 
 def city() -> City:
     """The city of the recording."""
-    seats = tuple(Seat(number, f"a{number}", "", Lending.SHARED) for number in ("1001", "1002"))
-    pbx = PbxAddress(PbxKind.FREESWITCH, "127.0.19.1")
-    trunks = (Trunk("suzhou", "127.0.12.1", 30),)
-    return City("yangzhou", "扬州", "0514", pbx, QueueRules(), LendRules(), trunks, seats)
+    return _city("yangzhou", "suzhou", ("1001", "1002"))
+
+
+def _city(code: str, other: str, seats: tuple[str, ...]) -> City:
+    made = tuple(Seat(number, f"a{number}", "", Lending.SHARED) for number in seats)
+    pbx, trunks = PbxAddress(PbxKind.FREESWITCH, "127.0.19.1"), (Trunk(other, "127.0.12.1", 30),)
+    return City(
+        code, code, "0514", pbx, QueueRules(wait_threshold_s=0.0), LendRules(reserve=0, quota=9, helps=("*",)), trunks, made
+    )
+
+
+class Planner:
+    """What the controller does with facts: fold, plan, compare. The orders are not obeyed, so each plan asks for them."""
+
+    def __init__(self) -> None:
+        cities = (city(), _city("suzhou", "yangzhou", tuple(str(number) for number in range(1201, 1211))))
+        self.province = Province(MappingProxyType({one.code: one for one in cities}))
+        on = AssistanceEvent("yangzhou", "yangzhou", "", 0.0, switched_on=True)
+        self.wishes = Wishes(1, MappingProxyType({"yangzhou": on}))
+        self.world, self.memory, self.read_at, self.orders = unseen(self.province), None, 0.0, 0
+
+    def take(self, facts: list[Fact], now: float) -> None:
+        """One step of the loop, with a full reading as often as the controller asks for one."""
+        if now - self.read_at >= READING_S:
+            self.read_at = now
+            facts = [*facts, *(self._reading(one, now) for one in self.province.cities.values())]
+        self.world = fold(self.world, facts)
+        made = plan(self.province, self.world, self.wishes, self.memory, now)
+        self.memory = made.memory
+        self.orders += len(reconcile(self.world, made, {}, 1, now))
+
+    @staticmethod
+    def _reading(one: City, now: float) -> PbxObserved:
+        seats = tuple(SeatSeen(seat.id, SeatState.FREE) for seat in one.seats)
+        trunks = tuple(TrunkSeen(trunk.to, True) for trunk in one.trunks)
+        return PbxObserved(one.code, now, (), seats, (), (), (), trunks, now)
 
 
 def stream(events: int) -> bytes:
@@ -103,8 +145,8 @@ def serve(listener: socket.socket, events: int, repeat: int, trips: bool) -> Non
         peer.recv(1)
 
 
-class ByHand(asyncio.Protocol):
-    """What one would write in half an hour: every event a dict of decoded headers."""
+class Splitter(asyncio.Protocol):
+    """The floor: cut the stream into events, look at nothing."""
 
     def __init__(self) -> None:
         self.rest, self.events, self.damaged, self.done = b"", 0, 0, asyncio.Event()
@@ -127,6 +169,16 @@ class ByHand(asyncio.Protocol):
             self.rest = self.rest[whole:]
 
     def read(self, block: bytes) -> None:
+        self.events += 1
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.done.set()
+
+
+class ByHand(Splitter):
+    """What one would write in half an hour: every event a dict of decoded headers."""
+
+    def read(self, block: bytes) -> None:
         headers = {}
         for line in block.decode("utf-8", "replace").split("\n"):
             key, _, value = line.partition(": ")
@@ -134,13 +186,10 @@ class ByHand(asyncio.Protocol):
         self.events += "Event-Name" in headers
         self.damaged += "\ufffd" in headers.get("Caller-Caller-ID-Name", "")
 
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self.done.set()
 
-
-async def by_hand(port: int) -> tuple[int, int, int]:
+async def by_protocol(kind: type[Splitter], port: int) -> tuple[int, int, int]:
     """Events, damaged names, facts."""
-    transport, reader = await asyncio.get_running_loop().create_connection(ByHand, "127.0.0.1", port)
+    transport, reader = await asyncio.get_running_loop().create_connection(kind, "127.0.0.1", port)
     await reader.done.wait()
     transport.close()
     return reader.events, reader.damaged, 0
@@ -168,8 +217,9 @@ def by_greenswitch(port: int) -> tuple[int, int, int]:
     return events, damaged, 0
 
 
-async def by_callctl(port: int, mapped: bool) -> tuple[int, int, int]:
-    """The link's own path: thread, wire, inbox, and the map where wished."""
+async def by_callctl(port: int, mapped: bool, planned: bool = False) -> tuple[int, int, int]:
+    """The link's own path: thread, wire, inbox, and the map and the plan where wished."""
+    planner = Planner() if planned else None
     gc.set_threshold(*GC_THRESHOLDS)  # As the controller does; the hand-written parser keeps nothing to be collected.
     chart = FreeSwitchMap(city(), ("yangzhou", "suzhou"))
     thread = EslThread()
@@ -178,23 +228,30 @@ async def by_callctl(port: int, mapped: bool) -> tuple[int, int, int]:
     try:
         while True:
             batch = await wire.take(500)
-            events += len(batch)
+            told: list[Fact] = []
             for event in batch:
+                events += 1
                 if mapped:
-                    facts += len(chart.facts(event, 1e10))
+                    told += chart.facts(event, NOW + events * EVENT_S)
                 damaged += "\ufffd" in event.get("Caller-Caller-ID-Name")
+            if planner is not None:
+                planner.take(told, NOW + events * EVENT_S)
+            facts += len(told)
             await asyncio.sleep(0)
     except Disconnected:
         thread.close()
+        assert planner is None or planner.orders, "the plan had something to say"
         return events, damaged, facts
 
 
-HAND, GREEN, OURS = "hand-written parser", "greenswitch 0.0.19", "callctl, to facts"
+HAND, GREEN, OURS = "hand-written parser", "greenswitch 0.0.19", "callctl, to plan"
 READERS: dict[str, Callable[[int], tuple[int, int, int]]] = {
-    HAND: lambda port: asyncio.run(by_hand(port)),
+    "bare splitter": lambda port: asyncio.run(by_protocol(Splitter, port)),
+    HAND: lambda port: asyncio.run(by_protocol(ByHand, port)),
     GREEN: by_greenswitch,
     "callctl, to events": lambda port: asyncio.run(by_callctl(port, mapped=False)),
-    OURS: lambda port: asyncio.run(by_callctl(port, mapped=True)),
+    "callctl, to facts": lambda port: asyncio.run(by_callctl(port, mapped=True)),
+    OURS: lambda port: asyncio.run(by_callctl(port, mapped=True, planned=True)),
 }
 
 

@@ -1,4 +1,4 @@
-"""Real Asterisk cities, real phones, the real controller process: how soon things happen, and what assistance costs.
+"""Real cities, real phones, the real controller process: how soon things happen, and what assistance costs.
 
 The parts are in bench/real/. One that fails on a busy machine costs its own rows only.
 """
@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from bench.real import ami, burden, restart, rings
 from bench.real.ground import HELPERS, Row, lab, say, stage
+from callctl.core.model import PbxKind
+from callctl.lab.freeswitch import NoFreeSwitch
 from tests.real.stage import ASSISTED, Stage
 
 # No part may take longer; `make bench` has to end.
@@ -27,7 +29,23 @@ async def _all() -> list[Row]:
     for parts in TOGETHER:
         await attempt("+".join(part.__name__ for part in parts), _on_one_stage(parts, rows))
     await attempt("burden", _burden(rows), BURDEN_S)
+    await attempt("FreeSWITCH", _on_freeswitch(rows), 2 * PARTS_S)
     return rows
+
+
+async def _on_freeswitch(rows: list[Row]) -> None:
+    """The same rings where every city has FreeSWITCH; nothing where this machine has none."""
+    cities = (*HELPERS, ASSISTED)
+    try:
+        async with lab(cities, 4, kind=PbxKind.FREESWITCH) as running, stage(running) as made:
+            for part in (rings.free_and_audio, rings.switch_to_ring, rings.threshold_to_ring):
+                found = await part(made)
+                for one in found:
+                    one["name"] = one["name"].replace("real: ", "real FreeSWITCH: ")
+                    one["against"] = one["against"].replace(rings.LOOK, "mod_callcenter's look, ten times a second")
+                rows += found
+    except NoFreeSwitch as none:
+        say(str(none))
 
 
 async def _on_one_stage(parts: Sequence[Part], rows: list[Row]) -> None:

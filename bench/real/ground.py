@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from callctl import clock
-from callctl.lab.lab import Lab, LabPlan, Programs
-from callctl.lab.program import find_asterisk
+from callctl.core.model import PbxKind
+from callctl.lab.lab import Lab, LabPlan, find_programs
 from tests.real.floor import Floor
 from tests.real.stage import ASSISTED, SUPERVISOR, Stage
 
@@ -50,18 +50,20 @@ def load() -> str:
 
 
 @asynccontextmanager
-async def lab(cities: Sequence[str], seats: int, prepared: Callable[[Lab], None] = lambda _: None) -> AsyncIterator[Lab]:
-    """Running cities. `prepared` may change their files before they start."""
+async def lab(
+    cities: Sequence[str], seats: int, prepared: Callable[[Lab], None] = lambda _: None, kind: PbxKind = PbxKind.ASTERISK
+) -> AsyncIterator[Lab]:
+    """Running cities of this kind. `prepared` may change their files before they start. Raises NoFreeSwitch."""
     with tempfile.TemporaryDirectory(prefix="callctl-b-") as folder:  # Short: a control socket lies in it.
         made = Lab(
-            LabPlan(Path(folder), PROJECT, cities=cities, seats=seats, queue=QUEUE),
-            Programs(asterisk=find_asterisk(os.environ, PROJECT)),
+            LabPlan(*(Path(folder), PROJECT, cities, seats), queue=QUEUE, kinds=dict.fromkeys(cities, kind.value)),
+            find_programs({kind}, os.environ, PROJECT),
         )
         made.prepare()
         prepared(made)
         try:
             await made.start()
-            await made.until_trunks_up()
+            await made.until_trunks_up(30.0)  # FreeSWITCH asks a city that booted after it only 5 s later.
             yield made
         finally:
             made.stop()

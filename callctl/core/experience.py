@@ -161,5 +161,7 @@ _known_reserve = lru_cache(maxsize=4096)(reserve_for)  # A room's load that come
 def own_reserve(mine: Experience, staff: int, quota: int, guess: int, now: float) -> int:
     """The reserve with which a room's own service level holds although all the rest is lent (milliseconds)."""
     load = math.ceil(2.0 * mine.calls.rate(now).mean * mine.own.mean_s) / 2.0
-    times = (round(mine.own.mean_s), round(mine.lent_aht_s), round(mine.patience.mean_s, -1), mine.sl_s)
+    # Rounded, so that a known room comes back; never to nothing: an outage makes everybody hang up within seconds.
+    own_s, lent_s = max(1, round(mine.own.mean_s)), max(1, round(mine.lent_aht_s))
+    times = (own_s, lent_s, max(10.0, round(mine.patience.mean_s, -1)), mine.sl_s)
     return _known_reserve(staff, load, min(quota, staff), mine.budget.target, *times, guess)

@@ -29,6 +29,7 @@ MOST_EVENTS = 20_000  # Not yet taken; a hotline at its worst brings some hundre
 MOST_PENDING = 1_000  # Commands under way; each is gone after its deadline.
 MOST_COMMAND = 4_000  # Bytes of a command; ours are below 500.
 CHUNK = 256 * 1024  # Bytes a read.
+LAST_TURNS = 5  # Of the hub before it ends: gevent closes a socket one turn after it was told to.
 ENDED_WITHIN_S = 30.0  # The thread, which waits for nobody; a busy machine may need a while.
 
 
@@ -59,6 +60,8 @@ class EslThread:
         awake.start(lambda: None)
         self._running.set()
         self._stop.wait()
+        for _ in range(LAST_TURNS):
+            gevent.sleep(0)
         awake.stop()
         awake.close()
         self._hub.destroy(destroy_loop=True)

@@ -28,6 +28,7 @@ from callctl.pbx.freeswitch_reading import (
     Reading,
     members_command,
     observe,
+    tiers_differ,
 )
 from callctl.pbx.freeswitch_words import Row, json_rows_of, micros_of, rows_of, stamp_of
 from callctl.pbx.values import number_of
@@ -214,10 +215,12 @@ class FreeSwitchLink(CityLink[EslWire, EslEvent]):
     # Healing
 
     async def _heal(self, wire: EslWire) -> None:
-        """Look at mod_callcenter's states while somebody rings or talks or waits, and set free what is stuck."""
+        """Look at the tiers, and while somebody rings or talks or waits at every state; set free what is stuck."""
         healing = Healing()
         while True:
             await asyncio.sleep(self._look_every_s)
+            if tiers_differ(self._map, await self._rows(wire, TIERS_COMMAND)):
+                self._wanted.set()
             if not self._map.rung and not self._map.callers:
                 continue
             for remedy in healing.look(self._map, await self._lists(wire), self._clock()):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from callctl.pbx import freeswitch_names as names
 from callctl.pbx.freeswitch_map import FreeSwitchMap
 from callctl.pbx.freeswitch_reading import Lists, member_call
-from callctl.pbx.freeswitch_words import MEMBER_TALKS, RUNG, TALKING, WAITING, Row
+from callctl.pbx.freeswitch_words import MEMBER_TALKS, MEMBER_WAITS, RUNG, TALKING, WAITING, Row
 from callctl.pbx.values import number_of
 
 LOOK_EVERY_S = 2.5  # Two looks and STUCK_AFTER_S are less than the ten seconds in which a stuck agent shall be free again.
@@ -94,7 +94,7 @@ def _has_leg(chart: FreeSwitchMap, agent: str, member: Row | None, channels: Map
         return _phone_leg(chart, agent, channels)
     call = member_call(chart, member) if member is not None else ""
     return bool(call) and any(
-        row.get("accountcode") == call
+        row.get("presence_data") == call
         and row.get("direction") == "outbound"
         and row.get("name", "").startswith(f"sofia/{names.CITY_PROFILE}/")
         for row in channels.values()
@@ -115,8 +115,10 @@ def _bridged(leg: Row, channels: Mapping[str, Row]) -> bool:
 
 def _member(chart: FreeSwitchMap, member: Row, lists: Lists, channels: Mapping[str, Row]) -> Iterator[_Trouble]:
     state, session, call = member.get("state", ""), member.get("session_uuid", ""), member_call(chart, member)
-    if state == MEMBER_TALKS and session not in channels:
-        yield _Trouble(("member", member.get("uuid", ""), state), Remedy("", "listed as answered, but gone", call))
+    if session and session not in channels and state in {*MEMBER_WAITS, MEMBER_TALKS}:
+        # The script looks again, and strikes off only whose call is really gone. `expand` fills in ${conf_dir}.
+        command = f"expand lua ${{conf_dir}}/scripts/unlist.lua {session}"
+        yield _Trouble(("member", member.get("uuid", ""), state), Remedy(command, f"listed as {state}, but gone", call))
     if state == "Trying" and session in channels:
         name = member.get("serving_agent", "")
         agent = next((row for row in lists.agents if row.get("name") == name), {})
@@ -139,9 +141,7 @@ def _nobody_rung(chart: FreeSwitchMap, lists: Lists, channels: Mapping[str, Row]
     if waiting and free:
         # One that was rung meanwhile has another last offered call.
         key = ("dispatch", waiting[0].get("uuid", ""), *sorted(row.get("last_offered_call", "") for row in free))
-        said = (
-            f"rings nobody: {len(waiting)} wait, {len(free)} are free; `reload mod_callcenter` mends it, and ends its calls"
-        )
+        said = f"rings nobody: {len(waiting)} wait, {len(free)} are free; only a restart of FreeSWITCH mends it"
         yield _Trouble(key, Remedy("", said, "mod_callcenter"), NOBODY_RUNG_AFTER_S)
 
 

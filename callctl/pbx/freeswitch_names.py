@@ -9,7 +9,7 @@
 | token | level and position of such a tier together: each alone is an int of C, and a token has 16 digits |
 | trunk | gateway `trunk-<city>` of the sofia profile `city` |
 | domain | the city's code: a phone's leg has the presence id `<seat>@<city>` |
-| call id | the member's caller id *name*, and the account code of every channel of the call: `<city>-<epoch>.<n>` |
+| call id | the member's caller id *name*, and the presence data of every channel of the call: `<city>-<epoch>.<n>` |
 | heartbeat | global variable `callctl_heartbeat` = the PBX's own clock, in seconds, at the last heartbeat |
 
 The token is in the tier because `tier add` is the one step that cannot be done twice, and lists show it. Of two slots the

@@ -153,12 +153,19 @@ def _home_talks(chart: FreeSwitchMap, reading: Reading, alive: set[str]) -> Iter
 
 def _lent_talks(chart: FreeSwitchMap, reading: Reading, phones: Mapping[str, Row]) -> Iterator[TalkSeen]:
     for seat, leg in phones.items():
-        call = leg.get("accountcode", "")
+        call = leg.get("presence_data", "")
         home = _home_of(chart, call)
-        if leg.get("callstate") in _ACTIVE and home not in ("", chart.city.code):
+        if home not in ("", chart.city.code) and _talks_on(chart, seat, leg, reading.members_at):
             # A channel is as old as its first ring, so the answer may be dated some seconds too early.
             since = min(reading.members_at, number_of(leg.get("created_epoch"), reading.members_at) + chart.ahead_s)
             yield chart.talk(call, LentSeat(seat, home), since)
+
+
+def _talks_on(chart: FreeSwitchMap, seat: str, leg: Row, now: float) -> bool:
+    """Whether the phone talks on this leg. The list of channels shows an answer some time after it was told."""
+    known = chart.talks.get(leg.get("presence_data", ""))
+    told = known is not None and isinstance(known[0], LentSeat) and known[0].seat == seat
+    return leg.get("callstate") in _ACTIVE or (told and known is not None and now - known[1] < LISTED_WITHIN_S)
 
 
 def _home_of(chart: FreeSwitchMap, call: str) -> str:
@@ -181,7 +188,7 @@ def _take_over_phones(chart: FreeSwitchMap, reading: Reading, agents: Mapping[st
     there = {row.get("reg_user", "") for row in reading.registrations}
     for seat, phone in chart.phones.items():
         leg = legs.get(seat, {})
-        home = _home_of(chart, leg.get("accountcode", ""))
+        home = _home_of(chart, leg.get("presence_data", ""))
         status = agents.get(seat, {}).get("status")
         # scripts/phones.lua keeps the status, but not of an agent on break; the registrations' list lags behind.
         phone.registered = status == names.OPEN or (status == names.PAUSED and seat in there)
@@ -189,7 +196,8 @@ def _take_over_phones(chart: FreeSwitchMap, reading: Reading, agents: Mapping[st
         if leg or phone.agent_state != RESERVED:  # Held for another city, its channel not listed yet: as the events said.
             phone.lent = None
         if home not in ("", chart.city.code):
-            phone.lent = SeatState.BUSY if leg.get("callstate") in _ACTIVE else SeatState.RINGING
+            talks = _talks_on(chart, seat, leg, reading.members_at)
+            phone.lent = SeatState.BUSY if talks else SeatState.RINGING
         phone.told = phone.state
 
 
@@ -199,7 +207,7 @@ def _seats(chart: FreeSwitchMap, agents: Mapping[str, Row], legs: Mapping[str, R
         if agent is None:
             continue
         leg = legs.get(seat, {})
-        call = leg.get("accountcode", "") if leg.get("callstate") in _ACTIVE else ""
+        call = leg.get("presence_data", "") if leg and _talks_on(chart, seat, leg, now) else ""
         rested = max(
             number_of(agent.get("last_bridge_end")) + number_of(agent.get("wrap_up_time")),
             number_of(agent.get("ready_time")),
@@ -237,6 +245,14 @@ def _loans(chart: FreeSwitchMap, tiers: Iterable[Row]) -> Iterator[LoanSeen]:
         foreign = assisted is None or assisted not in chart.cities or assisted == chart.city.code
         if not foreign and assisted is not None and token is not None and seat in chart.seats:
             yield LoanSeen(seat, assisted, token)
+
+
+def tiers_differ(chart: FreeSwitchMap, tiers: Iterable[Row]) -> bool:
+    """Whether somebody else has made or ended a slot or a loan: of tiers mod_callcenter tells nobody."""
+    tiers = tuple(tiers)
+    slots = {slot: token for tier in tiers if (slot := _slot_of(chart, tier)) and (token := _token(tier)) is not None}
+    loans = {(seen.seat, seen.assisted): seen.token for seen in _loans(chart, tiers)}
+    return slots != chart.slots or loans != chart.loans
 
 
 def _token(tier: Row) -> int | None:

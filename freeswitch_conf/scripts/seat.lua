@@ -10,31 +10,42 @@ local support, own = "support-" .. home, freeswitch.getGlobalVariable("queue")
 local LOST = { MEDIA_TIMEOUT = true, NORMAL_TEMPORARY_FAILURE = true, NETWORK_OUT_OF_ORDER = true,
   DESTINATION_OUT_OF_ORDER = true, RECOVERY_ON_TIMER_EXPIRE = true, REQUESTED_CHAN_UNAVAIL = true }
 local tried = {}
+local held  -- The seat this script has reserved.
 
 -- The seat's state in mod_callcenter is the lock: only `Waiting` can become `Reserved`, in one step of its database, and
 -- the home queue takes its agents the same way. So a phone is never rung twice, whoever wants it.
 local function reserve(agent)
-  return cc.ask("callcenter_config agent set state_if_waiting " .. agent.name .. " Reserved"):sub(1, 3) == "+OK"
+  if cc.ask("callcenter_config agent set state_if_waiting " .. agent.name .. " Reserved"):sub(1, 3) ~= "+OK" then return false end
+  held = agent.name
+  return true
 end
 
 local function set(seat, key, value)
   cc.ask(string.format("callcenter_config agent set %s %s '%s'", key, seat, value))
 end
 
+local function release()
+  if held then set(held, "state", "Waiting") end
+  held = nil
+end
+
 -- The free lent seat that has rested longest and was not tried for this call; a shared one only while no own citizen waits.
 local function choose()
-  local at_home = {}
-  if cc.waiting() > 0 then
-    for _, tier in ipairs(cc.rows("queue list tiers " .. own)) do at_home[tier.agent] = true end
-  end
-  local free = {}
+  local own_seats, free = {}, {}
+  for _, tier in ipairs(cc.rows("queue list tiers " .. own)) do own_seats[tier.agent] = true end
+  local needed_here = cc.waiting() > 0
   for _, agent in ipairs(cc.rows("queue list agents " .. support)) do
-    if cc.free(agent) and not tried[agent.name] and not at_home[agent.name] then free[#free + 1] = agent end
+    local wanted = not (needed_here and own_seats[agent.name]) and not tried[agent.name]
+    if wanted and cc.free(agent) then free[#free + 1] = agent end
   end
   local function since(agent) return math.max(tonumber(agent.last_bridge_end) or 0, tonumber(agent.ready_time) or 0) end
   table.sort(free, function(one, other) return since(one) < since(other) end)
   for _, agent in ipairs(free) do
-    if reserve(agent) then return agent.name end
+    if reserve(agent) then
+      -- An own citizen may have come while we chose; once reserved, the own queue would pass this seat over.
+      if not (own_seats[agent.name] and cc.waiting() > 0) then return agent.name end
+      release()
+    end
   end
 end
 
@@ -63,10 +74,9 @@ local function serve()
     local seat = choose()
     if not seat then return ended end
     tried[seat] = true
-    local done, cause, talked = pcall(ring, seat)
-    if done and talked then set(seat, "ready_time", os.time() + cc.figure("wrapup_s")) end
-    set(seat, "state", "Waiting")
-    if not done then error(cause) end
+    local cause, talked = ring(seat)
+    if talked then set(seat, "ready_time", os.time() + cc.figure("wrapup_s")) end
+    release()
     if talked then
       local since = tonumber(session:getVariable("cc_answered") or "") or os.time()
       cc.tell("lent-ended", { Call = call, Home = home, Seat = seat, Cause = cause, Talked = os.time() - since })
@@ -80,7 +90,12 @@ local function serve()
   return ended
 end
 
-local cause = serve()
+local done, cause = pcall(serve)
+release()  -- Whatever went wrong: a seat that stays reserved is rung by nobody.
+if not done then
+  freeswitch.consoleLog("err", "callctl seat.lua: " .. tostring(cause) .. "\n")
+  cause = "NORMAL_TEMPORARY_FAILURE"
+end
 if cause == "403" then
   session:execute("respond", "403 Forbidden")
 else

@@ -14,7 +14,7 @@ from callctl.core.events import (
     Outcome,
     PbxLost,
 )
-from callctl.core.experience import Budget, Experience
+from callctl.core.experience import Budget, Experience, own_reserve
 from callctl.core.fold import fold
 from callctl.core.world import unseen
 from tests.core.test_fold import PROVINCE, SEATS, SLOT, WRAPUP_S, call, reading, streams
@@ -116,3 +116,12 @@ def test_an_emptied_budget_is_tight_until_a_tenth_is_saved() -> None:
         budget.own_call(late=False)
         calls += 1
     assert calls == pytest.approx(0.1 * budget.full / 0.2, abs=1)
+
+
+def test_an_outage_in_which_everybody_hangs_up_at_once_still_leaves_a_reserve_to_be_reckoned() -> None:
+    mine = Experience(0.8, 15.0, peak_per_h=60.0)
+    for number in range(40):
+        mine.hung_up(waited_s=0.5 * (number % 2))
+        mine.own.finished(0.1)
+    assert mine.patience.mean_s < 5.0
+    assert 0 <= own_reserve(mine, staff=10, quota=5, guess=1, now=100.0) <= 10

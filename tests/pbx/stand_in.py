@@ -351,7 +351,7 @@ class StandIn(EslServer):
             {
                 "uuid": self._sessions[call],
                 "direction": "inbound",
-                "accountcode": self.ids.told(call),
+                "presence_data": self.ids.told(call),
                 "callstate": "ACTIVE",
                 "presence_id": "",
             }
@@ -364,7 +364,7 @@ class StandIn(EslServer):
                 "uuid": f"leg-of-{agent(call.by)}",
                 "direction": "outbound",
                 "name": "sofia/city/support",
-                "accountcode": self.ids.told(call.waiting.call),
+                "presence_data": self.ids.told(call.waiting.call),
                 "callstate": "ACTIVE" if call.answered_at else "RINGING",
                 "presence_id": "",
             }
@@ -381,7 +381,7 @@ class StandIn(EslServer):
                     {
                         "uuid": f"leg-{seat.id}",
                         "direction": "outbound",
-                        "accountcode": self.ids.told(seat.call) if seat.call else "",
+                        "presence_data": self.ids.told(seat.call) if seat.call else "",
                         "callstate": "ACTIVE" if busy else "RINGING",
                         "presence_id": f"{seat.id}@{self.pbx.city}",
                         "created_epoch": str(int(self.now())),

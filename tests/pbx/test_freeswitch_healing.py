@@ -25,15 +25,15 @@ def member(state="Waiting", by="", channel="s-1"):
     return dict(zip(cc.MEMBER_COLUMNS.split("|"), cc.member_row(who, state, by, 0, 0), strict=True))
 
 
-CALLER = {"uuid": "s-1", "accountcode": CALL, "direction": "inbound", "presence_id": "", "name": "sofia/city/138"}
+CALLER = {"uuid": "s-1", "presence_data": CALL, "direction": "inbound", "presence_id": "", "name": "sofia/city/138"}
 PHONE = {
     "uuid": "leg",
-    "accountcode": CALL,
+    "presence_data": CALL,
     "direction": "outbound",
     "presence_id": "1001@yangzhou",
     "name": "sofia/city/1001",
 }
-TRUNK = {"uuid": "leg", "accountcode": CALL, "direction": "outbound", "presence_id": "", "name": "sofia/city/support"}
+TRUNK = {"uuid": "leg", "presence_data": CALL, "direction": "outbound", "presence_id": "", "name": "sofia/city/support"}
 TIERS = ({"queue": "q12345", "agent": "1001"}, {"queue": "q12345", "agent": "suzhou-01"})
 
 
@@ -81,6 +81,16 @@ STUCK = [
         "uuid_recv_dtmf s-1 D",
     ),
     (
+        "a caller listed as answered who has gone (issue 1973)",
+        lists([], [member("Answered", "1001", channel="s-9")]),
+        "expand lua ${conf_dir}/scripts/unlist.lua s-9",
+    ),
+    (
+        "a caller listed as waiting who has gone",
+        lists([agent("1001")], [member("Waiting", channel="s-9")]),
+        "expand lua ${conf_dir}/scripts/unlist.lua s-9",
+    ),
+    (
         "a caller tried by an agent who is no more",
         lists([], [member("Trying", "gone-01")], [CALLER]),
         "uuid_recv_dtmf s-1 D",
@@ -104,7 +114,7 @@ HONEST = [
         "talks abroad",
         lists([agent("suzhou-01", "In a queue call", uuid="leg")], [member("Answered", "suzhou-01")], [CALLER, TRUNK]),
     ),
-    ("holds a lent seat", lists([agent("1001", "Reserved")], [], [PHONE | {"accountcode": "suzhou-1799999900.1"}])),
+    ("holds a lent seat", lists([agent("1001", "Reserved")], [], [PHONE | {"presence_data": "suzhou-1799999900.1"}])),
     (
         "asks a colleague after the citizen has gone",
         lists(
@@ -146,11 +156,6 @@ def test_a_dispatch_thread_that_is_gone_is_told_to_a_person():
     assert (remedy.command, remedy.who) == ("", "mod_callcenter")
     assert "1 wait, 1 are free" in remedy.what
     assert at >= 10
-
-
-def test_a_caller_answered_without_a_channel_is_told_once():
-    [(_, remedy)] = looked(lists([], [member("Answered", "1001", channel="gone")]), looks=20)
-    assert (remedy.command, remedy.who) == ("", CALL)
 
 
 def test_a_count_of_lent_calls_that_never_ends_is_told_once():

@@ -43,11 +43,11 @@ def member(call, state="Waiting", by="", channel="", score=0, answered=0, queue=
 
 
 def caller(call):
-    return {"uuid": f"s-{call}", "accountcode": call, "callstate": "ACTIVE", "direction": "inbound", "presence_id": ""}
+    return {"uuid": f"s-{call}", "presence_data": call, "callstate": "ACTIVE", "direction": "inbound", "presence_id": ""}
 
 
 def leg(seat, call, callstate="ACTIVE", domain="yangzhou"):
-    return {"uuid": f"leg-{seat}", "accountcode": call, "callstate": callstate, "presence_id": f"{seat}@{domain}"}
+    return {"uuid": f"leg-{seat}", "presence_data": call, "callstate": callstate, "presence_id": f"{seat}@{domain}"}
 
 
 def read(made=None, members=(), agents=(), tiers=(), channels=(), phones=("1001", "1002", "1003"), up=("trunk-suzhou",)):
@@ -298,7 +298,7 @@ texts = st.one_of(
 @given(
     st.lists(
         st.dictionaries(
-            st.sampled_from([*cc.MEMBER_COLUMNS.split("|"), *cc.AGENT_COLUMNS.split("|"), "accountcode"]), texts
+            st.sampled_from([*cc.MEMBER_COLUMNS.split("|"), *cc.AGENT_COLUMNS.split("|"), "presence_data"]), texts
         )
     )
 )
@@ -307,3 +307,18 @@ def test_no_list_however_damaged_raises(rows):
     lists = Lists(damaged, damaged, damaged, damaged)
     found = observe(chart(), Reading(lists, damaged, frozenset(), 0.0, NOW, NOW))
     assert {seat.seat for seat in found.seats} <= SEATS.keys()
+
+
+def test_a_lent_phone_that_was_answered_talks_though_the_list_still_shows_it_ringing():
+    made, call = chart(), "suzhou-1799999900.1"
+    by = LentSeat("1001", "suzhou")
+    ringing = leg("1001", call, "RINGING")
+    reserved = [agent("1001", state="Reserved")]
+    made.talks[call] = (by, NOW - 0.1)
+    found = read(made, agents=reserved, channels=[ringing])
+    assert [(talk.call, talk.by, talk.answered_at) for talk in found.talks] == [(call, by, NOW - 0.1)]
+    assert [(seat.state, seat.call) for seat in found.seats if seat.seat == "1001"] == [(SeatState.BUSY, call)]
+    made.talks[call] = (by, NOW - 20)  # A talk that is over, whose end was missed: it rings for the same call again.
+    found = read(made, agents=reserved, channels=[ringing])
+    assert found.talks == ()
+    assert [seat.state for seat in found.seats if seat.seat == "1001"] == [SeatState.RINGING]

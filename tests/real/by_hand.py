@@ -49,14 +49,26 @@ class Acts(Protocol):
     async def slot_rung(self, slot: SlotRef) -> bool:
         """Whether its leg is on its way, or talks."""
 
+    async def slot_tried(self, slot: SlotRef) -> bool:
+        """Whether it has been rung, for however short a time."""
+
     async def loans(self, assisted: str) -> set[str]:
         """The loans to this city, as `<seat>-<city>-t<token>`."""
+
+    async def free_seats(self) -> set[str]:
+        """The seats whose phones it sees as there and on no call."""
 
     async def set_channels(self, other: str, most: int) -> None:
         """Change the capacity of the trunk to `other` until the next start."""
 
     async def lend(self, seat: str, assisted: str, token: int = 1) -> None:
         """Put a seat into a support queue."""
+
+    async def pause(self, seat: str) -> None:
+        """The agent is not ready for calls of the own queue."""
+
+    async def hang_up_all(self) -> None:
+        """End every call of the city."""
 
     async def reset(self) -> None:
         """No call, no loan, no slot, nobody paused."""
@@ -98,9 +110,16 @@ class AsteriskActs:
         part = f"{slot.supporting}-support-{slot.number:02d}@cc-seat"
         return part in await self.pbx.cli("core show channels concise")
 
+    async def slot_tried(self, slot: SlotRef) -> bool:
+        return await self.slot_rung(slot)  # A refused slot rests two seconds in its ring.
+
     async def loans(self, assisted: str) -> set[str]:
         shown = await self.pbx.cli(f"queue show support-{assisted}")
         return {line.split()[0] for line in map(str.strip, shown.splitlines()) if f"-{assisted}-t" in line}
+
+    async def free_seats(self) -> set[str]:
+        members = _members(await self.pbx.cli(f"queue show {names.ROSTER}"))
+        return {interface.removeprefix("PJSIP/") for _, interface, line in members if "(Not in use)" in line}
 
     async def set_channels(self, other: str, most: int) -> None:
         await self.pbx.cli(f"dialplan set global CC_TRUNK_{other} {most}")
@@ -110,9 +129,15 @@ class AsteriskActs:
         name = names.loan_name(seat, assisted, token)
         await self.pbx.cli(f"queue add member {phone} to {queue} penalty 0 as {name} state_interface {phone}")
 
+    async def pause(self, seat: str) -> None:
+        await self.pbx.cli(f"queue pause member {names.phone_interface(seat)} queue {self.pbx.city.queue.name}")
+
+    async def hang_up_all(self) -> None:
+        await self.pbx.cli("channel request hangup all")
+
     async def reset(self) -> None:
         pbx = self.pbx
-        await pbx.cli("channel request hangup all")
+        await self.hang_up_all()
         await _until_quiet(pbx)
         static = {("PJSIP", pbx.city.queue.name), ("PJSIP", names.ROSTER), ("Local", names.HEARTBEAT_QUEUE)}
         for queue, interface, line in _members(await pbx.cli("queue show")):
@@ -177,9 +202,17 @@ class FreeSwitchActs:
         rows = await self.rows(f"agent list {slot.supporting}-{slot.number:02d}")
         return any(row["state"] in {"Receiving", "In a queue call"} for row in rows)
 
+    async def slot_tried(self, slot: SlotRef) -> bool:
+        rows = await self.rows(f"agent list {slot.supporting}-{slot.number:02d}")
+        return any(row["last_offered_call"] != "0" for row in rows)  # A refused slot is rung for milliseconds.
+
     async def loans(self, assisted: str) -> set[str]:
         rows = await self.rows(f"queue list tiers support-{assisted}")
         return {f"{row['agent']}-{assisted}-t{_token(row)}" for row in rows}
+
+    async def free_seats(self) -> set[str]:
+        seats, rows = {seat.id for seat in self.pbx.city.seats}, await self.rows("agent list")
+        return {row["name"] for row in rows if (row["status"], row["state"]) == ("Available", "Waiting")} & seats
 
     async def set_channels(self, other: str, most: int) -> None:
         await self.set_figure(f"channels_{other}", most)
@@ -187,9 +220,15 @@ class FreeSwitchActs:
     async def lend(self, seat: str, assisted: str, token: int = 1) -> None:
         await self._do(f"callcenter_config tier add support-{assisted} {seat} {_tier(token)}")
 
+    async def pause(self, seat: str) -> None:
+        await self._do(f"callcenter_config agent set status {seat} 'On Break'")
+
+    async def hang_up_all(self) -> None:
+        await self.pbx.cli("hupall")
+
     async def reset(self) -> None:
         pbx = self.pbx
-        await pbx.cli("hupall")
+        await self.hang_up_all()
         await _until_quiet(pbx)
         seats, there = {seat.id for seat in pbx.city.seats}, await pbx.registered()
         for agent in await self.rows("agent list"):
@@ -213,7 +252,7 @@ class FreeSwitchActs:
         await self._do(f"uuid_setvar {member['session_uuid']} cc_move {supporting}")
         await self._do(f"uuid_recv_dtmf {member['session_uuid']} D")
 
-    async def set_figure(self, name: str, value: int) -> None:
+    async def set_figure(self, name: str, value: float) -> None:
         """Change a figure of vars.xml until the next start."""
         await self._do(f"global_setvar {name}={value}")
 

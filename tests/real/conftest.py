@@ -8,14 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from callctl.lab.freeswitch import NoFreeSwitch, find_freeswitch
-from callctl.lab.lab import Lab, LabPlan, Programs
-from callctl.lab.program import find_asterisk
+from callctl.lab.lab import Lab, LabPlan
 from callctl.render.asterisk import AsteriskTimes
 from tests.real.floor import Floor
+from tests.real.programs import PROJECT, programs_for
 from tests.real.stage import Stage
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
 # Shorter than a city's: a test shall not wait for what it does not test.
 TIMES = AsteriskTimes(home_ring_s=14, slot_ring_s=12, support_ring_s=8, rtp_timeout_s=4, rtp_keepalive_s=1)
 MIXED_NETWORK = 40
@@ -40,11 +38,7 @@ def cities(request: pytest.FixtureRequest, run_number: int) -> Iterator[Lab]:
     All Asterisk, but in tests marked with `every_mix` (tests/real/mixed.py): there each test is run for every mix.
     """
     kinds: dict[str, str] = getattr(request, "param", {})
-    try:
-        found = find_freeswitch(os.environ) if kinds else None
-    except NoFreeSwitch as error:
-        pytest.skip(str(error))
-    programs = Programs(asterisk=find_asterisk(os.environ, PROJECT), freeswitch=found)
+    programs = programs_for({"asterisk", *kinds.values()})
     # Not pytest's own folder: a control socket's name must stay short.
     with tempfile.TemporaryDirectory(prefix="callctl-real-") as folder:
         plan = LabPlan(Path(folder), PROJECT, queue=QUEUE, network=run_number, times=TIMES, kinds=kinds)
@@ -71,10 +65,7 @@ def run_number() -> int:
 def mixed_cities(run_number: int) -> Iterator[Lab]:
     """Two cities with FreeSWITCH (nanjing, xuzhou) and one with Asterisk (yangzhou)."""
     kinds = {"nanjing": "freeswitch", "xuzhou": "freeswitch", "yangzhou": "asterisk"}
-    try:
-        programs = Programs(asterisk=find_asterisk(os.environ, PROJECT), freeswitch=find_freeswitch(os.environ))
-    except NoFreeSwitch as error:
-        pytest.skip(str(error))
+    programs = programs_for(kinds.values())
     with tempfile.TemporaryDirectory(prefix="callctl-mixed-") as folder:
         plan = LabPlan(
             *(Path(folder), PROJECT, tuple(kinds)),

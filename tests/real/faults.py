@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,9 +11,10 @@ from types import TracebackType
 
 import pytest
 
-from callctl.core.model import City
+from callctl.core.model import City, PbxKind
 
-_END = b"\r\n\r\n"
+_END = {PbxKind.ASTERISK: b"\r\n\r\n", PbxKind.FREESWITCH: b"\n\n"}
+_LENGTH = re.compile(rb"^Content-Length: (\d+)$", re.MULTILINE)
 
 
 def needs_root(*programs: str) -> None:
@@ -104,7 +106,8 @@ class ManagerWire:
             pbx_reader, pbx_writer = await asyncio.open_connection(
                 self.city.pbx.ami_host or self.city.pbx.host, self.city.pbx.ami_port
             )
-            writer.write(await pbx_reader.readline())  # The greeting is no message.
+            if self.city.pbx.kind is PbxKind.ASTERISK:
+                writer.write(await pbx_reader.readline())  # The greeting is no message.
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._from_pbx(pbx_reader, writer))
                 both.create_task(self._from_controller(reader, pbx_writer))
@@ -118,7 +121,9 @@ class ManagerWire:
 
     async def _from_pbx(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            message = await reader.readuntil(_END)
+            message = await reader.readuntil(_END[self.city.pbx.kind])
+            if self.city.pbx.kind is PbxKind.FREESWITCH and (length := _LENGTH.search(message)):
+                message += await reader.readexactly(int(length[1]))
             await self._flows.wait()
             if self.swallows(message):
                 self.swallowed += 1

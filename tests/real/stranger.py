@@ -21,6 +21,12 @@ class Answer:
         return self.status == 0 or self.status >= 400
 
 
+# "%0d%0a" in a number is a line end for Asterisk. The whole must be short: it keeps 80 characters.
+EVIL = "1%0d%0a%0d%0aEvent%3a%20UserEvent%0d%0aUserEvent%3a%20CCEvil%0d%0aX%3a"
+# The same for an event socket, which decodes what stands between two line ends.
+EVIL_ESL = "1%0aCallctl-Action%3a%20survey%0aCallctl-Score%3a%205%0aCC-Action%3a%20x"
+
+
 class Stranger(asyncio.DatagramProtocol):
     """A socket at `host`, any free port."""
 

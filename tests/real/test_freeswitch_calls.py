@@ -12,6 +12,11 @@ from tests.real.mixed import NAMES, TALKS, acts, both, heard, lent, quiet, until
 from tests.real.stage import BREAK_S, music_gap_s
 
 pytestmark = pytest.mark.real
+# What takes the stand-in of a call-back away, and what brings it again.
+NO_STAND_IN = {
+    "nanjing": ("unload mod_loopback", "load mod_loopback"),
+    "yangzhou": ("dialplan remove context cc-cb-queue", "dialplan reload"),
+}
 
 
 async def test_the_rendered_cities_boot_without_a_warning(mixed: Floor) -> None:
@@ -190,6 +195,27 @@ async def test_who_asks_to_be_called_back_keeps_the_place(mixed: Floor) -> None:
     order = [call.header("X-CC-Caller") for call in agent.calls]
     assert order == ["13800001111", "13800002222", "13800003333"]
     assert agent.most_calls_at_once == 1
+
+
+@pytest.mark.parametrize("home", ["nanjing", "yangzhou"], ids=["freeswitch", "asterisk"])
+async def test_who_asks_to_be_called_back_is_not_let_go_when_nobody_can_wait_in_the_citizens_stead(
+    mixed: Floor, home: str
+) -> None:
+    citizen = await mixed.citizen(home, "13800002222")
+    await asyncio.sleep(1.1)
+    behind = await mixed.citizen(home, "13800003333")
+    broken, mended = NO_STAND_IN[home]
+    await mixed.pbx(home).cli(broken)
+    try:
+        citizen.press("1")
+        # He is told that it is impossible, and hears music again.
+        await until(lambda: sum(stretch.sound == "music" for stretch in citizen.heard) >= 2, 15.0)
+        [agent] = await mixed.log_in(home, mixed.seats(home)[0], habit=TALKS)
+        await citizen.until_hears(mixed.tone(home), 15.0)
+        assert behind.hears == "music", "he has not lost the place either"
+        assert agent.last.header("X-CC-Caller") == "13800002222"
+    finally:
+        await mixed.pbx(home).cli(mended)
 
 
 async def test_a_withheld_number_cannot_be_called_back_and_keeps_waiting(mixed: Floor) -> None:

@@ -8,7 +8,7 @@ from callctl.core.model import SlotRef
 from callctl.lab.call import PhoneCall
 from callctl.lab.phone import NEVER_ANSWERS, Habit
 from tests.real.floor import Floor
-from tests.real.mixed import TALKS, acts, both, heard, lent, off_by_itself, quiet, until, until_asked
+from tests.real.mixed import TALKS, acts, agent_row, both, heard, lent, off_by_itself, quiet, until, until_asked
 from tests.real.stage import BREAK_S, music_gap_s
 
 pytestmark = pytest.mark.real
@@ -223,6 +223,20 @@ async def test_the_supporting_end_of_a_full_trunk_refuses_too(mixed: Floor, home
         assert [slot.is_open for slot in (await mixed.acts(home).slots()).values()] == [True, True], "503: full, not broken"
     finally:
         await acts(mixed, "xuzhou").set_figure(f"channels_{home}", 30)
+
+
+async def test_a_seat_whose_script_dies_is_free_again_at_once(mixed: Floor) -> None:
+    [phone] = await lent(mixed, "nanjing", "xuzhou")
+    await acts(mixed, "xuzhou").set_figure("support_ring_s", 8.5)  # No whole number: Lua gives up on it.
+    try:
+        async with acts(mixed, "nanjing").listen() as events:
+            citizen = await mixed.citizen("nanjing")
+            await until(lambda: any(event.get("CC-Action") == "bridge-agent-fail" for event in events), 10.0)
+        assert (await agent_row(mixed, "xuzhou", phone.account.user))["state"] == "Waiting"
+        assert citizen.hears == "music"
+        assert "callctl seat.lua" in (mixed.pbx("xuzhou").folders.log / "freeswitch.log").read_text("utf-8", "replace")
+    finally:
+        await acts(mixed, "xuzhou").set_figure("support_ring_s", 8)
 
 
 async def test_one_caller_moved_by_hand_is_answered_or_comes_back_to_the_front(mixed: Floor) -> None:

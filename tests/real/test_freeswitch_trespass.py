@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import re
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 from callctl.lab.call import PhoneCall
 from callctl.lab.phone import NEVER_ANSWERS, Phone
 from callctl.lab.registration import Account, RegisterFailed
-from callctl.lab.running import PbxFailed
+from callctl.lab.running import PbxFailed, RunningPbx
 from callctl.lab.wire import Address
 from tests.real.by_hand import FreeSwitchActs
 from tests.real.floor import Floor
@@ -21,6 +22,7 @@ from tests.real.stranger import Stranger
 
 pytestmark = pytest.mark.real
 CITY, PEER, THIRD = "nanjing", "xuzhou", "yangzhou"
+LOOPBACK = "127.0.0.0/8"  # Where a lab lets callctl in from.
 ELSEWHERE = (
     *("1101", "1104", "1303", "13800000001", "051487654321", "0012125550100", "+8613800000001", "110", "9", "9196"),
     *("*8", "*72", "**", "#", "#1", "h", "s", "i", "arrived", "queue", "full", "after", "survey", "move", "callback"),
@@ -221,6 +223,29 @@ async def test_the_event_socket_takes_the_right_password_from_the_right_machine_
             await pbx.cli("strepoch")
     finally:
         pbx._secret = right
+    assert right == mixed.lab.settings.ami_secret(CITY), "from the environment"
+    host, port = mixed.city(CITY).pbx.ami_host or mixed.city(CITY).pbx.host, mixed.city(CITY).pbx.ami_port
+    stranger = f"127.{host.split('.')[1]}.200.1"
+    with pytest.raises(ConnectionRefusedError):  # Bound to that address alone.
+        await asyncio.open_connection(stranger, port)
+    await only_from(pbx, "127.0.0.1/32")
+    try:
+        assert await pbx.cli("strepoch")
+        reader, writer = await asyncio.open_connection(host, port, local_addr=(stranger, 0))
+        assert b"text/rude-rejection" in await reader.read(200)
+        writer.close()
+        await writer.wait_closed()
+    finally:
+        await only_from(pbx, LOOPBACK)
+
+
+async def only_from(pbx: RunningPbx, network: str) -> None:
+    """Let callctl in from these addresses only."""
+    path = pbx.folders.etc / "autoload_configs" / "acl.conf.xml"
+    before, name, after = path.read_text("utf-8").partition('name="callctl-controllers"')
+    assert 'cidr="127.0.0.' in after
+    path.write_text(before + name + re.sub(r'cidr="127\.0\.0\.[^"]+"', f'cidr="{network}"', after, count=1), "utf-8")
+    assert "+OK" in await pbx.cli("reloadacl")
 
 
 async def test_trunks_that_flood_support_disturb_nobody(mixed: Floor, target: Address) -> None:

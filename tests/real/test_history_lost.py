@@ -1,18 +1,20 @@
 """The history's disk is full: calls do not feel it, facts wait on another disk, and every call is written exactly once."""
 
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from callctl.lab.phone import Habit
-from callctl.lab.queue_log import read_queue_log
+from callctl.lab.queue_log import Account
+from tests.real.accounts import account_of
 from tests.real.faults import needs_root
 from tests.real.floor import Floor
+from tests.real.mixed import every_mix
 from tests.real.stage import ASSISTED, Stage
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, every_mix]
 BRIEF = Habit(answer_after_s=0.3, talk_s=1.0)
 SMALL = "2m"  # The tables alone take 0.3 MB.
 
@@ -53,9 +55,13 @@ def fill(disk: Path) -> Path:
 async def test_a_full_disk_costs_no_call_and_every_call_is_written_once_when_there_is_room(
     stage: Stage, small_disk: Path
 ) -> None:
+    async with account_of(stage.floor, ASSISTED) as account:
+        await lose_the_disk(stage, small_disk, account)
+
+
+async def lose_the_disk(stage: Stage, small_disk: Path, account: Callable[[], Account]) -> None:
+    """Four calls: one before, two and one who gives up while there is no room."""
     floor = stage.floor
-    log = floor.pbx(ASSISTED).queue_log
-    before = set(read_queue_log(log, "q12345").calls) if log.is_file() else set()
     await floor.log_in("xuzhou", habit=BRIEF)
     await stage.control()
     await stage.assist()
@@ -73,7 +79,7 @@ async def test_a_full_disk_costs_no_call_and_every_call_is_written_once_when_the
     assert list((stage.settings.state_dir / "spool").rglob("*")), "the facts are on the other disk"
     stuff.unlink()
     await stage.until_wrote("a", "history written again", within_s=15.0)
-    logged = {call: kept for call, kept in read_queue_log(log, "q12345").calls.items() if call not in before}
+    logged = account().calls
     assert len(logged) == 4
 
     async def all_written() -> bool:

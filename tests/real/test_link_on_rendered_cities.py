@@ -22,8 +22,9 @@ from callctl.core.model import SlotRef
 from callctl.lab.phone import Habit
 from tests.real.floor import Floor
 from tests.real.listener import Listener
+from tests.real.mixed import every_mix
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, every_mix]
 
 SLOT = SlotRef("xuzhou", 1)
 ASSISTED, SUPPORTING = "yangzhou", "xuzhou"

@@ -9,9 +9,10 @@ from callctl.lab.phone import Habit
 from callctl.store.report import gaps
 from callctl.store.schema import open_engine
 from tests.real.faults import ManagerWire
+from tests.real.mixed import every_mix
 from tests.real.stage import ASSISTED, BREAK_S, Stage, music_gap_s
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, every_mix]
 TALKS = Habit(answer_after_s=0.3)
 PING_S = 10.0  # A silent PBX is lost after a ping and its deadline, 5 s each.
 REREAD_S = 30.0
@@ -26,7 +27,8 @@ async def wire(stage: Stage) -> AsyncIterator[ManagerWire]:
 
 async def through(wire: ManagerWire, stage: Stage) -> None:
     """Start a controller that hears xuzhou through the wire."""
-    await stage.control(environment=stage.province("xuzhou", {"ami_port = 5038": f"ami_port = {wire.port}"}))
+    port = wire.city.pbx.ami_port
+    await stage.control(environment=stage.province("xuzhou", {f"ami_port = {port}": f"ami_port = {wire.port}"}))
     assert wire.connected == 1
     await stage.assist()
 
@@ -100,9 +102,16 @@ async def test_a_link_that_stalls_for_long_is_lost_and_another_city_helps(stage:
     assert len(await stage.loans("xuzhou")) <= 1
 
 
+def tells_of_phones(message: bytes) -> bool:
+    """Whether the PBX says by itself that a phone came or went, is free or busy."""
+    asterisk = b"Event: QueueMemberStatus\r\n" in message and b"ActionID" not in message
+    freeswitch = b"text/event-plain" in message and b"CC-Action: agent-stat" in message
+    return asterisk or freeswitch
+
+
 async def test_a_link_that_swallows_messages_is_put_right_by_the_next_reading(stage: Stage, wire: ManagerWire) -> None:
     floor = stage.floor
-    wire.swallows = lambda message: b"Event: QueueMemberStatus\r\n" in message and b"ActionID" not in message
+    wire.swallows = tells_of_phones
     await through(wire, stage)
     heard_at = clock.now()
     await floor.log_in("xuzhou", habit=TALKS)  # Nobody is told.

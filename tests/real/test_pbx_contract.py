@@ -1,7 +1,6 @@
 """Real cities keep the contract that the simulated PBX keeps: Asterisk, FreeSWITCH, and one of each, both ways round."""
 
 import asyncio
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,12 +10,11 @@ from typing import ClassVar
 import pytest
 
 from callctl.core.model import PbxKind
-from callctl.lab.freeswitch import NoFreeSwitch
-from callctl.lab.lab import Lab, find_programs
+from callctl.lab.lab import Lab
 from tests.pbx.contract import PbxContract
 from tests.pbx.contract_groups import AloneContract, GroupContract
 from tests.pbx.driver import Story
-from tests.real.conftest import PROJECT
+from tests.real.programs import programs_for
 from tests.real.two_cities import Trunk, tell, two_cities
 
 pytestmark = pytest.mark.real
@@ -28,10 +26,7 @@ ASTERISK, FREESWITCH = PbxKind.ASTERISK, PbxKind.FREESWITCH
 def running(network: int, alpha: PbxKind, beta: PbxKind) -> Iterator[Lab]:
     """Alpha and beta, running; skipped where this machine has not got what they need."""
     kinds: Mapping[str, PbxKind] = {"alpha": alpha, "beta": beta}
-    try:
-        programs = find_programs(set(kinds.values()), os.environ, PROJECT)
-    except NoFreeSwitch as none:
-        pytest.skip(str(none))
+    programs = programs_for(kinds.values())
     with tempfile.TemporaryDirectory(prefix="callctl-pair-") as folder:
         lab = two_cities(Path(folder), programs, network, kinds)
         asyncio.run(_start(lab))

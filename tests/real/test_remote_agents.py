@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from callctl.lab.phone import BUSY, CRASHED, DECLINES, NEVER_ANSWERS, Habit
+from tests.real.conftest import TIMES
 from tests.real.mixed import every_mix
 from tests.real.stage import ASSISTED, BREAK_S, Stage, music_gap_s
 
@@ -42,6 +43,8 @@ async def test_an_agent_who_lets_it_ring_is_left_alone_and_another_answers(stage
     # Nobody else is there: the ring runs out, the citizen still hears music, the seat cools down.
     rung = next(phone for phone in phones if phone.now_on())
     assert await rung.last.until_ended(30.0) == "cancelled"
+    rang_s = (rung.last.at("ended") or 0.0) - (rung.last.at("rung") or 0.0)
+    assert TIMES.support_ring_s - 1.0 < rang_s < TIMES.slot_ring_s, "to its end, and once"
     await citizen.until_hears("music", 1.0)
     others = await floor.log_in("nanjing", habit=TALKS)
     await citizen.until_hears(floor.tone("nanjing"), 40.0)

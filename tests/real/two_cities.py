@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import re
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from callctl.pbx.port import PbxLink
 from callctl.render.asterisk import AsteriskTimes
 from tests.pbx.driver import LoopDriver, Story
 from tests.real.floor import Floor
+from tests.real.mixed import until_asked
 
 PLACES = {"alpha": 60, "beta": 61}  # The third number of the address; far from the cities of Jiangsu.
 SEATS = {"alpha": 1, "beta": 2}
@@ -199,10 +201,14 @@ class PairDriver(LoopDriver):
         links = []
         for code, gate in self._gates.items():
             await self._floor.log_in(code, habit=ANSWERS)
+            await until_asked(lambda code=code: self._all_free(code), 10.0)  # A PBX takes a moment to believe it.
             await gate.start()
             links.append(self._link(code, gate))
         super().__init__(*links)
         self.start()
+
+    async def _all_free(self, code: str) -> bool:
+        return await self._floor.acts(code).free_seats() == set(seats_of(code))
 
     def _link(self, code: str, gate: Gate) -> PbxLink:
         city, lab = self._floor.city(code), self._floor.lab
@@ -236,6 +242,12 @@ class PairDriver(LoopDriver):
     async def ask(self, code: str, command: str) -> str:
         """What that PBX answers to a command of its own command line."""
         return (await self._floor.pbx(code).cli(command)).strip()
+
+    async def write_books(self, statement: str, values: tuple[str, ...]) -> None:
+        """Change what alpha's mod_callcenter has written down, as its own mistakes do."""
+        path = self._floor.pbx("alpha").folders.varlib / "db" / "callcenter.db"
+        with contextlib.closing(sqlite3.connect(path, timeout=5.0)) as books, books:
+            books.execute(statement, values)
 
     async def citizen_writes(self, number: str, name: str, headers: Mapping[str, str]) -> None:
         """A citizen calls alpha with a display name and headers of his own."""
