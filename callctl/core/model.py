@@ -105,6 +105,7 @@ class QueueRules:
     wrapup_s: float = 10.0
     announce_position: bool = False
     offer_callback: bool = True
+    call_back_missed: bool = False  # Whether callctl may have the PBX call back who was not answered.
     survey: bool = True
     record: bool = True
     pause_unanswered: bool = False  # An own agent whose phone rings out is paused, until ready again.

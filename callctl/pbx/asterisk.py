@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from callctl.core.commands import MoveCaller, Order, RenewHeartbeat
+from callctl.core.commands import CallBack, MoveCaller, Order, RenewHeartbeat
 from callctl.core.events import Fact, PbxLost
 from callctl.core.model import City, Province
 from callctl.pbx.ami_wire import BROKEN, AmiError, AmiMessage, AmiWire, Refused, connect
@@ -99,6 +99,10 @@ class AsteriskLink:
             channel = self._map.channels.get(order.call, "")
             if not channel:
                 raise OrderRefused(f"{self.city}: {order.call} is not waiting")
+        if isinstance(order, CallBack):
+            channel = self._map.desk
+            if not channel:
+                raise OrderRefused(f"{self.city}: no call was missed since the PBX started, so nobody takes call-backs")
         try:
             # The dead man's switch compares with the PBX's clock, so that is the clock to ask.
             beat = isinstance(order, RenewHeartbeat)

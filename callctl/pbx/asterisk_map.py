@@ -12,6 +12,7 @@ from functools import lru_cache
 from callctl.core.events import (
     Answerer,
     CallAnswered,
+    CallBackEnded,
     CallEnded,
     CallLeftQueue,
     CallRinging,
@@ -34,7 +35,7 @@ from callctl.core.events import (
 )
 from callctl.core.model import City, Lending, SlotRef
 from callctl.pbx import asterisk_names as names
-from callctl.pbx.asterisk_words import SEAT_STATES, THROWN_OUT, Fields, ring_end, variables
+from callctl.pbx.asterisk_words import SEAT_STATES, THROWN_OUT, Fields, call_back_end, ring_end, variables
 from callctl.pbx.values import number_of, remember
 
 Facts = tuple[Fact, ...]
@@ -61,12 +62,14 @@ class AsteriskMap:
         self.supports = {names.support_queue(code): code for code in self.cities if code != city.code}
         self.ahead_s = 0.0  # Our clock minus the PBX's.
         self.channels: OrderedDict[str, str] = OrderedDict()  # Waiting call to its channel, for the order to move it.
+        self.desk = ""  # The channel that takes orders for call-backs; "" while there is none.
         self.talks: OrderedDict[str, tuple[Answerer, float]] = OrderedDict()  # By call; and answered when (our clock).
         self._gone: OrderedDict[str, Outcome] = OrderedDict()
         self._returning: OrderedDict[str, None] = OrderedDict()
         self._lent_rings: OrderedDict[str, LentSeat] = OrderedDict()  # Another city's call, and who rings for it here.
         self._ring_ends: OrderedDict[SlotRef, tuple[str, RingEnd]] = OrderedDict()
         self._ended: OrderedDict[str, tuple[Answerer, float]] = OrderedDict()
+        self._called_by: OrderedDict[str, str] = OrderedDict()  # A call-back's attempt, and the home seat that took it.
         # What stands behind an entry of a queue never changes; there are as many as seats, slots and tokens in use.
         self.answerer = lru_cache(MOST_ENTRIES)(self._find_answerer)
         self.slot = lru_cache(MOST_ENTRIES)(self._find_slot)
@@ -92,6 +95,8 @@ class AsteriskMap:
             "CCSurvey": self._survey,
             "CCCallback": self._call_back,
             "CCMove": self._moved,
+            "CCBackTaken": self._call_back_taken,
+            "CCBackEnd": self._call_back_ended,
             "CCQueueEnd": self._queue_ended,
         }
 
@@ -163,6 +168,9 @@ class AsteriskMap:
     # Callers
 
     def _joined(self, fields: Fields, at: float) -> Facts:
+        if fields.get("Queue") == names.MISSED_DESK:
+            self.desk = fields.get("Channel", "")
+            return ()
         call = self.call_of(fields, self.city.code) if fields.get("Queue") == self.home else ""
         if not call:
             return ()
@@ -171,6 +179,8 @@ class AsteriskMap:
         return (CallWaiting(self.city.code, at, self.waiting_call(fields, call, at, call in self._returning)),)
 
     def _left(self, fields: Fields, at: float) -> Facts:
+        if fields.get("Queue") == names.MISSED_DESK and fields.get("Channel", "") == self.desk:
+            self.desk = ""
         call = self.call_of(fields, self.city.code) if fields.get("Queue") == self.home else ""
         # An abandoned call says both, Abandon first.
         if not call or self._gone.get(call) is Outcome.ABANDONED:
@@ -330,6 +340,19 @@ class AsteriskMap:
     def _call_back(self, fields: Fields, call: str, at: float) -> Facts:
         return () if call in self.channels else self._gone_as(call, at, Outcome.CALL_BACK)
 
+    def _call_back_taken(self, fields: Fields, call: str, at: float) -> Facts:
+        phone = fields.get("Phone", "").removeprefix("PJSIP/").partition("-")[0]
+        if phone in self.seats:
+            remember(self._called_by, fields.get("Try", ""), phone)
+        return ()
+
+    def _call_back_ended(self, fields: Fields, call: str, at: float) -> Facts:
+        by, attempt = fields.get("By", ""), fields.get("Try", "")[:128]
+        how = call_back_end(fields.get("Status", ""), fields.get("Cause", ""))
+        if by not in self.cities or not attempt:
+            return ()
+        return (CallBackEnded(self.city.code, at, call, attempt, by, self._called_by.pop(attempt, ""), how),)
+
     def _moved(self, fields: Fields, call: str, at: float) -> Facts:
         if fields.get("Stage") == "dial" and call not in self.channels:
             remember(self._returning, call, None)
@@ -342,8 +365,11 @@ class AsteriskMap:
 
     # A full reading
 
-    def take_over(self, channels: Mapping[str, str], returned: Collection[str], talks: Collection[TalkSeen]) -> None:
+    def take_over(
+        self, channels: Mapping[str, str], returned: Collection[str], talks: Collection[TalkSeen], desk: str
+    ) -> None:
         """Remember what a full reading saw, and of the talks nothing else: the ends of others were missed."""
+        self.desk = desk
         self.channels = OrderedDict(channels)
         self.talks = OrderedDict((talk.call, (talk.by, talk.answered_at)) for talk in talks)
         for call in returned:

@@ -57,7 +57,7 @@ def observe(chart: AsteriskMap, reading: Reading) -> PbxObserved:
     waiting = _waiting(chart, reading, calls)
     talks = tuple(_talks(chart, reading))
     returned = [call.call for call, _ in waiting if call.returned]
-    chart.take_over({call.call: channel for call, channel in waiting}, returned, talks)
+    chart.take_over({call.call: channel for call, channel in waiting}, returned, talks, _desk(reading))
     members = [fields for fields in reading.queues if fields.get("Event") == "QueueMember"]
     return PbxObserved(
         city=chart.city.code,
@@ -72,6 +72,12 @@ def observe(chart: AsteriskMap, reading: Reading) -> PbxObserved:
         ),
         booted_at=reading.booted_at,
     )
+
+
+def _desk(reading: Reading) -> str:
+    """The channel that takes orders for call-backs."""
+    entries = (one for one in reading.queues if one.get("Event") == "QueueEntry" and one.get("Queue") == names.MISSED_DESK)
+    return next((str(one.get("Channel", "")) for one in entries), "")
 
 
 def _calls(chart: AsteriskMap, channels: Iterable[Fields]) -> dict[str, Fields]:

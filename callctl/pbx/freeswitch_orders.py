@@ -6,7 +6,18 @@ The words are mod_callcenter.c's own. What a tier is for, and why its position i
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat, SetReady
+from callctl.core.commands import (
+    CallBack,
+    CloseSlot,
+    DropSlot,
+    Lend,
+    MoveCaller,
+    OpenSlot,
+    Order,
+    Recall,
+    RenewHeartbeat,
+    SetReady,
+)
 from callctl.core.model import City, SlotRef
 from callctl.pbx import freeswitch_names as names
 from callctl.pbx.freeswitch_words import TALKING
@@ -52,6 +63,8 @@ def steps(  # noqa: PLR0911
             )
         case SetReady(seat=seat, ready=ready):
             return (Step(f"callcenter_config agent set status {seat} '{names.OPEN if ready else names.PAUSED}'"),)
+        case CallBack():  # core/callbacks.py can_call_back: never ordered of one; its list is for dialling by hand.
+            raise ValueError("this PBX calls nobody back by order")
         case RenewHeartbeat():
             return (Step(f"global_setvar {names.HEARTBEAT}={int(pbx_now)}"),)
 

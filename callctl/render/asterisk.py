@@ -197,6 +197,8 @@ class _Names:
     roster: str = asterisk_names.ROSTER
     heartbeat_queue: str = asterisk_names.HEARTBEAT_QUEUE
     heartbeat_member: str = asterisk_names.HEARTBEAT_MEMBER
+    missed_desk: str = asterisk_names.MISSED_DESK
+    back_queue: str = asterisk_names.BACK_QUEUE
     heartbeat_stale_s: int = asterisk_names.HEARTBEAT_STALE_S
 
     def support_queue(self, assisted: str) -> str:

@@ -3,7 +3,18 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat, SetReady
+from callctl.core.commands import (
+    CallBack,
+    CloseSlot,
+    DropSlot,
+    Lend,
+    MoveCaller,
+    OpenSlot,
+    Order,
+    Recall,
+    RenewHeartbeat,
+    SetReady,
+)
 from callctl.core.events import LentSeat, LoanChanged, RingEnd, SeatChanged, SeatState, SlotChanged, SlotState, TrunkChanged
 from callctl.core.model import City, SlotRef
 from callctl.pbx.port import OrderRefused
@@ -56,6 +67,8 @@ class SimPbx(SimQueue):
                 if order.seat not in self.seats:
                     raise OrderRefused("Interface not found")
                 self.set_ready(order.seat, order.ready, order.reason)
+            case CallBack():
+                raise OrderRefused("nobody takes call-backs")
             case MoveCaller():
                 if order.call not in self.waiting:
                     raise OrderRefused("No such caller")
