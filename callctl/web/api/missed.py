@@ -52,9 +52,7 @@ async def missed(house: TheHouse, city: TheCity) -> dict[str, Any]:
 
 
 @DOORS.post("/api/v1/cities/{city}/missed/{call}/result", "call back", status_code=201, tags=TAGS)
-async def result(
-    house: TheHouse, who: Who, city: TheCity, call: CallId, body: Outcome, once: OnceKey
-) -> dict[str, str]:
+async def result(house: TheHouse, who: Who, city: TheCity, call: CallId, body: Outcome, once: OnceKey) -> dict[str, str]:
     """Write down what came of it. With an Idempotency-Key the same again changes nothing."""
     await house.books.called_back(who.actor, city.code, call, body.outcome, body.seat, body.note, once)
     return {"call": call, "outcome": body.outcome.value}

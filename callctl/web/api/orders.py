@@ -1,4 +1,4 @@
-"""/api/v1 orders: the city's own order system pulls its stubs here and tells what became of them; cards and reconciliation."""
+"""/api/v1 orders: the city's order system pulls its stubs and tells what became of them; cards and reconciliation."""
 
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -37,7 +37,7 @@ async def stubs(
     after: Annotated[int, Query(ge=0, le=2**53)] = 0,
     most: Annotated[int, Query(ge=1, le=PULL_MOST)] = 100,
 ) -> dict[str, Any]:
-    """Stubs of orders taken for this city, oldest first, behind the cursor `after`; ask again with the `cursor` of the answer.
+    """Stubs of orders taken for this city, oldest first, behind the cursor `after`; next time ask with `cursor`.
 
     A stub's name is its call's id and stays the same; a higher `revision` of it replaces what was pulled before.
     """

@@ -45,9 +45,7 @@ async def report(house: TheHouse, city: TheCity, day: date) -> dict[str, Any]:
     return {"report": shown(kept) if kept else None, "figures": plain(made)}
 
 
-@DOORS.get(
-    "/api/v1/cities/{city}/reports/{day}/file", "see reports", response_class=Response, responses=FILE, tags=TAGS
-)
+@DOORS.get("/api/v1/cities/{city}/reports/{day}/file", "see reports", response_class=Response, responses=FILE, tags=TAGS)
 async def file(house: TheHouse, city: TheCity, day: date, form: Literal["html", "pdf", "xlsx", "json"] = "pdf") -> Response:
     """The report as it is printed."""
     return download(await house.books.report_file(city.code, day, form), city.code, day, form)
