@@ -139,7 +139,7 @@ async def summary(sources: Sources, event: PastEvent, now: float) -> Summary:
     found = (await buckets(engine, Span(whole.since - 28 * DAY_S, whole.until), [city])).get(city, {})
     per_day = rolled_up(found, [day_span(day, starts_h) for day in all_days])
     sums = together(per_day)
-    gave = await supporters(sources, city, whole, event, now)
+    gave = await supporters(sources, city, whole, event, now, {})
     before = _usual(found, whole)
     worked = sum(one.agents for one in gave)
     helped = [hour for day in all_days for hour in await help_hours(engine, city, day_span(day, starts_h), found)]

@@ -34,7 +34,8 @@ class ReportRules(_Part):
 class StaffingRules(_Part):
     """What the recommendation for tomorrow assumes."""
 
-    target: Annotated[float, Field(gt=0.5, lt=1)] = 0.95  # Connect rate to reach (GB/T 33358).
+    target: Annotated[float, Field(gt=0.5, lt=1)] = 0.95  # Share to be answered …
+    answer_within_s: Annotated[float, Field(ge=0, le=600)] = 30.0  # … within so long: Jiangsu's 30秒人工接通率.
     patience_s: Annotated[float, Field(gt=0)] = 180.0
     wrap_s: Annotated[float, Field(ge=0)] = 95.0  # After-call work, where the screens did not tell it.
     talk_s: Annotated[float, Field(gt=0)] = 150.0  # Only where no call was answered at all.
