@@ -106,6 +106,7 @@ class QueueTable(Table):
     )
     survey: bool = _may(True, "true or false: ask for a score of 1 to 5 after the call", _QUEUE["survey"])
     record: bool = _may(True, "true or false: record the calls", _QUEUE["record"])
+    write_cdr: bool = _may(False, "true or false: write call detail records (cdr-csv)", _QUEUE["write_cdr"])
     pause_unanswered: bool = _may(
         False, "true or false: pause an own agent whose phone rings out or refuses", _QUEUE["pause_unanswered"]
     )

@@ -60,7 +60,8 @@ class AsteriskDirs:
 
     def make(self) -> None:
         """Make the folders that Asterisk writes to, and those it only complains about when they are missing."""
-        for folder in (self.etc, self.varlib, self.db, self.keys, self.agi, self.spool, self.run, self.log, self.moh):
+        written = (self.spool, self.run, self.log, f"{self.log}/cdr-csv")
+        for folder in (self.etc, self.varlib, self.db, self.keys, self.agi, *written, self.moh):
             Path(folder).mkdir(parents=True, exist_ok=True)
 
 
