@@ -386,15 +386,9 @@ def test_what_the_dialplan_says_late_does_not_remove_a_caller_who_waits_again():
         assert ours.facts({"Event": "UserEvent", "CallId": "yangzhou-5.1", **said}, 2.0) == ()
 
 
-def said(name, **headers):
-    return {
-        "Event": "UserEvent",
-        "UserEvent": name,
-        "CallId": "yangzhou-5.1",
-        "Try": "yangzhou-5.1/9",
-        "By": "yangzhou",
-        **headers,
-    }
+def told(name, **headers):
+    common = {"CallId": "yangzhou-5.1", "Try": "yangzhou-5.1/9", "By": "yangzhou"}
+    return {"Event": "UserEvent", "UserEvent": name, **common, **headers}
 
 
 @pytest.mark.parametrize(
