@@ -38,6 +38,7 @@ class CityAdvice:
     planned: int
     change: int
     reason: str  # Chinese, as printed.
+    city_zh: str = ""
 
 
 @dataclass(frozen=True, slots=True)

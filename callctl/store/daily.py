@@ -1,7 +1,7 @@
 """Gathers a day's report from the history: counters, events, loans, notes, stubs. It only asks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from sqlalchemy import func, select
@@ -309,7 +309,9 @@ async def _advice(
     planned = event.seats_at(min(span.until, now) - 1) if event else {}
     supplies = await _supplies(sources, city, span, planned)
     given_back = Assumptions(staffing.reserve, staffing.idle_below, staffing.idle_days, tuple(occupancy))
-    return tomorrow(totals, demand, supplies, given_back)
+    advice = tomorrow(totals, demand, supplies, given_back)
+    names = sources.province.cities
+    return replace(advice, cities=tuple(replace(one, city_zh=names[one.city].name_zh) for one in advice.cities))
 
 
 def _half_hours(per_hour: Sequence[float], factor: float = 1.0) -> tuple[float, ...]:
