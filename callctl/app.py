@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from callctl.bookkeeping import BookKeeping
 from callctl.controller import Controller
 from callctl.core.commands import Order
 from callctl.core.events import Fact, PbxLost, PbxObserved
@@ -36,7 +37,7 @@ from callctl.seating import Seating, WrapUps
 from callctl.settings import Settings, SettingsError
 from callctl.store.accounts import AccountBook
 from callctl.store.calls import CallBook
-from callctl.store.connect import open_cabinet, open_history, open_registry
+from callctl.store.connect import books_at, open_cabinet, open_history, open_registry
 from callctl.store.day import DayFigures
 from callctl.store.drafts import Drafts
 from callctl.store.hooks import HookBook
@@ -98,6 +99,7 @@ class House:
     calls: CallBook
     hook_book: HookBook
     webhooks: Webhooks
+    books: BookKeeping
     now: Callable[[], float]
     what_if: WhatIf | None = None
     wrap_ups: WrapUps | None = None
@@ -239,7 +241,12 @@ async def open_room(settings: Settings, province: Province, now: Callable[[], fl
 async def open_house(settings: Settings, province: Province, now: Callable[[], float]) -> AsyncIterator[House]:
     """The room and the console's own cabinet, for as long as the console runs. Raises NotRunnable, StoreLost."""
     check_state_folder(settings)
-    async with open_registry(settings) as registry, open_history(settings) as history, open_cabinet(settings) as cabinet:
+    async with (
+        open_registry(settings) as registry,
+        open_history(settings) as history,
+        open_cabinet(settings) as cabinet,
+        books_at(settings) as kept,
+    ):
         desk = Desk(province, registry, history, now, UnsentAudit(settings.state_dir))
         visits, book, scales = Visits(registry.link), AccountBook(cabinet), Scales()
         written, notices = ScriptBook(cabinet), Notices(registry.link)
@@ -261,6 +268,7 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
             calls=calls,
             hook_book=hooks,
             webhooks=Webhooks(hooks, now),
+            books=BookKeeping(kept, province, now),
             now=now,
         )
 

@@ -18,8 +18,9 @@ from typing import Any
 
 import structlog
 
-from callctl.core import expect
-from callctl.core.commands import Lend, OpenSlot, Order, Recall, RenewHeartbeat
+from callctl.core import callbacks, expect
+from callctl.core.callbacks import CallBacks
+from callctl.core.commands import CallBack, Lend, OpenSlot, Order, Recall, RenewHeartbeat
 from callctl.core.events import Fact, PbxLost, PbxObserved, SlotChanged
 from callctl.core.expect import Expectations
 from callctl.core.fold import fold
@@ -31,7 +32,7 @@ from callctl.core.presses import unobeyed
 from callctl.core.reconcile import reconcile
 from callctl.core.sharing import plan as first_policy
 from callctl.core.wishes import Wishes
-from callctl.core.world import unseen
+from callctl.core.world import World, unseen
 from callctl.ledger import Ledger
 from callctl.orders import OrderQueue
 from callctl.pbx.port import OrderFailed, OrderUnanswered, PbxLink
@@ -87,6 +88,7 @@ class Controller:
         self._in_force = Wishes()
         self._ruled = province
         self._expected: Expectations = {}
+        self._call_backs = CallBacks()
         self._inbox: deque[Fact] = deque()
         self._overflowed: set[str] = set()
         self._unheard = set(links)  # Not heard since the start, neither up nor down.
@@ -177,6 +179,7 @@ class Controller:
         facts = self._drain()
         self._world = fold(self._world, facts)
         self._expected = expect.heard(self._expected, facts, now)
+        self._call_backs = callbacks.heard(self._call_backs, facts, now)
         if self._ledger.doubt(max((_slot_token(fact) for fact in facts), default=0)):
             self._stand_back()
             self._ask_registry.set()
@@ -197,10 +200,16 @@ class Controller:
                 self._stand_back()
             return
         orders = reconcile(world, self._plan, self._ledger.taken, self._ledger.lease, now)
-        self._give((*unobeyed(world, self._ledger.presses, now)[0], *orders), now)
+        self._give((*unobeyed(world, self._ledger.presses, now)[0], *orders, *self._begin_call_backs(world, now)), now)
         for fact in facts:
             if isinstance(fact, PbxObserved):  # Perhaps just started, and its dead man's switch has never been set.
                 self._queues[fact.city].put([RenewHeartbeat(fact.city)])
+
+    def _begin_call_backs(self, world: World, now: float) -> tuple[CallBack, ...]:
+        begin = callbacks.due(self._ruled, world, self._ledger.wanted, self._call_backs, now)
+        if begin:
+            self._call_backs = callbacks.ordered(self._call_backs, begin, now)
+        return begin
 
     def _take_wishes(self, wishes: Wishes) -> Wishes:
         """The wishes as the policy reads them; new ones may change the cities' rules."""
@@ -257,6 +266,8 @@ class Controller:
         except OrderFailed as failure:
             log.warning("order failed", city=link.city, order=type(order).__name__, why=str(failure))
             self._expected = expect.failed(self._expected, order)
+            if isinstance(order, CallBack):
+                self._call_backs = callbacks.refused(self._call_backs, order, self._now())
             self._reread[link.city].set()
             return
         self._expected = expect.confirmed(self._expected, order, self._now())

@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 
 from callctl.core.commands import Lend
+from callctl.core.missed import Wanted
 from callctl.core.model import SeatRef
 from callctl.core.plan import Plan
 from callctl.core.presses import Press
@@ -39,6 +40,7 @@ class Ledger:
         self.taken: dict[SeatRef, Taken] = {}
         self.wishes: Wishes | None = None  # None: never heard; then nothing is planned.
         self._unbriefed: Mapping[str, frozenset[SeatRef]] = {}
+        self.wanted: Mapping[str, Wanted] = {}  # Missed calls to be called back, by city.
         self.presses: Mapping[SeatRef, Press] = {}
         self._recollect_at = 0.0  # When the history is asked although the registry answers.
 
@@ -210,11 +212,16 @@ class Ledger:
                 self.miss(lost)
 
     async def read_agents(self) -> None:
-        """What agents pressed, and who has not read which city's scripts; without the registry, as heard last."""
+        """What agents pressed, who has not read which city's scripts, whom to call back.
+
+        Without the registry as heard last; but nobody is called back on a list that may be old.
+        """
         try:
             self._unbriefed = await self._registry.unbriefed()
             self.presses = await self._registry.presses()
+            self.wanted = await self._registry.wanted()
         except StoreLost as lost:
+            self.wanted = {}
             self.miss(lost)
 
     async def settle(self, settled: Iterable[tuple[SeatRef, Press]]) -> None:

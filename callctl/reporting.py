@@ -20,6 +20,7 @@ from callctl.core.gain import before_after, by_model
 from callctl.core.model import Province
 from callctl.core.rates import connect_rate
 from callctl.given_files import own_or_given, read_calendar, read_categories
+from callctl.missed import tell_wanted
 from callctl.outbox import one_round
 from callctl.paper.page import daily_page
 from callctl.paper.pdf import print_pdf
@@ -31,9 +32,11 @@ from callctl.store.counters import buckets, recount, rolled_up
 from callctl.store.daily import Sources, daily, handling_time_s, help_hours, order_figures, supporters
 from callctl.store.history import LOST, first_line
 from callctl.store.notes import kept_tree
+from callctl.store.port import Registry, StoreLost
 from callctl.store.reports import Report, due, keep_draft, plain, read_report
 
 ROUND_S = 5.0  # Counters and stubs are so old at most.
+TELL_S = 10.0  # How old the list of whom to call back may be; it is read from a day's calls.
 LOOK_S = 60.0  # How often it is asked whether a report is due.
 FORMS = ("html", "pdf", "xlsx", "json")
 
@@ -65,20 +68,28 @@ async def catch_up(sources: Sources, now: float) -> list[tuple[str, date, bool]]
     return done
 
 
-async def keep_books(books: Books, province: Province, rules: Rules, now: Callable[[], float]) -> None:
-    """Until cancelled: count what changed, hand over stubs, draft what is due. A lost database is tried again."""
-    looked_at = float("-inf")
+async def keep_books(
+    books: Books, province: Province, rules: Rules, now: Callable[[], float], registry: Registry | None = None
+) -> None:
+    """Until cancelled: count what changed, hand over stubs, tell whom to call back, draft what is due.
+
+    A lost database or registry is tried again. Without a registry nobody is called back by a PBX.
+    """
+    looked_at = told_at = float("-inf")
     while True:
         try:
             await recount(books.engine)
             done = await one_round(books, rules, now())
             for line in done.refused:
                 log.warning("a city's file was put aside", why=line)
+            if registry is not None and now() - told_at >= TELL_S:
+                told_at = now()
+                await tell_wanted(books, province, rules, registry, now())
             if now() - looked_at >= LOOK_S:
                 looked_at = now()
                 for city, day, late in await catch_up(await sources_of(books, province, rules), now()):
                     log.info("daily report drafted", city=city, day=day.isoformat(), late=late)
-        except LOST as error:
+        except (*LOST, StoreLost) as error:
             log.warning("the books wait for the history", why=first_line(error))
         await asyncio.sleep(ROUND_S)
 
@@ -128,7 +139,7 @@ async def summary(sources: Sources, event: PastEvent, now: float) -> Summary:
     found = (await buckets(engine, Span(whole.since - 28 * DAY_S, whole.until), [city])).get(city, {})
     per_day = rolled_up(found, [day_span(day, starts_h) for day in all_days])
     sums = together(per_day)
-    gave = await supporters(sources, city, whole, event, now)
+    gave = await supporters(sources, city, whole, event, now, {})
     before = _usual(found, whole)
     worked = sum(one.agents for one in gave)
     helped = [hour for day in all_days for hour in await help_hours(engine, city, day_span(day, starts_h), found)]

@@ -71,6 +71,17 @@ RIGHTS = {
     "desk": frozenset({Role.AGENT}),
     "see seats": _HALL | {Role.LEADER},
     "force": frozenset({Role.LEADER, Role.SUPERVISOR}),
+    # The books. Stubs are pulled, and their orders' state told, by the city's own order system with a token.
+    "pull orders": frozenset({Role.SUPERVISOR}),
+    "order status": frozenset({Role.SUPERVISOR}),
+    "see orders": _HALL | {Role.LEADER, Role.INSPECTOR, Role.REPORTER},
+    "see missed": _HALL | {Role.LEADER, Role.AGENT, Role.REPORTER},
+    "call back": frozenset({Role.SUPERVISOR, Role.LEADER, Role.AGENT}),
+    "see reports": _HALL | {Role.REPORTER},
+    "report write": frozenset({Role.REPORTER}),
+    "report approve": _HALL,  # Whoever wrote it does not sign it.
+    "report send": _HALL | {Role.REPORTER},
+    "categories": frozenset({Role.DISPATCHER}),
     # One's own account.
     "own account": _PEOPLE,
     # Accounts and machines.

@@ -34,7 +34,8 @@ class ReportRules(_Part):
 class StaffingRules(_Part):
     """What the recommendation for tomorrow assumes."""
 
-    target: Annotated[float, Field(gt=0.5, lt=1)] = 0.95  # Connect rate to reach (GB/T 33358).
+    target: Annotated[float, Field(gt=0.5, lt=1)] = 0.95  # Share to be answered …
+    answer_within_s: Annotated[float, Field(ge=0, le=600)] = 30.0  # … within so long: Jiangsu's 30秒人工接通率.
     patience_s: Annotated[float, Field(gt=0)] = 180.0
     wrap_s: Annotated[float, Field(ge=0)] = 95.0  # After-call work, where the screens did not tell it.
     talk_s: Annotated[float, Field(gt=0)] = 150.0  # Only where no call was answered at all.
@@ -72,6 +73,18 @@ class DeliveryRule(_Part):
     drop: str = ""  # A folder of this machine; the city fetches from it.
     form: Literal["csv", "csv-gb18030", "jsonl"] = "csv-gb18030"
     profile: str = "default"  # Deadline profile.
+    scale: Literal["five", "five_down", "three_keys", "words"] = "words"  # In which the city tells satisfaction.
+
+
+class CallBackRule(_Part):
+    """漏接回拨 of one city by its PBX: only within these hours, only with agents to spare."""
+
+    from_h: Annotated[float, Field(ge=0, lt=24)] = 8.0
+    to_h: Annotated[float, Field(gt=0, le=24)] = 20.0
+    at_once: Annotated[int, Field(ge=1, le=100)] = 2  # Call-backs in progress at a time.
+    reserve: Annotated[int, Field(ge=0, le=100)] = 1  # Free home agents that stay free for live callers.
+    tries: Annotated[int, Field(ge=1, le=10)] = 3
+    again_min: Annotated[float, Field(ge=1, le=1440)] = 30.0  # Between two tries of one number, minutes.
 
 
 class RetentionRules(_Part):
@@ -90,8 +103,13 @@ class Rules(_Part):
     shift: tuple[ShiftRule, ...] = (ShiftRule(name="白班", from_h=8, to_h=20), ShiftRule(name="夜班", from_h=20, to_h=8))
     deadlines: dict[str, DeadlineRule] = {"default": DeadlineRule()}
     delivery: dict[str, DeliveryRule] = {}
+    call_back: dict[str, CallBackRule] = {}  # A city that is not here is listed, and dialled by hand.
     retention: RetentionRules = RetentionRules()
     rest_h: Annotated[float, Field(ge=0, le=48)] = 11.0  # Least rest of an agent between two shifts.
+
+    def scale(self, city: str) -> str:
+        """The city's scale of satisfaction: a key of core/satisfaction.py SCALES."""
+        return self.delivery[city].scale if city in self.delivery else "words"
 
     def deadline(self, city: str, profile: str = "") -> DeadlineRule:
         """The profile named, else the city's, else the default."""

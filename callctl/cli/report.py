@@ -18,6 +18,7 @@ from callctl.paper.page import summary_page
 from callctl.paper.pdf import PrintFailed, print_pdf
 from callctl.reporting import FORMS, catch_up, keep_books, kept_daily, make_daily, sources_of, summary, write_daily
 from callctl.store.assistance import past_events
+from callctl.store.connect import open_registry
 from callctl.store.counters import buckets, recount
 from callctl.store.reports import annotate, approve, list_reports, mark_sent
 
@@ -140,7 +141,11 @@ def books(province: ProvinceOption = None) -> None:
     """Keep the books beside the controller; ends with Ctrl-C or SIGTERM, at any moment without harm."""
 
     async def keep(desk: Desk) -> None:
-        await keep_books(desk.books, desk.province, desk.rules, clock.now)
+        if not desk.rules.call_back:
+            await keep_books(desk.books, desk.province, desk.rules, clock.now)
+            return
+        async with open_registry(desk.books.settings) as registry:
+            await keep_books(desk.books, desk.province, desk.rules, clock.now, registry)
 
     log.set_up("console", clock.now)
     at_desk(province, keep)

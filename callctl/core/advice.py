@@ -1,18 +1,18 @@
-"""研判与调整建议: how many supporting seats tomorrow needs, and why. The one place that recommends.
+"""研判与调整建议: how many supporting seats tomorrow needs, and why.
 
-seats = the busiest hour's lack of own seats for the connect rate to reach its target (Erlang A), and a reserve on top.
-Seats are made more at once, and fewer only when the lent ones were idle for days. A person decides.
-A better forecast or policy replaces `recommend`; nothing else knows how it decides.
+The seats are the sharing engine's (core/recommend.py); here stand the forecast of the day, the reserve, and the rule that
+seats are given back only when they were idle for days. A person decides.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from callctl.core.counting import Counters
-from callctl.core.erlang import HOUR, erlang_a, staff_for
+from callctl.core.erlang import HOUR
 from callctl.core.rates import connect_rate
+from callctl.core.recommend import MOST_AGENTS, SPAN_S, Demand, Move, Supply, recommend
 
 LEAST_RATIO, MOST_RATIO = 0.5, 2.0  # One odd day must not halve or double the forecast more than once.
 UNSURE = 0.10  # Without any history the range is so wide at least.
@@ -22,14 +22,12 @@ URGENT_RATE = 0.85  # … below this, or with a wait over the threshold: more se
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """What is assumed; times in seconds."""
+    """When seats are added or given back."""
 
-    target: float
-    aht_s: float
-    patience_s: float
-    reserve: float
+    reserve: float  # On top of the seats that are missing.
     idle_below: float
     idle_days: int
+    occupancy: tuple[float | None, ...] = ()  # Of the lent seats on the last days, newest last; None: none lent.
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,7 @@ class CityAdvice:
     planned: int
     change: int
     reason: str  # Chinese, as printed.
+    city_zh: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,80 +69,60 @@ def forecast(days: Sequence[int]) -> tuple[int, int, int]:
     return round(known[-1] * low), round(known[-1] * trend), round(known[-1] * high)
 
 
-def needed_seats(calls_per_h: float, given: Assumptions) -> int:
-    """Seats so that the connect rate of the hour reaches the target."""
-    if calls_per_h <= 0:
-        return 0
-    least = math.floor(calls_per_h / HOUR * given.aht_s * max(0.1, given.target - 0.2))
-    most_lost = 1.0 - given.target
-    return staff_for(lambda n: erlang_a(n, calls_per_h, given.aht_s, given.patience_s, 0.0).p_abandon <= most_lost, least)
+def tomorrow(days: Sequence[int], demand: Demand, supplies: Sequence[Supply], given: Assumptions) -> Advice:
+    """Tomorrow's seats, by the sharing engine (core/recommend.py), the reserve on top of what it finds missing.
 
-
-def recommend(
-    days: Sequence[int],
-    profile: Sequence[float],
-    own_seats: Sequence[int],
-    planned: Mapping[str, int],
-    occupancy: Sequence[float | None],
-    given: Assumptions,
-) -> Advice:
-    """Tomorrow's seats. `days`: requests of the last days; `profile`: share of a day by hour; `own_seats` by hour;
-    `planned`: lent seats by city; `occupancy` of the lent seats on the last days, newest last (None: none lent)."""
+    `days`: requests of the last days; `demand`: the assisted city tomorrow, by half hour; `supplies`: who may help it, with
+    what each lends now. Seats are made more at once, and fewer only when the lent ones were idle for days.
+    """
     low, expected, high = forecast(days)
-    needs = [needed_seats(expected * share, given) for share in profile]
-    lacks = [max(0, need - own) for need, own in zip(needs, own_seats, strict=True)]
-    busiest = max(range(len(needs)), key=lambda hour: (lacks[hour], needs[hour]), default=0)
-    lacking = math.ceil(max(lacks, default=0) * (1 + given.reserve))
-    now = sum(planned.values())
-    idle = [one for one in occupancy[-given.idle_days :] if one is not None and one < given.idle_below]
+    most_per_h = MOST_AGENTS * HOUR / demand.aht_s
+    beyond = max(demand.per_h, default=0.0) > most_per_h
+    capped = replace(
+        demand,
+        per_h=tuple(min(rate, most_per_h) for rate in demand.per_h),
+        factor=demand.factor * (1.0 + given.reserve),
+    )
+    found = recommend(capped, supplies)
+    busiest = max(found.needs, key=lambda need: (need.seats, need.needed))
+    planned = {one.city: one.given for one in supplies}
+    now, lacking = sum(planned.values()), busiest.seats
+    peaks = {city: max(row, default=0) for city, row in found.seats.items()}
     why = [
         f"预测按近 {len([day for day in days if day > 0][-8:])} 日走势外推，为 {low}—{high} 件",
-        f"{busiest} 时需 {needs[busiest]} 席（接通率目标 {given.target:.0%}，平均处理 {given.aht_s:.0f} 秒，"
-        f"市民耐心 {given.patience_s:.0f} 秒），本地在岗 {own_seats[busiest]} 席",
-        f"另加 {given.reserve:.0%} 备用",
+        f"{busiest.span * SPAN_S / HOUR:g} 时起半小时需 {busiest.needed} 席"
+        f"（{demand.sl_s:.0f} 秒内接听 {demand.target:.0%}，平均处理 {demand.aht_s:.0f} 秒，"
+        f"市民耐心 {demand.patience_s:.0f} 秒），本地在岗 {busiest.own} 席",
+        f"支援座席按慢一成折算，另加 {given.reserve:.0%} 备用",
     ]
+    if beyond:
+        why.append(f"请求量超过 {MOST_AGENTS} 人所能接听，按此数计算：仅靠座席不能解决，请先减少重拨")
     if lacking > now:
-        verdict, target = "增加", lacking
+        verdict, changes = "增加", {city: max(0, peak - planned[city]) for city, peak in peaks.items()}
         why.append(f"缺口 {lacking} 席，大于现有专席 {now} 席")
-    elif lacking < now and len(idle) >= given.idle_days:
-        verdict, target = "减少", lacking
+        if short := max(found.short, default=0):
+            why.append(f"其中 {short} 席各市都让不出")
+    elif lacking < now and len(_idle(given)) >= given.idle_days:
+        verdict, changes = "减少", {city: min(0, peak - planned[city]) for city, peak in peaks.items()}
         why.append(f"专席占用率连续 {given.idle_days} 日低于 {given.idle_below:.0%}")
     else:
-        verdict, target = "保持", now
+        verdict, changes = "保持", dict.fromkeys(peaks, 0)
         why.append("现有专席够用；占用率未连续偏低，不减")
-    return Advice(
-        low,
-        expected,
-        high,
-        busiest,
-        needs[busiest],
-        own_seats[busiest],
-        lacking,
-        now,
-        verdict,
-        _shares(planned, target),
-        tuple(why),
+    move = Move.ADD if verdict == "增加" else Move.GIVE_BACK
+    reasons = {step.city: step.why_zh for step in reversed(found.steps) if step.move is move}
+    cities = tuple(
+        CityAdvice(city, planned[city], changes[city], reasons.get(city, "") if changes[city] else "不变")
+        for city in peaks
+        if planned[city] or changes[city]
     )
+    at_h = int(busiest.span * SPAN_S // HOUR)
+    numbers = (low, expected, high, at_h, busiest.needed, busiest.own, lacking, now)
+    return Advice(*numbers, verdict, cities, tuple(why))
 
 
-def _shares(planned: Mapping[str, int], target: int) -> tuple[CityAdvice, ...]:
-    """The new number of seats, shared like the planned ones (largest remainders)."""
-    now = sum(planned.values())
-    if not now:
-        return ()
-    exact = {city: seats * target / now for city, seats in planned.items()}
-    given = {city: math.floor(share) for city, share in exact.items()}
-    for city in sorted(exact, key=lambda one: (given[one] - exact[one], one))[: target - sum(given.values())]:
-        given[city] += 1
-    return tuple(
-        CityAdvice(
-            city,
-            seats,
-            given[city] - seats,
-            "按现有专席比例" if given[city] != seats else "不变",
-        )
-        for city, seats in planned.items()
-    )
+def _idle(given: Assumptions) -> list[float]:
+    """Of the last days, those on which the lent seats had little to do."""
+    return [one for one in given.occupancy[-given.idle_days :] if one is not None and one < given.idle_below]
 
 
 def urgent(buckets: Sequence[Counters], threshold_s: float) -> str:

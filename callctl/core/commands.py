@@ -75,6 +75,18 @@ class MoveCaller:
 
 
 @dataclass(frozen=True, slots=True)
+class CallBack:
+    """At the home city: an agent of `by` shall call back whoever made `call`; the PBX dials once the agent has answered.
+
+    The order names a missed call, never a number: a PBX calls only those who called it.
+    """
+
+    city: str
+    call: str
+    by: str  # The home city itself, or a supporting city.
+
+
+@dataclass(frozen=True, slots=True)
 class SetReady:
     """At a seat's own city: 示闲 / 示忙, in every queue the seat is in. A call in progress goes on."""
 
@@ -91,4 +103,4 @@ class RenewHeartbeat:
     city: str
 
 
-Order = Lend | Regroup | Recall | OpenSlot | CloseSlot | DropSlot | MoveCaller | SetReady | RenewHeartbeat
+Order = Lend | Regroup | Recall | OpenSlot | CloseSlot | DropSlot | MoveCaller | CallBack | SetReady | RenewHeartbeat

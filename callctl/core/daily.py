@@ -69,6 +69,8 @@ class Supporter:
     trunk_peak: int  # Calls at once.
     trunk_channels: int
     trunk_full: int  # Times a call found it full.
+    signed_s: float | None = None  # Of lent_s, with somebody signed in at the seat; None: nobody signs in there by callctl.
+    read: float | None = None  # 口径已读率: must-read scripts read by the agents who can get calls.
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,19 @@ class OrderFigures:
     supervised: int
     without_note: int
     unaccepted: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptFigures:
+    """五、答复口径."""
+
+    in_force: int
+    added: int
+    changed: int
+    ended: int
+    read_by_all: int  # Of those published that day: read by everybody who can get calls.
+    read_mean_s: float | None  # From publication to the last reader, of those.
+    without: tuple[tuple[str, int], ...]  # 无口径问题: category and number of notes that name no script.
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +148,7 @@ class Daily:
     audit_rows: int
     audit_chain: str
     checks: Mapping[str, bool]  # 校核: what was checked, and whether it holds.
+    scripts: ScriptFigures | None = None  # None: the report was made before scripts were collected.
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,11 +99,20 @@ def _served_within(n: int, lam: float, mu: float, theta: float, tau_s: float, pe
 
 
 def staff_for(enough: Callable[[int], bool], at_least: int = 1) -> int:
-    """The smallest number of agents for which `enough` holds (it must be monotone)."""
-    n = max(1, at_least)
-    while not enough(n):
-        n += 1
-    return n
+    """The smallest number of agents for which `enough` holds (it must be monotone).
+
+    In leaps, then halving: a surge of a hundred thousand calls an hour needs thousands.
+    """
+    n, leap = max(1, at_least), 1
+    if enough(n):
+        return n
+    while not enough(n + leap):
+        n, leap = n + leap, 2 * leap
+    too_few, plenty = n, n + leap
+    while plenty - too_few > 1:
+        middle = (too_few + plenty) // 2
+        too_few, plenty = (too_few, middle) if enough(middle) else (middle, plenty)
+    return plenty
 
 
 def staff_erlang_c(calls_per_h: float, aht_s: float, target: float, tau_s: float) -> int:

@@ -40,6 +40,16 @@ class RingEnd(enum.Enum):
     UNKNOWN = "unknown"
 
 
+class CallBackEnd(enum.Enum):
+    """How a call-back of ours ended."""
+
+    ANSWERED = "answered"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    UNREACHABLE = "unreachable"
+    NO_AGENT = "no_agent"  # Nobody took it: the citizen's phone has not rung.
+
+
 class SlotState(enum.Enum):
     """A slot of the home queue."""
 
@@ -280,6 +290,19 @@ class SurveyAnswered:
     score: int
 
 
+@dataclass(frozen=True, slots=True)
+class CallBackEnded:
+    """A call-back that callctl ordered is over. The missed call stays what it was: a call-back is outbound."""
+
+    city: str
+    at: float
+    call: str  # The missed call.
+    attempt: str  # The PBX's own name for this try: what comes doubled is one.
+    by: str  # Whose agent called.
+    seat: str  # "" where the supporting city's PBX alone knows.
+    how: CallBackEnd
+
+
 Fact = (
     PbxObserved
     | PbxLost
@@ -295,4 +318,5 @@ Fact = (
     | SlotChanged
     | TrunkChanged
     | SurveyAnswered
+    | CallBackEnded
 )

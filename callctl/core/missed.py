@@ -1,4 +1,4 @@
-"""漏接回拨: whom to call back, in which order, and when. Pure; carrying a call-back out is somebody else's.
+"""漏接回拨: whom to call back, in which order, and when. Pure; core/callbacks.py looks for the agents.
 
 A citizen is on the list once, by number, however often he tried; his place is that of his first attempt. Who has been
 answered since is off it. A call-back takes an agent only when nobody live waits for that agent.
@@ -6,11 +6,12 @@ answered since is off it. A call-back takes an agent only when nobody live waits
 
 import enum
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from callctl.core.counting import SHORT_S
+from callctl.core.days import day_of, moment
 
 TRIES_MOST = 3  # Who does not answer three times has been told enough.
 AGAIN_S = 1800.0  # Between two tries of one number.
@@ -32,6 +33,7 @@ class Tried(enum.Enum):
     ANSWERED = "answered"
     NO_ANSWER = "no_answer"
     BUSY = "busy"
+    UNREACHABLE = "unreachable"  # The carrier did not carry the call: switched off, barred, or its lines are full.
     WRONG = "wrong_number"
     DECLINED = "declined"  # The citizen did not want it, or had been helped.
 
@@ -48,6 +50,7 @@ class Attempt(NamedTuple):
     outcome: str | None
     called_back: bool
     waited_s: float | None
+    call: str = ""
 
 
 class CallBack(NamedTuple):
@@ -71,9 +74,43 @@ class Entry:
     waited_s: float  # Longest of his waits.
     tries: int
     next_at: float  # Not to be tried again before.
+    call: str = ""  # The last of the missed calls: the PBX knows the number by it.
 
 
-def missed_list(calls: Iterable[Attempt], tried: Iterable[CallBack], now: float) -> list[Entry]:
+class Errand(NamedTuple):
+    """A call-back the books want made: only the call is named, its PBX knows whose number that is."""
+
+    call: str
+    next_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one city wants called back now, first come first, and how far it may go."""
+
+    errands: tuple[Errand, ...] = ()
+    at_once: int = 1  # Call-backs in progress at a time.
+    reserve: int = 1  # Free agents that stay free for live callers.
+
+
+def errands(entries: Iterable[Entry]) -> tuple[Errand, ...]:
+    """What may be dialled by the PBX: who asked by key is called by it anyway, in his place."""
+    return tuple(Errand(one.call, one.next_at) for one in entries if one.how is not Missed.ASKED and one.call)
+
+
+def quiet(now: float, from_h: float, to_h: float) -> bool:
+    """Whether nobody is called at this hour of the day in China; `to_h` before `from_h` runs over midnight."""
+    hour = (now - moment(day_of(now))) / 3600.0
+    return not (from_h <= hour < to_h if from_h <= to_h else hour >= from_h or hour < to_h)
+
+
+def missed_list(
+    calls: Iterable[Attempt],
+    tried: Iterable[CallBack],
+    now: float,
+    tries_most: int = TRIES_MOST,
+    again_s: float = AGAIN_S,
+) -> list[Entry]:
     """Everybody to be called back, first come first. `calls`: all calls of the city in the last day, answered ones too."""
     by_caller: dict[str, list[Attempt]] = defaultdict(list)
     for call in calls:
@@ -82,11 +119,12 @@ def missed_list(calls: Iterable[Attempt], tried: Iterable[CallBack], now: float)
     by_tried: dict[str, list[CallBack]] = defaultdict(list)
     for one in tried:
         by_tried[one.caller].append(one)
-    found = [entry for caller, own in by_caller.items() if (entry := _entry(own, by_tried[caller], now)) is not None]
+    told = (_entry(own, by_tried[caller], now, tries_most, again_s) for caller, own in by_caller.items())
+    found = [entry for entry in told if entry is not None]
     return sorted(found, key=lambda entry: (entry.first_at, entry.caller))
 
 
-def _entry(own: Sequence[Attempt], tried: Sequence[CallBack], now: float) -> Entry | None:
+def _entry(own: Sequence[Attempt], tried: Sequence[CallBack], now: float, tries_most: int, again_s: float) -> Entry | None:
     helped = max([call.at for call in own if call.outcome == "answered"], default=float("-inf"))
     over = max([one.at for one in tried if one.outcome in _OVER], default=float("-inf"))
     since = max(helped, over)
@@ -94,7 +132,7 @@ def _entry(own: Sequence[Attempt], tried: Sequence[CallBack], now: float) -> Ent
     if not open_calls or open_calls[-1].at < now - GONE_S:
         return None
     tries = [one for one in tried if one.at > since]
-    if len(tries) >= TRIES_MOST:
+    if len(tries) >= tries_most:
         return None
     waits = [call.waited_s or 0.0 for call in open_calls]
     # Of several ways, the one that most asks for a call.
@@ -103,8 +141,9 @@ def _entry(own: Sequence[Attempt], tried: Sequence[CallBack], now: float) -> Ent
         return None  # One hang-up within seconds is a wrong number.
     last_try = max([one.at for one in tries], default=float("-inf"))
     first, last = open_calls[0], open_calls[-1]
+    next_at = last_try + again_s
     return Entry(
-        first.caller, last.number, how, first.at, last.at, len(open_calls), max(waits), len(tries), last_try + AGAIN_S
+        first.caller, last.number, how, first.at, last.at, len(open_calls), max(waits), len(tries), next_at, last.call
     )
 
 
@@ -130,31 +169,29 @@ class Floor:
     calling: int = 0  # Call-backs of ours they are making now.
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """Who shall be called by whom's agent."""
+class Assignment(NamedTuple):
+    """Which call-back is made by whose agent."""
 
-    entry: Entry
+    call: str
     city: str
 
 
-def call_back_now(entries: Sequence[Entry], floors: Sequence[Floor], now: float, at_once: int) -> list[Assignment]:
+def call_back_now(wanted: Sequence[Errand], floors: Sequence[Floor], now: float, at_once: int) -> list[Assignment]:
     """The call-backs to begin now, first come first; the home city's agents first, then the others in the given order.
 
     Never more than free agents beyond the reserve and beyond the live callers who wait; never more than `at_once` in all.
     """
-    room: Mapping[str, int] = {floor.city: max(0, floor.free - floor.reserve - floor.waiting) for floor in floors}
-    left = dict(room)
+    left = {floor.city: max(0, floor.free - floor.reserve - floor.waiting) for floor in floors}
     most = max(0, at_once - sum(floor.calling for floor in floors))
     found: list[Assignment] = []
-    for entry in entries:
+    for errand in wanted:
         if len(found) >= most:
             break
-        if entry.next_at > now or entry.how is Missed.ASKED:  # Who asked is called by the PBX, in his place.
+        if errand.next_at > now:
             continue
         city = next((floor.city for floor in floors if left[floor.city] > 0), None)
         if city is None:
             break
         left[city] -= 1
-        found.append(Assignment(entry, city))
+        found.append(Assignment(errand.call, city))
     return found

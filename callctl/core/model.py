@@ -105,8 +105,10 @@ class QueueRules:
     wrapup_s: float = 10.0
     announce_position: bool = False
     offer_callback: bool = True
+    call_back_missed: bool = False  # Whether callctl may have the PBX call back who was not answered.
     survey: bool = True
     record: bool = True
+    write_cdr: bool = False  # Whether the PBX writes call detail records, by which anybody can count a report again.
     pause_unanswered: bool = False  # An own agent whose phone rings out is paused, until ready again.
     notice: str = ""  # Sound file of the recording notice; empty: the packaged one.
     max_waiting: int = 0  # 0: unlimited.

@@ -46,6 +46,7 @@ class StepKind(enum.Enum):
     DONE = "办结"
     FOLLOWED_UP = "回访"
     CLOSED = "结案"
+    CALLED_BACK = "漏接回拨"
     GAP = "断档(未见事实)"
 
 
@@ -76,10 +77,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class OrderStep:
-    """What the assisted city told of its order."""
+    """What the assisted city told of its order, or what came of a call-back."""
 
     at: float
-    what: str  # accepted, dispatched, supervised, done, followed_up, closed.
+    what: str  # A key of _ORDER_STEPS.
     who: str
     note: str = ""
 
@@ -99,6 +100,7 @@ _ORDER_STEPS = {
     "done": StepKind.DONE,
     "followed_up": StepKind.FOLLOWED_UP,
     "closed": StepKind.CLOSED,
+    "called_back": StepKind.CALLED_BACK,
 }
 _ENDINGS = {
     "abandoned": StepKind.ABANDONED,

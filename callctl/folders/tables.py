@@ -101,8 +101,12 @@ class QueueTable(Table):
         False, "true or false: tell callers their place in the queue", _QUEUE["announce_position"]
     )
     offer_callback: bool = _may(True, "true or false: offer a call-back that keeps the place", _QUEUE["offer_callback"])
+    call_back_missed: bool = _may(
+        False, "true or false: let callctl have missed callers called back", _QUEUE["call_back_missed"]
+    )
     survey: bool = _may(True, "true or false: ask for a score of 1 to 5 after the call", _QUEUE["survey"])
     record: bool = _may(True, "true or false: record the calls", _QUEUE["record"])
+    write_cdr: bool = _may(False, "true or false: write call detail records (cdr-csv)", _QUEUE["write_cdr"])
     pause_unanswered: bool = _may(
         False, "true or false: pause an own agent whose phone rings out or refuses", _QUEUE["pause_unanswered"]
     )

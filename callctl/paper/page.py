@@ -51,6 +51,7 @@ def daily_page(
             approved_by=approved_by,
             approved_at=approved_at,
             zh={one.city: one.city_zh for one in report.supporters},
+            topic_names={one.code: one.name for one in report.topics},
         )
     )
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from callctl.core.events import (
     Answerer,
     CallAnswered,
+    CallBackEnded,
     CallEnded,
     CallLeftQueue,
     CallRinging,
@@ -30,7 +31,15 @@ from callctl.core.events import (
 )
 from callctl.core.model import City, Lending, SlotRef
 from callctl.pbx import asterisk_names as names
-from callctl.pbx.asterisk_words import SEAT_STATES, THROWN_OUT, Fields, ring_end, ring_group, variables
+from callctl.pbx.asterisk_words import (
+    SEAT_STATES,
+    THROWN_OUT,
+    Fields,
+    call_back_end,
+    ring_end,
+    ring_group,
+    variables,
+)
 from callctl.pbx.city_map import MOST_ENTRIES, CityMap, Facts
 from callctl.pbx.values import number_of, remember
 
@@ -47,11 +56,13 @@ class AsteriskMap(CityMap):
         """`cities`: every city code of the province; calls and loans of others are foreign."""
         super().__init__(city, cities)
         self.supports = {names.support_queue(code): code for code in self.cities if code != city.code}
+        self.desk = ""  # The channel that takes orders for call-backs; "" while there is none.
         self._left_as: OrderedDict[str, Outcome] = OrderedDict()
         self._returning: OrderedDict[str, None] = OrderedDict()
         # Another city's call, and who rings for it here: a whole group at once.
         self._lent_rings: OrderedDict[str, tuple[LentSeat, ...]] = OrderedDict()
         self._ring_ends: OrderedDict[SlotRef, tuple[str, RingEnd]] = OrderedDict()
+        self._called_by: OrderedDict[str, str] = OrderedDict()  # A call-back's attempt, and the home seat that took it.
         # What stands behind an entry of a queue never changes; there are as many as seats, slots and tokens in use.
         self.answerer = lru_cache(MOST_ENTRIES)(self._find_answerer)
         self.slot = lru_cache(MOST_ENTRIES)(self._find_slot)
@@ -78,6 +89,8 @@ class AsteriskMap(CityMap):
             "CCSurvey": self._survey,
             "CCCallback": self._call_back,
             "CCMove": self._moved,
+            "CCBackTaken": self._call_back_taken,
+            "CCBackEnd": self._call_back_ended,
             "CCQueueEnd": self._queue_ended,
         }
 
@@ -141,6 +154,9 @@ class AsteriskMap(CityMap):
     # Callers
 
     def _joined(self, fields: Fields, at: float) -> Facts:
+        if fields.get("Queue") == names.MISSED_DESK:
+            self.desk = fields.get("Channel", "")
+            return ()
         call = self.call_of(fields, self.city.code) if fields.get("Queue") == self.home else ""
         if not call:
             return ()
@@ -149,6 +165,8 @@ class AsteriskMap(CityMap):
         return (CallWaiting(self.city.code, at, self.waiting_call(fields, call, at, call in self._returning)),)
 
     def _left(self, fields: Fields, at: float) -> Facts:
+        if fields.get("Queue") == names.MISSED_DESK and fields.get("Channel", "") == self.desk:
+            self.desk = ""
         call = self.call_of(fields, self.city.code) if fields.get("Queue") == self.home else ""
         # An abandoned call says both, Abandon first.
         if not call or self._left_as.get(call) is Outcome.ABANDONED:
@@ -310,6 +328,19 @@ class AsteriskMap(CityMap):
     def _call_back(self, fields: Fields, call: str, at: float) -> Facts:
         return () if call in self.callers else self._gone_as(call, at, Outcome.CALL_BACK)
 
+    def _call_back_taken(self, fields: Fields, call: str, at: float) -> Facts:
+        phone = fields.get("Phone", "").removeprefix("PJSIP/").partition("-")[0]
+        if phone in self.seats:
+            remember(self._called_by, fields.get("Try", ""), phone)
+        return ()
+
+    def _call_back_ended(self, fields: Fields, call: str, at: float) -> Facts:
+        by, attempt = fields.get("By", ""), fields.get("Try", "")[:128]
+        how = call_back_end(fields.get("Status", ""), fields.get("Cause", ""))
+        if by not in self.cities or not attempt:
+            return ()
+        return (CallBackEnded(self.city.code, at, call, attempt, by, self._called_by.pop(attempt, ""), how),)
+
     def _moved(self, fields: Fields, call: str, at: float) -> Facts:
         if fields.get("Stage") == "dial" and call not in self.callers:
             remember(self._returning, call, None)
@@ -322,7 +353,8 @@ class AsteriskMap(CityMap):
 
     # A full reading
 
-    def take_over_returned(self, returned: Collection[str]) -> None:
-        """Remember who a full reading saw in front, because he was in a talk already."""
+    def take_over_queues(self, returned: Collection[str], desk: str) -> None:
+        """Remember who a full reading saw in front, because he was in a talk already; and who takes call-backs."""
+        self.desk = desk
         for call in returned:
             remember(self._returning, call, None)

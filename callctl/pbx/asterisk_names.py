@@ -8,6 +8,8 @@
 | ring group | the penalty of such a member: ringall rings all who have the lowest |
 | slot | home-queue member `Local/<supporting>-support-<nn>@cc-seat/n`, penalty 10, named `<supporting>-<nn>-t<token>` |
 | heartbeat | queue `cc-heartbeat`, its one member's penalty = the PBX's own clock, in seconds, at the last heartbeat |
+| call-back desk | queue `cc-missed`: the one channel that waits there is told which missed call to call back |
+| call-backs | queue `cc-back`: the home agents; what waits there is a call-back that wants an agent |
 | trunk | PJSIP endpoint and AOR `trunk-<city>`; carrier: endpoint `pstn` |
 
 The heartbeat is a penalty because QueuePenalty needs only the manager class `agent`; DBPut would need `system`.
@@ -20,6 +22,8 @@ from callctl.core.model import SlotRef
 ROSTER = "cc-seats"
 HEARTBEAT_QUEUE = "cc-heartbeat"
 HEARTBEAT_MEMBER = "Local/beat@cc-none/n"
+MISSED_DESK = "cc-missed"
+BACK_QUEUE = "cc-back"
 SUPPORT_EXTENSION = "support"
 SLOT_PENALTY = 10  # Behind the city's own agents (penalty 0).
 HEARTBEAT_STALE_S = 120  # The dead man's switch; rendered into the dialplan.

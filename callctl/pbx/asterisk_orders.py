@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from callctl.core.commands import (
+    CallBack,
     CloseSlot,
     DropSlot,
     Lend,
@@ -31,7 +32,7 @@ class Step:
 
 
 def steps(order: Order, city: City, pbx_now: float, channel: str) -> tuple[Step, ...]:  # noqa: PLR0911
-    """The order's actions. `pbx_now`: the PBX's clock (heartbeat); `channel`: the caller's (move)."""
+    """The order's actions. `pbx_now`: the PBX's clock (heartbeat); `channel`: the caller's (move) or desk's (call-back)."""
     match order:
         case Lend(seat=seat, assisted=assisted, token=token, group=group):
             return (_lend(seat, assisted, token, group),)
@@ -47,7 +48,10 @@ def steps(order: Order, city: City, pbx_now: float, channel: str) -> tuple[Step,
         case DropSlot(slot=slot):
             return (_remove(city.queue.name, names.slot_interface(slot)),)
         case MoveCaller(call=call, supporting=supporting):
-            return (_withdraw(city.queue.name, channel, f"{supporting}:{call}"),)
+            return (_withdraw(city.queue.name, channel, f"{supporting}:{call}", "Already requested"),)
+        case CallBack(call=call, by=by):
+            # An order the desk has not taken yet is another one's: ours is not fulfilled by it.
+            return (_withdraw(names.MISSED_DESK, channel, f"{by}:{call}"),)
         case SetReady(seat=seat, ready=ready, reason=reason):
             return (_ready(seat, ready, reason),)
         case RenewHeartbeat():
@@ -107,11 +111,9 @@ def _remove(queue: str, interface: str) -> Step:
     return Step({"Action": "QueueRemove", "Queue": queue, "Interface": interface}, fulfilled="Not there")
 
 
-def _withdraw(queue: str, channel: str, reason: str) -> Step:
-    return Step(
-        {"Action": "QueueWithdrawCaller", "Queue": queue, "Caller": channel, "WithdrawInfo": reason},
-        fulfilled="Already requested",
-    )
+def _withdraw(queue: str, channel: str, reason: str, fulfilled: str = "") -> Step:
+    headers = {"Action": "QueueWithdrawCaller", "Queue": queue, "Caller": channel, "WithdrawInfo": reason}
+    return Step(headers, fulfilled)
 
 
 def _penalty(queue: str, interface: str, penalty: int) -> Step:

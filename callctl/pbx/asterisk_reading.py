@@ -58,7 +58,7 @@ def observe(chart: AsteriskMap, reading: Reading) -> PbxObserved:
     talks = tuple(_talks(chart, reading))
     returned = [call.call for call, _ in waiting if call.returned]
     chart.take_over({call.call: channel for call, channel in waiting}, talks)
-    chart.take_over_returned(returned)
+    chart.take_over_queues(returned, _desk(reading))
     members = [fields for fields in reading.queues if fields.get("Event") == "QueueMember"]
     return PbxObserved(
         city=chart.city.code,
@@ -80,6 +80,12 @@ def _rings_together(chart: AsteriskMap, queues: Iterable[Fields]) -> bool:
     """Whether the support queues ring whole groups; files rendered before there were ring groups did not say so."""
     strategies = {fields.get("Strategy") for fields in queues if fields.get("Queue") in chart.supports}
     return strategies - {None} == {"ringall"}
+
+
+def _desk(reading: Reading) -> str:
+    """The channel that takes orders for call-backs."""
+    entries = (one for one in reading.queues if one.get("Event") == "QueueEntry" and one.get("Queue") == names.MISSED_DESK)
+    return next((str(one.get("Channel", "")) for one in entries), "")
 
 
 def _calls(chart: AsteriskMap, channels: Iterable[Fields]) -> dict[str, Fields]:

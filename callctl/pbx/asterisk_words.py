@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from callctl.core.events import RingEnd, SeatState
+from callctl.core.events import CallBackEnd, RingEnd, SeatState
 from callctl.pbx.values import number_of
 
 Fields = Mapping[str, Any]  # A message's headers; a repeated variable header is a list.
@@ -44,6 +44,19 @@ CAUSES: Mapping[str, RingEnd] = {
     "42": RingEnd.TRUNK_FULL,
 }
 THROWN_OUT = frozenset({"FULL", "JOINEMPTY", "LEAVEEMPTY", "JOINUNAVAIL", "LEAVEUNAVAIL", "TIMEOUT"})  # QUEUESTATUS
+
+
+def call_back_end(status: str, cause: str) -> CallBackEnd:
+    """How a call-back ended: our dialplan's own word, or Dial()'s DIALSTATUS and the cause."""
+    known = {
+        "ANSWER": CallBackEnd.ANSWERED,
+        "BUSY": CallBackEnd.BUSY,
+        "NOANSWER": CallBackEnd.NO_ANSWER,
+        "CANCEL": CallBackEnd.NO_ANSWER,  # The agent gave up while it rang.
+        "NOAGENT": CallBackEnd.NO_AGENT,
+    }
+    by_cause = {"17": CallBackEnd.BUSY, "18": CallBackEnd.NO_ANSWER, "19": CallBackEnd.NO_ANSWER}
+    return known.get(status) or by_cause.get(cause, CallBackEnd.UNREACHABLE)
 
 
 def variables(fields: Fields) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from callctl.core.commands import (
+    CallBack,
     CloseSlot,
     DropSlot,
     Lend,
@@ -65,6 +66,8 @@ def steps(  # noqa: PLR0911
             )
         case SetReady(seat=seat, ready=ready):
             return (Step(f"callcenter_config agent set status {seat} '{names.OPEN if ready else names.PAUSED}'"),)
+        case CallBack():  # core/callbacks.py can_call_back: never ordered of one; its list is for dialling by hand.
+            raise ValueError("this PBX calls nobody back by order")
         case RenewHeartbeat():
             return (Step(f"global_setvar {names.HEARTBEAT}={int(pbx_now)}"),)
 

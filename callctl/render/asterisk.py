@@ -60,7 +60,8 @@ class AsteriskDirs:
 
     def make(self) -> None:
         """Make the folders that Asterisk writes to, and those it only complains about when they are missing."""
-        for folder in (self.etc, self.varlib, self.db, self.keys, self.agi, self.spool, self.run, self.log, self.moh):
+        written = (self.spool, self.run, self.log, f"{self.log}/cdr-csv")
+        for folder in (self.etc, self.varlib, self.db, self.keys, self.agi, *written, self.moh):
             Path(folder).mkdir(parents=True, exist_ok=True)
 
 
@@ -197,6 +198,8 @@ class _Names:
     roster: str = asterisk_names.ROSTER
     heartbeat_queue: str = asterisk_names.HEARTBEAT_QUEUE
     heartbeat_member: str = asterisk_names.HEARTBEAT_MEMBER
+    missed_desk: str = asterisk_names.MISSED_DESK
+    back_queue: str = asterisk_names.BACK_QUEUE
     heartbeat_stale_s: int = asterisk_names.HEARTBEAT_STALE_S
 
     def support_queue(self, assisted: str) -> str:

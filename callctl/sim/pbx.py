@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from callctl.core.commands import (
+    CallBack,
     CloseSlot,
     DropSlot,
     Lend,
@@ -73,6 +74,8 @@ class SimPbx(SimQueue):
                 if order.seat not in self.seats:
                     raise OrderRefused("Interface not found")
                 self.set_ready(order.seat, order.ready, order.reason)
+            case CallBack():
+                raise OrderRefused("nobody takes call-backs")
             case MoveCaller():
                 if order.call not in self.waiting:
                     raise OrderRefused("No such caller")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from callctl.core.events import Fact
+from callctl.core.missed import Wanted
 from callctl.core.model import SeatRef
 from callctl.core.presses import Press
 from callctl.core.wishes import Wishes
@@ -31,12 +32,15 @@ class _Server:
     status: Mapping[str, Any] | None = None
     unbriefed: Mapping[str, frozenset[SeatRef]] = field(default_factory=dict)
     unbriefed_until: float = 0.0
+    wanted: Mapping[str, Wanted] = field(default_factory=dict)
+    wanted_until: float = 0.0
     presses: dict[SeatRef, Press] = field(default_factory=dict)
 
     def forget(self) -> None:
         self.holder, self.lease, self.lease_until = "", 0, 0.0
         self.loans, self.answers, self.wishes, self.status = {}, {}, None, None
         self.unbriefed, self.unbriefed_until, self.presses = {}, 0.0, {}
+        self.wanted, self.wanted_until = {}, 0.0
 
 
 class MemoryRegistry:
@@ -199,6 +203,16 @@ class MemoryRegistry:
         """See store.port.Registry."""
         server = self._reach()
         server.unbriefed, server.unbriefed_until = seats, self._now() + ttl_s
+
+    async def wanted(self) -> Mapping[str, Wanted]:
+        """See store.port.Registry."""
+        server = self._reach()
+        return server.wanted if self._now() < server.wanted_until else {}
+
+    async def put_wanted(self, wanted: Mapping[str, Wanted], ttl_s: float) -> None:
+        """See store.port.Registry."""
+        server = self._reach()
+        server.wanted, server.wanted_until = wanted, self._now() + ttl_s
 
     async def presses(self) -> Mapping[SeatRef, Press]:
         """See store.port.Registry."""

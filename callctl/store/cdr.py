@@ -17,7 +17,7 @@ from callctl.core.events import Answerer, HomeSeat, LentSeat
 from callctl.core.model import SlotRef
 from callctl.core.steps import Note, OrderStep, Step, steps
 from callctl.core.story import Leg, Story, Wait
-from callctl.store.record_tables import recordings, stub_steps, stubs, wrapups
+from callctl.store.record_tables import callbacks, recordings, stub_steps, stubs, wrapups
 from callctl.store.tables import calls, legs, surveys, waits
 
 PAGE = 1000  # Calls read at a time: an export of a province's month must not stand in memory.
@@ -146,6 +146,8 @@ async def whole_call(engine: AsyncEngine, call: str, threshold_s: float) -> Whol
         scored = (await connection.execute(select(surveys.c.at).where(surveys.c.call == call))).scalar_one_or_none()
         taped = select(recordings.c.file).where(recordings.c.call == call).order_by(recordings.c.n)
         files = tuple((await connection.execute(taped)).scalars())
+        tried = select(callbacks).where(callbacks.c.city == row["city"], callbacks.c.note == call)
+        backs = (await connection.execute(tried.order_by(callbacks.c.at))).mappings().all()
     story = story_of(row, wait_rows[call], leg_rows[call])
     note = (
         Note(
@@ -162,6 +164,9 @@ async def whole_call(engine: AsyncEngine, call: str, threshold_s: float) -> Whol
         else None
     )
     told_steps = [OrderStep(one["at"], one["what"], one["who"], one["note"]) for one in order]
+    told_steps += [
+        OrderStep(one["at"], "called_back", f"{one['by_city']} {one['seat']}".strip(), one["outcome"]) for one in backs
+    ]
     return WholeCall(story, steps(story, note, told_steps, threshold_s, scored), row["number"], files)
 
 

@@ -91,20 +91,26 @@ class Books:
 
 
 @contextlib.asynccontextmanager
+async def books_at(settings: Settings) -> AsyncIterator[Books]:
+    """The records, whether the database is there or not. Raises SettingsError (the field key)."""
+    books = Books(open_engine(settings.sql_url, BOOKS_COMMAND_S), read_seal(settings), settings)
+    try:
+        yield books
+    finally:
+        await books.engine.dispose()
+
+
+@contextlib.asynccontextmanager
 async def open_books(settings: Settings) -> AsyncIterator[Books]:
     """The records. Raises SchemaUnfit, SettingsError (the field key) and StoreLost where the database is away."""
-    seal = read_seal(settings)
-    engine = open_engine(settings.sql_url, BOOKS_COMMAND_S)
-    try:
+    async with books_at(settings) as books:
         try:
-            await prepare(engine)
+            await prepare(books.engine)
         except SchemaUnfit:
             raise
         except LOST as error:
             raise StoreLost(f"the history cannot be read: {first_line(error)}") from None
-        yield Books(engine, seal, settings)
-    finally:
-        await engine.dispose()
+        yield books
 
 
 async def _keep(embedded: Embedded) -> None:

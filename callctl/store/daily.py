@@ -1,24 +1,27 @@
 """Gathers a day's report from the history: counters, events, loans, notes, stubs. It only asks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from callctl.core.advice import Advice, Assumptions, recommend
+from callctl.core.advice import Advice, Assumptions, forecast, tomorrow
 from callctl.core.categories import Category
 from callctl.core.counting import Counters, together
 from callctl.core.daily import Daily, Gain, Heading, Hour, OrderFigures, Supporter, Topic
 from callctl.core.days import DAY_S, Span, day_of, day_span, day_text, hours_of, time_text
 from callctl.core.demand import Deadlines
 from callctl.core.gain import HourOfHelp, before_after, by_model
-from callctl.core.model import Pair, Province
+from callctl.core.model import Lending, Pair, Province, SeatRef
 from callctl.core.rates import connect_rate, mean
+from callctl.core.recommend import Demand, Supply
 from callctl.core.workdays import Calendar
 from callctl.rules import Rules
 from callctl.store.assistance import PastEvent, past_events
+from callctl.store.attendance import signed_in, together_s
+from callctl.store.briefing import script_figures
 from callctl.store.chain import head
 from callctl.store.counters import buckets, callers, carrier_attempts, recount, rolled_up, seats_seen
 from callctl.store.notes import reconcile
@@ -57,6 +60,7 @@ async def daily(sources: Sources, city: str, day: date, now: float, late: bool) 
     broken = [gap for gap in await gaps(engine, span.since, span.until) if (gap.until or now) > span.since]
     gain = await _gain(sources, city, span, event, sums, hours)
     chain = await head(engine)
+    scripts, read = await script_figures(engine, city, span, _agents(sources.province, city))
     return Daily(
         heading=_heading(sources, city, day, span, event, now, late, broken),
         sums=sums,
@@ -68,7 +72,7 @@ async def daily(sources: Sources, city: str, day: date, now: float, late: bool) 
         hours=hours,
         hours_before=_requests(found, days[1]),
         hours_week=_requests(found, days[7]),
-        supporters=await supporters(sources, city, span, event, now),
+        supporters=await supporters(sources, city, span, event, now, read),
         topics=await _topics(sources, city, span, days[1]),
         orders=await order_figures(sources, city, span, event, now),
         alarms=tuple(_gap_text(sources, gap) for gap in broken),
@@ -76,6 +80,7 @@ async def daily(sources: Sources, city: str, day: date, now: float, late: bool) 
         audit_rows=chain.rows,
         audit_chain=chain.chain,
         checks=await _checks(engine, city, span, sums),
+        scripts=scripts,
     )
 
 
@@ -178,14 +183,18 @@ async def _gain(
     return Gain(before_after(connect_rate(sums), usual), usual_rate, len(usual), model)
 
 
-async def supporters(sources: Sources, city: str, span: Span, event: PastEvent | None, now: float) -> tuple[Supporter, ...]:
+async def supporters(
+    sources: Sources, city: str, span: Span, event: PastEvent | None, now: float, read: Mapping[str, float]
+) -> tuple[Supporter, ...]:
     """表1, every city that was planned or gave anything."""
     found = await given(sources.engine, city, span, now)
+    there = await signed_in(sources.engine, list(found), span)
     planned = event.seats_at(min(span.until, now) - 1) if event else {}
     cities = sources.province.cities
     rows = []
     for code in sorted({*found, *(one for one, seats in planned.items() if seats)}):
         one = found.get(code) or Given()
+        signed_s = _signed_s(code, one, there)
         channels = sources.province.channels(Pair(city, code)) if code in cities and city in cities else 0
         rows.append(
             Supporter(
@@ -200,16 +209,36 @@ async def supporters(sources: Sources, city: str, span: Span, event: PastEvent |
                 answered=one.answered,
                 talk_s=mean(one.talks_s, one.talks_n),
                 wrap_s=mean(one.wraps_s, one.wraps_n),
-                occupancy=one.occupancy,
+                occupancy=one.occupancy(signed_s),
                 unanswered=one.unanswered,
                 scored=one.scored,
                 satisfied=one.satisfied,
                 trunk_peak=most_at_once(one.on_trunk),
                 trunk_channels=channels,
                 trunk_full=one.trunk_full,
+                signed_s=signed_s,
+                read=read.get(code),
             )
         )
     return tuple(sorted(rows, key=lambda row: (row.wave or 99, row.city)))
+
+
+def _signed_s(city: str, one: Given, there: Mapping[SeatRef, Sequence[Span]]) -> float | None:
+    """Of the loans of these seats, the time with somebody signed in; None where nobody signs in at that city."""
+    if not any(ref.city == city for ref in there):
+        return None
+    return sum(together_s(loans, there.get(SeatRef(city, seat), ())) for seat, loans in one.by_seat.items())
+
+
+def _agents(province: Province, city: str) -> dict[str, frozenset[str]]:
+    """By supporting city, the agents at seats that may be lent to this one."""
+    if city not in province.cities:
+        return {}
+    return {
+        code: frozenset(seat.agent for seat in one.seats if seat.lend is not Lending.NO)
+        for code, one in province.cities.items()
+        if one.may_help(city) and province.channels(Pair(city, code))
+    }
 
 
 async def _topics(sources: Sources, city: str, span: Span, before_span: Span) -> tuple[Topic, ...]:
@@ -268,12 +297,58 @@ async def _advice(
         gave = (await given(sources.engine, city, one, now)).values()
         lent_s = sum(each.lent_s for each in gave)
         occupancy.append(sum(each.talks_s + each.wraps_s for each in gave) / lent_s if lent_s else None)
-    planned = event.seats_at(min(span.until, now) - 1) if event else {}
-    aht_s = handling_time_s(sums, sources.rules)
-    assumed = Assumptions(
-        staffing.target, aht_s, staffing.patience_s, staffing.reserve, staffing.idle_below, staffing.idle_days
+    demand = Demand(
+        city,
+        _half_hours([totals[-1] * share for share in profile], forecast(totals)[1] / totals[-1]),
+        tuple(seats for one in hours for seats in (one.home_seats, one.home_seats)),
+        handling_time_s(sums, sources.rules),
+        staffing.patience_s,
+        staffing.target,
+        staffing.answer_within_s,
     )
-    return recommend(totals, profile, [one.home_seats for one in hours], planned, occupancy, assumed)
+    planned = event.seats_at(min(span.until, now) - 1) if event else {}
+    supplies = await _supplies(sources, city, span, planned)
+    given_back = Assumptions(staffing.reserve, staffing.idle_below, staffing.idle_days, tuple(occupancy))
+    advice = tomorrow(totals, demand, supplies, given_back)
+    names = sources.province.cities
+    return replace(advice, cities=tuple(replace(one, city_zh=names[one.city].name_zh) for one in advice.cities))
+
+
+def _half_hours(per_hour: Sequence[float], factor: float = 1.0) -> tuple[float, ...]:
+    return tuple(rate * factor for rate in per_hour for _ in range(2))
+
+
+async def _supplies(sources: Sources, city: str, span: Span, planned: Mapping[str, int]) -> list[Supply]:
+    """Who may help the city tomorrow, as busy and as manned as on this day."""
+    cities, staffing = sources.province.cities, sources.rules.staffing
+    helpers = [
+        one
+        for code, one in cities.items()
+        if city in cities and one.may_help(city) and sources.province.channels(Pair(city, code))
+    ]
+    found = await buckets(sources.engine, span, [one.code for one in helpers])
+    supplies = []
+    for one in helpers:
+        own = found.get(one.code, {})
+        seats = await seats_seen(sources.engine, one.code, span)
+        lendable = sum(seat.lend is not Lending.NO for seat in one.seats)
+        supplies.append(
+            Supply(
+                one.code,
+                _half_hours([float(count) for count in _requests(own, span)]),
+                tuple(seats.get(hour, 0) for hour in range(24) for _ in range(2)),
+                handling_time_s(together(own.values()), sources.rules),
+                staffing.patience_s,
+                one.queue.sl_target,
+                one.queue.sl_seconds,
+                one.lend.reserve,
+                max(planned.get(one.code, 0), min(one.lend.quota, lendable)),
+                sources.province.channels(Pair(city, one.code)),
+                max(planned.get(one.code, 0), sum(seat.lend is Lending.DEDICATED for seat in one.seats)),
+                planned.get(one.code, 0),
+            )
+        )
+    return supplies
 
 
 async def _checks(engine: AsyncEngine, city: str, span: Span, sums: Counters) -> dict[str, bool]:

@@ -13,14 +13,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from callctl.core.events import HomeSeat, LentSeat, LoanChanged, SurveyAnswered
+from callctl.core.events import CallBackEnd, CallBackEnded, HomeSeat, LentSeat, LoanChanged, SurveyAnswered
 from callctl.core.sightings import LoanFound, LoanNotSeen
 from callctl.core.story import CallFact, Leg, Story
 from callctl.store.chain import chain_on, exclusive
 from callctl.store.chronicle import CALL_FACTS, KEEP_OPEN_S, Chronicle, calls_in, counted_in
 from callctl.store.codec import Record, Unreadable, decode, encode
 from callctl.store.port import AlreadyDone, AuditEntry, WishesChanged
-from callctl.store.record_tables import stale
+from callctl.store.record_tables import callbacks, stale
 from callctl.store.seal import Clear
 from callctl.store.tables import audit, calls, journal, legs, loans, surveys, waits, wishes
 
@@ -60,6 +60,7 @@ async def write(engine: AsyncEngine, chronicle: Chronicle, batch: Sequence[Recor
         for row in _loan_rows(records):
             await _merge_loan(connection, row)
         await upsert(connection, surveys, _survey_rows(records))
+        await _keep_call_backs(connection, [one for one in records if isinstance(one, CallBackEnded)])
         # Where a late fact moved the call, the five minutes it was counted in are wrong, too.
         moved_from = {told.bucket for _, told in changed if told.bucket is not None}
         await mark_stale(connection, {counted_in(story) for story in stories} | moved_from)
@@ -223,7 +224,7 @@ def _journal_row(record: Record) -> Row:
         "at": record.at,
         "city": clean(record.city),
         "kind": type(record).__name__,
-        "call": next((clean(call) for call in calls_in(record)), None),
+        "call": clean(record.call) if isinstance(record, CallBackEnded) else next(map(clean, calls_in(record)), None),
         "body": body,
     }
 
@@ -323,6 +324,30 @@ def _loan_rows(records: Iterable[Record]) -> Iterator[Row]:
             "gone_at": record.at if isinstance(record, LoanNotSeen) else None,
             "seen_from": "events" if told else "reading",
         }
+
+
+async def _keep_call_backs(connection: AsyncConnection, ends: Sequence[CallBackEnded]) -> None:
+    """Every try at a citizen's phone, once; where no agent took it, there was none."""
+    tried = [one for one in ends if one.how is not CallBackEnd.NO_AGENT]
+    if not tried:
+        return
+    asked = select(calls.c.call, calls.c.caller).where(calls.c.call.in_([clean(one.call) for one in tried]))
+    callers = {row.call: row.caller for row in await connection.execute(asked)}
+    rows = [
+        {
+            "request": clean(one.attempt),
+            "city": clean(one.city),
+            "caller": callers[clean(one.call)],
+            "at": one.at,
+            "by_city": clean(one.by),
+            "seat": clean(one.seat),
+            "outcome": one.how.value,
+            "note": clean(one.call),
+        }
+        for one in tried
+        if callers.get(clean(one.call))
+    ]
+    await insert_new(connection, callbacks, rows)
 
 
 def _survey_rows(records: Iterable[Record]) -> list[Row]:

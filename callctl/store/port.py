@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from callctl.core.events import Fact
+from callctl.core.missed import Wanted
 from callctl.core.model import SeatRef
 from callctl.core.presses import Press
 from callctl.core.wishes import Wishes
@@ -85,6 +86,14 @@ class Registry(Protocol):
 
     async def put_unbriefed(self, seats: Mapping[str, frozenset[SeatRef]], ttl_s: float) -> None:
         """Tell the controller; forgotten after ttl_s, for a dead console must not keep agents from helping."""
+        ...
+
+    async def wanted(self) -> Mapping[str, Wanted]:
+        """By city: the missed calls to be called back, as the books last found."""
+        ...
+
+    async def put_wanted(self, wanted: Mapping[str, Wanted], ttl_s: float) -> None:
+        """Tell the controller; forgotten after ttl_s, for dead books do not know who has been answered since."""
         ...
 
     async def presses(self) -> Mapping[SeatRef, Press]:

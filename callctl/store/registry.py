@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from callctl.core.events import Fact
+from callctl.core.missed import Errand, Wanted
 from callctl.core.model import SeatRef
 from callctl.core.presses import Press
 from callctl.core.wishes import Wishes
@@ -35,7 +36,7 @@ STREAM_MOST = 1000  # Facts kept for live views, about.
 _TAG = "{callctl}"
 _KEYS = [f"{_TAG}:{name}" for name in ("lease", "token", "loans", "ends", "stream")]
 _WISHES, _STATUS, _STREAM = f"{_TAG}:wishes", f"{_TAG}:status", _KEYS[4]
-_UNBRIEFED, _PRESSES = f"{_TAG}:unbriefed", f"{_TAG}:presses"
+_UNBRIEFED, _PRESSES, _WANTED = f"{_TAG}:unbriefed", f"{_TAG}:presses", f"{_TAG}:callbacks"
 _SCRIPTS = (
     "lead",
     "resign",
@@ -169,6 +170,20 @@ class RedisRegistry:
         """See the port."""
         text = json.dumps({city: sorted(map(_seat_key, some)) for city, some in seats.items()})
         await bounded(self._redis.set(_UNBRIEFED, text, px=_ms(ttl_s)))
+
+    async def wanted(self) -> Mapping[str, Wanted]:
+        """See the port."""
+        text = await bounded(self._redis.get(_WANTED))
+        found = json.loads(text) if text else {}
+        return {
+            city: Wanted(tuple(Errand(*one) for one in calls), at_once, reserve)
+            for city, (calls, at_once, reserve) in found.items()
+        }
+
+    async def put_wanted(self, wanted: Mapping[str, Wanted], ttl_s: float) -> None:
+        """See the port."""
+        text = json.dumps({city: (one.errands, one.at_once, one.reserve) for city, one in wanted.items()})
+        await bounded(self._redis.set(_WANTED, text, px=_ms(ttl_s)))
 
     async def presses(self) -> Mapping[SeatRef, Press]:
         """See the port."""

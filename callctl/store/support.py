@@ -19,6 +19,7 @@ class Given:
     """One supporting city's help to one assisted city."""
 
     lent: list[tuple[float, float]] = field(default_factory=list)  # Begin and end of each loan, cut to the span.
+    by_seat: dict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))  # The same by seat.
     answered: int = 0
     talks_s: float = 0.0
     talks_n: int = 0
@@ -47,10 +48,10 @@ class Given:
         covered = covered_s(self.lent)
         return self.lent_s / covered if covered else 0.0
 
-    @property
-    def occupancy(self) -> float | None:
-        """Talk and wrap-up, of the time the seats were lent."""
-        return (self.talks_s + self.wraps_s) / self.lent_s if self.lent_s else None
+    def occupancy(self, signed_s: float | None) -> float | None:
+        """Talk and wrap-up, of the time somebody was signed in at the lent seats; not known: of their loans."""
+        there_s = self.lent_s if signed_s is None else signed_s
+        return (self.talks_s + self.wraps_s) / there_s if there_s else None
 
 
 def most_at_once(spans: Iterable[tuple[float, float]]) -> int:
@@ -85,12 +86,13 @@ async def given(engine: AsyncEngine, assisted: str, span: Span, now: float) -> d
 async def _loans(connection: AsyncConnection, assisted: str, span: Span, now: float, found: dict[str, Given]) -> None:
     ended = or_(loans.c.returned_at.is_(None), loans.c.returned_at > span.since)
     mine = and_(loans.c.assisted == assisted, loans.c.lent_at < span.until, ended)
-    columns = (loans.c.city, loans.c.lent_at, loans.c.returned_at, loans.c.gone_at)
+    columns = (loans.c.city, loans.c.seat, loans.c.lent_at, loans.c.returned_at, loans.c.gone_at)
     for row in await connection.execute(select(*columns).where(mine)):
         until = row.returned_at if row.returned_at is not None else row.gone_at
         cut = (max(row.lent_at, span.since), min(span.until, now if until is None else until))
         if cut[1] > cut[0]:
             found[row.city].lent.append(cut)
+            found[row.city].by_seat[row.seat].append(Span(*cut))
 
 
 async def _answers(connection: AsyncConnection, assisted: str, span: Span, found: dict[str, Given]) -> None:

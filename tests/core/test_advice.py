@@ -1,18 +1,21 @@
 """Gain by both methods, tomorrow's seats with reasons, more seats at once, and the roster's checks."""
 
+import math
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from callctl.core.advice import Assumptions, forecast, needed_seats, recommend, urgent
+from callctl.core.advice import Assumptions, forecast, tomorrow, urgent
 from callctl.core.counting import Counters
 from callctl.core.days import Shift
-from callctl.core.erlang import erlang_a
+from callctl.core.erlang import erlang_a, staff_erlang_a
 from callctl.core.gain import HourOfHelp, before_after, by_model
 from callctl.core.rates import Rate
+from callctl.core.recommend import Demand, Supply
 from callctl.core.roster import Duty, faults, sums
 
-GIVEN = Assumptions(0.95, 245.0, 180.0, 0.20, 0.25, 3)
+GIVEN = Assumptions(0.20, 0.25, 3)
 
 
 def test_the_gain_by_comparison_is_of_all_calls_before_not_of_daily_means() -> None:
@@ -41,33 +44,39 @@ def test_the_forecast_follows_the_trend_and_widens_with_its_spread() -> None:
     assert forecast([10, 100_000])[2] <= 250_000  # One odd day does not send it through the roof.
 
 
-def test_seats_are_the_fewest_that_reach_the_target() -> None:
-    seats = needed_seats(430, GIVEN)
-    assert erlang_a(seats, 430, 245.0, 180.0, 0.0).p_abandon <= 0.05
-    assert erlang_a(seats - 1, 430, 245.0, 180.0, 0.0).p_abandon > 0.05
-    assert needed_seats(0, GIVEN) == 0
+def demand(own: int, per_h: float = 40.0, busy_h: float = 450.0) -> Demand:
+    rates = tuple(busy_h if span in (18, 19) else per_h for span in range(48))
+    return Demand("yangzhou", rates, (own,) * 48, 245.0, 180.0, 0.95, 30.0)
 
 
-def profile(busy_h: int = 9) -> list[float]:
-    return [0.5 if hour == busy_h else 0.5 / 23 for hour in range(24)]
+def supply(city: str, given: int, agents: int = 30, quota: int = 20) -> Supply:
+    return Supply(city, (5.0,) * 48, (agents,) * 48, 245.0, 180.0, quota=quota, given=given, dedicated=given)
 
 
-def test_more_seats_are_advised_where_the_busiest_hour_lacks_them_with_reasons() -> None:
-    own = [20] * 24
-    found = recommend([900, 900], profile(), own, {"xuzhou": 8, "suzhou": 4}, [0.5, 0.5, 0.5], GIVEN)
-    assert (found.verdict, found.busiest_h, found.own) == ("增加", 9, 20)
-    assert found.needed == needed_seats(450, GIVEN)
+def test_more_seats_are_advised_where_the_busiest_half_hour_lacks_them_by_the_sharing_engine_with_reasons() -> None:
+    supplies = [supply("xuzhou", 8), supply("suzhou", 4)]
+    found = tomorrow([900, 900], demand(20), supplies, GIVEN)
+    needed = staff_erlang_a(450.0, 245.0, 180.0, 0.95, 30.0)
+    assert (found.verdict, found.busiest_h, found.own, found.needed) == ("增加", 9, 20, needed)
+    assert found.lacking == math.ceil((needed - 20) * 1.1 * 1.2 - 1e-9)
     assert found.planned + sum(one.change for one in found.cities) == found.lacking
-    assert next(one for one in found.cities if one.city == "xuzhou").change > 0
+    assert all("缺口" in one.reason for one in found.cities if one.change)
     assert any("缺口" in why for why in found.why)
 
 
+def test_what_nobody_can_spare_is_said_and_a_flood_beyond_all_agents_too() -> None:
+    found = tomorrow([900, 900], demand(5), [supply("xuzhou", 2, agents=4, quota=3)], GIVEN)
+    assert any("各市都让不出" in why for why in found.why)
+    flood = tomorrow([900_000, 1_000_000], demand(110, busy_h=120_000.0), [supply("xuzhou", 2)], GIVEN)
+    assert any("请先减少重拨" in why for why in flood.why)
+
+
 def test_idle_seats_are_only_given_back_after_three_idle_days_and_never_below_the_need() -> None:
-    own = [60] * 24
-    busy = recommend([900, 900], profile(), own, {"xuzhou": 8}, [0.1, 0.3, 0.1], GIVEN)
+    supplies = [supply("xuzhou", 8)]
+    busy = tomorrow([900, 900], demand(60), supplies, replace(GIVEN, occupancy=(0.1, 0.3, 0.1)))
     assert (busy.verdict, [one.change for one in busy.cities]) == ("保持", [0])
-    idle = recommend([900, 900], profile(), own, {"xuzhou": 8}, [0.1, 0.2, 0.1], GIVEN)
-    assert (idle.verdict, idle.cities[0].change) == ("减少", idle.lacking - 8)
+    idle = tomorrow([900, 900], demand(60), supplies, replace(GIVEN, occupancy=(0.1, 0.2, 0.1)))
+    assert (idle.verdict, idle.planned + idle.cities[0].change) == ("减少", idle.lacking)
 
 
 def test_more_seats_at_once_need_two_bad_intervals_in_a_row() -> None:

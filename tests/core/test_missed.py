@@ -1,20 +1,25 @@
 """Whom to call back and when: once a citizen, by first arrival, never at a live caller's cost."""
 
+from datetime import date
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from callctl.core.days import moment
 from callctl.core.missed import (
     AGAIN_S,
     GONE_S,
     TRIES_MOST,
     Attempt,
     CallBack,
-    Entry,
+    Errand,
     Floor,
     Missed,
     Tried,
     call_back_now,
+    errands,
     missed_list,
+    quiet,
 )
 
 NOW = 1_790_000_000.0
@@ -59,24 +64,38 @@ def test_a_call_back_that_was_answered_ends_it_and_three_vain_ones_do_too() -> N
     assert missed_list([gave_up("a", GONE_S + 1)], [], NOW) == []
 
 
-def entry(caller: str, at: float = NOW - 100, next_at: float = 0.0, how: Missed = Missed.ABANDONED) -> Entry:
-    return Entry(caller, caller, how, at, at, 1, 60.0, 0, next_at)
+def errand(name: str, next_at: float = 0.0) -> Errand:
+    return Errand(name, next_at)
 
 
 def test_home_agents_call_first_and_supporting_cities_agents_when_none_is_free() -> None:
     floors = [Floor("yangzhou", 2, 1, 0), Floor("xuzhou", 3, 1, 0)]
-    found = call_back_now([entry(str(n)) for n in range(5)], floors, NOW, 10)
+    found = call_back_now([errand(str(n)) for n in range(5)], floors, NOW, 10)
     assert [one.city for one in found] == ["yangzhou", "xuzhou", "xuzhou"]
 
 
 def test_a_live_caller_comes_before_every_call_back() -> None:
-    assert call_back_now([entry("a")], [Floor("yangzhou", 3, 1, 2)], NOW, 10) == []
-    assert len(call_back_now([entry("a")], [Floor("yangzhou", 4, 1, 2)], NOW, 10)) == 1
+    assert call_back_now([errand("a")], [Floor("yangzhou", 3, 1, 2)], NOW, 10) == []
+    assert len(call_back_now([errand("a")], [Floor("yangzhou", 4, 1, 2)], NOW, 10)) == 1
 
 
-def test_who_asked_or_is_not_due_yet_is_passed_over_without_losing_the_others() -> None:
-    entries = [entry("a", next_at=NOW + 1), entry("b", how=Missed.ASKED), entry("c")]
-    assert [one.entry.caller for one in call_back_now(entries, [Floor("yangzhou", 5, 0, 0)], NOW, 10)] == ["c"]
+def test_who_is_not_due_yet_is_passed_over_without_losing_the_others_and_who_asked_by_key_is_no_errand() -> None:
+    wanted = [errand("a", NOW + 1), errand("c")]
+    assert [one.call for one in call_back_now(wanted, [Floor("yangzhou", 5, 0, 0)], NOW, 10)] == ["c"]
+    asked = Attempt("b", "2", NOW - 60, None, True, 9.0, "y-1.2")
+    assert [one.call for one in errands(missed_list([asked, gave_up("a", 90)._replace(call="y-1.1")], [], NOW))] == [
+        "y-1.1"
+    ]
+
+
+def test_quiet_hours_are_china_s_and_may_run_over_midnight() -> None:
+    at = moment(date(2024, 2, 29), 19.99)
+    assert not quiet(at, 8.0, 20.0)
+    assert quiet(at + 60, 8.0, 20.0)
+    assert quiet(moment(date(2024, 3, 1), 7.99), 8.0, 20.0)
+    assert not quiet(moment(date(2024, 3, 1), 0.5), 20.0, 2.0)
+    assert quiet(moment(date(2024, 3, 1), 2.0), 20.0, 2.0)
+    assert not quiet(at, 0.0, 24.0)
 
 
 floors = st.lists(
@@ -89,9 +108,9 @@ floors = st.lists(
 @settings(max_examples=200, deadline=None)
 @given(floors, st.integers(0, 20), st.integers(0, 8))
 def test_never_more_than_the_free_agents_nobody_live_needs(floors: list[Floor], waiting: int, at_once: int) -> None:
-    found = call_back_now([entry(f"{n:02d}", NOW - 100 + n) for n in range(waiting)], floors, NOW, at_once)
+    found = call_back_now([errand(f"{n:02d}") for n in range(waiting)], floors, NOW, at_once)
     for floor in floors:
         mine = sum(one.city == floor.city for one in found)
         assert mine <= max(0, floor.free - floor.reserve - floor.waiting)
     assert len(found) + sum(floor.calling for floor in floors) <= max(at_once, sum(floor.calling for floor in floors))
-    assert [one.entry.caller for one in found] == sorted(one.entry.caller for one in found)
+    assert [one.call for one in found] == sorted(one.call for one in found)

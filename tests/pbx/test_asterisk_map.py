@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from callctl.core.events import (
     CallAnswered,
+    CallBackEnd,
     CallEnded,
     CallLeftQueue,
     CallWaiting,
@@ -383,6 +384,50 @@ def test_what_the_dialplan_says_late_does_not_remove_a_caller_who_waits_again():
     ours.facts(joined(), 1.0)
     for said in ({"UserEvent": "CCCallback"}, {"UserEvent": "CCQueueEnd", "Status": "TIMEOUT"}):
         assert ours.facts({"Event": "UserEvent", "CallId": "yangzhou-5.1", **said}, 2.0) == ()
+
+
+def told(name, **headers):
+    common = {"CallId": "yangzhou-5.1", "Try": "yangzhou-5.1/9", "By": "yangzhou"}
+    return {"Event": "UserEvent", "UserEvent": name, **common, **headers}
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "how"),
+    [
+        ("ANSWER", "16", CallBackEnd.ANSWERED),
+        ("BUSY", "17", CallBackEnd.BUSY),
+        ("NOANSWER", "", CallBackEnd.NO_ANSWER),
+        ("CANCEL", "", CallBackEnd.NO_ANSWER),
+        ("CHANUNAVAIL", "20", CallBackEnd.UNREACHABLE),
+        ("CONGESTION", "17", CallBackEnd.BUSY),
+        ("NOAGENT", "", CallBackEnd.NO_AGENT),
+        ("?", "x", CallBackEnd.UNREACHABLE),
+    ],
+)
+def test_a_call_back_s_end_is_told_with_the_seat_that_took_it(status, cause, how):
+    ours = chart()
+    seat = next(iter(ours.seats))
+    assert ours.facts(told("CCBackTaken", Phone=f"PJSIP/{seat}-00000001"), 1.0) == ()
+    [fact] = ours.facts(told("CCBackEnd", Status=status, Cause=cause), 2.0)
+    assert (fact.call, fact.attempt, fact.by, fact.seat, fact.how) == (
+        "yangzhou-5.1",
+        "yangzhou-5.1/9",
+        "yangzhou",
+        seat,
+        how,
+    )
+    assert ours.facts(told("CCBackEnd", Status=status, By="atlantis"), 2.0) == ()
+
+
+def test_the_desk_is_known_while_it_waits():
+    ours = chart()
+    desk = {"Queue": "cc-missed", "Channel": "Local/desk@cc-missed-01;2", "Uniqueid": "yangzhou-5.9"}
+    assert ours.facts({"Event": "QueueCallerJoin", **desk}, 1.0) == ()
+    assert ours.desk == "Local/desk@cc-missed-01;2"
+    assert ours.facts({"Event": "QueueCallerLeave", **desk, "Channel": "Local/desk@cc-missed-00;2"}, 1.0) == ()
+    assert ours.desk == "Local/desk@cc-missed-01;2"  # An older one has gone.
+    assert ours.facts({"Event": "QueueCallerLeave", **desk}, 1.0) == ()
+    assert ours.desk == ""
 
 
 @pytest.mark.parametrize("score", ["0", "6", "", "12", "x"])

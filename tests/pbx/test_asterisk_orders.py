@@ -2,7 +2,17 @@
 
 import pytest
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Recall, Regroup, RenewHeartbeat
+from callctl.core.commands import (
+    CallBack,
+    CloseSlot,
+    DropSlot,
+    Lend,
+    MoveCaller,
+    OpenSlot,
+    Recall,
+    Regroup,
+    RenewHeartbeat,
+)
 from callctl.core.model import SlotRef
 from callctl.pbx.asterisk_names import parse_loan, parse_slot
 from callctl.pbx.asterisk_orders import steps
@@ -64,6 +74,13 @@ def test_caller_is_moved_by_its_channel_with_the_city_to_go_to():
     assert headers["Caller"] == "PJSIP/pstn-00000001"
     assert headers["WithdrawInfo"] == "xuzhou:yangzhou-1.1"
     assert fulfilled == "Already requested"
+
+
+def test_a_call_back_names_the_missed_call_to_the_desk_and_never_a_number():
+    [(headers, fulfilled)] = asked(CallBack("yangzhou", "yangzhou-1.1", "xuzhou"), channel="Local/desk@cc-missed-01;2")
+    assert (headers["Action"], headers["Queue"]) == ("QueueWithdrawCaller", "cc-missed")
+    assert (headers["Caller"], headers["WithdrawInfo"]) == ("Local/desk@cc-missed-01;2", "xuzhou:yangzhou-1.1")
+    assert fulfilled == ""  # What the desk has not taken yet is another order.
 
 
 @pytest.mark.parametrize("pbx_now", [1795420000.2, 1795420000.9])

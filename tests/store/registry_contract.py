@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from callctl.core.missed import Errand, Wanted
 from callctl.core.model import SeatRef
 from callctl.core.presses import Press
 from callctl.core.wishes import AssistanceEvent, Wishes
@@ -258,6 +259,17 @@ class RegistryContract:
             assert await registry.unbriefed() == {"nanjing": {SEAT, OTHER}, "yangzhou": frozenset()}
             await registry.put_unbriefed({}, 60.0)
             assert await registry.unbriefed() == {}
+
+        self.run(story)
+
+    def test_whom_to_call_back_is_told_as_the_books_last_found(self) -> None:
+        async def story(registry: Registry) -> None:
+            assert await registry.wanted() == {}
+            wanted = {"yangzhou": Wanted((Errand("yangzhou-1.1", -1.5), Errand("yangzhou-1.2", 9e9)), 2, 1)}
+            await registry.put_wanted(wanted, 60.0)
+            assert await registry.wanted() == wanted
+            await registry.put_wanted({}, 60.0)
+            assert await registry.wanted() == {}
 
         self.run(story)
 

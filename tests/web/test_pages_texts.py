@@ -18,6 +18,7 @@ from callctl.web.shown.show import (
     VALUE_WORDS,
     manifest,
 )
+from callctl.web.views import books
 from callctl.web.words import catalogue
 
 WEB = Path(__file__).resolve().parent.parent.parent / "callctl" / "web"
@@ -29,6 +30,8 @@ TABLES = (
     LENDING_WORDS.values(),
     ROLE_WORDS.values(),
     dict(SEAT_WORDS).values(),
+    *(table.values() for table in books.WORDS.values()),
+    books.PART_WORDS.values(),
 )
 
 

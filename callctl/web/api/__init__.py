@@ -1,6 +1,6 @@
 """What machines and pages ask: /api/v1, one module a subject; API lists their route tables."""
 
-from callctl.web.api import accounts, assistance, desk, exports, hooks, live, scripts, visit
+from callctl.web.api import accounts, assistance, desk, exports, hooks, live, missed, orders, reports, scripts, visit
 from callctl.web.doors import Doors
 
 API: tuple[Doors, ...] = (
@@ -12,4 +12,7 @@ API: tuple[Doors, ...] = (
     desk.DOORS,
     hooks.DOORS,
     exports.DOORS,
+    orders.DOORS,
+    missed.DOORS,
+    reports.DOORS,
 )

@@ -85,6 +85,7 @@ PLACES = (
     Place("/assistance", "支援调度", "see timeline"),
     Place("/desk", "座席", "desk"),
     Place("/scripts", "统一口径", "see scripts"),
+    Place("/books", "记录", "see missed"),
     Place("/accounts", "账号", "see accounts"),
     Place("/audit", "审计", "see audit"),
 )

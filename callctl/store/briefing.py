@@ -1,0 +1,119 @@
+"""五、答复口径 of the daily report: which scripts were in force, new, changed, withdrawn; how quickly they were read."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from callctl.core.daily import ScriptFigures
+from callctl.core.days import Span
+from callctl.store.console_tables import receipts, script_versions, scripts
+from callctl.store.record_tables import wrapups
+from callctl.store.scripts import EXPIRED, PUBLISHED
+from callctl.store.tables import calls
+
+WITHOUT_MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    script: int
+    version: int
+    state: str
+    must_read: bool
+    began_at: float  # Published, or in force from, whichever is later.
+    decided_at: float
+    until: float | None
+    withdrawn: bool  # By hand: no later version took its place.
+
+    def in_force(self, at: float) -> bool:
+        return self.state == PUBLISHED and self.began_at <= at and (self.until is None or at < self.until)
+
+
+async def script_figures(
+    engine: AsyncEngine, city: str, span: Span, agents: Mapping[str, Collection[str]]
+) -> tuple[ScriptFigures, Mapping[str, float]]:
+    """The figures of the city's scripts in the span, and by supporting city how much of the must-read ones was read.
+
+    `agents`: by supporting city, who can get calls of this city. Figures are as known now; what is in force is asked of the
+    span's end.
+    """
+    versions = await _versions(engine, city)
+    last = span.until - 1.0
+    current = [one for one in versions if one.in_force(last)]
+    must = [one for one in current if one.must_read]
+    published = [one for one in versions if one.decided_at in span and not one.withdrawn]
+    ended = [one for one in versions if (one.until is not None and one.until in span and one.state == PUBLISHED)]
+    ended += [one for one in versions if one.withdrawn and one.decided_at in span]
+    read = await _read(engine, [*must, *published], span.until)
+    everybody = {agent for some in agents.values() for agent in some}
+    took = [
+        max(at for agent, at in readers.items() if agent in everybody) - one.decided_at
+        for one in published
+        if everybody and everybody <= (readers := read.get((one.script, one.version), {})).keys()
+    ]
+    figures = ScriptFigures(
+        in_force=len(current),
+        added=sum(one.version == 1 for one in published),
+        changed=sum(one.version > 1 for one in published),
+        ended=len(ended),
+        read_by_all=len(took),
+        read_mean_s=sum(took) / len(took) if took else None,
+        without=await _without(engine, city, span),
+    )
+    rates = {
+        code: sum(len(set(some) & read.get((one.script, one.version), {}).keys()) for one in must) / (len(some) * len(must))
+        for code, some in agents.items()
+        if some and must
+    }
+    return figures, rates
+
+
+async def _versions(engine: AsyncEngine, city: str) -> list[_Version]:
+    columns = ("script", "version", "state", "must_read", "from_at", "until", "decided_at")
+    mine = and_(scripts.c.city == city, script_versions.c.state.in_((PUBLISHED, EXPIRED)))
+    asked = select(*(script_versions.c[name] for name in columns)).join(scripts, scripts.c.id == script_versions.c.script)
+    async with engine.connect() as connection:
+        rows = (await connection.execute(asked.where(mine))).all()
+    newest: dict[int, int] = {}
+    for row in rows:
+        newest[row.script] = max(newest.get(row.script, 0), row.version)
+    return [
+        _Version(
+            row.script,
+            row.version,
+            row.state,
+            row.must_read,
+            max(row.decided_at or 0.0, row.from_at or 0.0),
+            row.decided_at or 0.0,
+            row.until,
+            row.state == EXPIRED and newest[row.script] == row.version,
+        )
+        for row in rows
+    ]
+
+
+async def _read(
+    engine: AsyncEngine, wanted: Sequence[_Version], until: float
+) -> Mapping[tuple[int, int], Mapping[str, float]]:
+    found: dict[tuple[int, int], dict[str, float]] = {}
+    ids = sorted({one.script for one in wanted})
+    async with engine.connect() as connection:
+        for first in range(0, len(ids), 500):
+            some = and_(receipts.c.script.in_(ids[first : first + 500]), receipts.c.read_at < until)
+            for row in await connection.execute(select(receipts).where(some)):
+                found.setdefault((row.script, row.version), {})[row.agent] = row.read_at
+    return found
+
+
+async def _without(engine: AsyncEngine, city: str, span: Span) -> tuple[tuple[str, int], ...]:
+    """无口径问题: the categories about which most notes name no script."""
+    mine = and_(
+        wrapups.c.city == city, wrapups.c.script == "", calls.c.asked_at >= span.since, calls.c.asked_at < span.until
+    )
+    asked = select(wrapups.c.code).join(calls, calls.c.call == wrapups.c.call).where(mine)
+    async with engine.connect() as connection:
+        found = Counter((await connection.execute(asked)).scalars())
+    return tuple(sorted(found.items(), key=lambda item: (-item[1], item[0]))[:WITHOUT_MOST])
