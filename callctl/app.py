@@ -22,8 +22,10 @@ from callctl.core.commands import Order
 from callctl.core.events import Fact, PbxLost, PbxObserved
 from callctl.core.model import City, PbxKind, Province
 from callctl.core.wishes import Wishes
+from callctl.demands import Demands
 from callctl.desk import Desk, DeskClosed
 from callctl.hooks import Webhooks
+from callctl.listening import Ear
 from callctl.pbx.asterisk import AsteriskLink
 from callctl.pbx.port import LOGIN_REFUSED, PbxLink
 from callctl.people.accounts import People
@@ -32,7 +34,7 @@ from callctl.people.signing import SignIn
 from callctl.people.tokens import Tokens
 from callctl.scripts.desk import Scripts
 from callctl.scripts.reading import Reading
-from callctl.seating import Seating, WrapUps
+from callctl.seating import Seating
 from callctl.settings import Settings, SettingsError
 from callctl.store.accounts import AccountBook
 from callctl.store.calls import CallBook
@@ -43,6 +45,7 @@ from callctl.store.hooks import HookBook
 from callctl.store.notices import Notices
 from callctl.store.port import History, Registry
 from callctl.store.scripts import ScriptBook
+from callctl.store.seal import read_seal
 from callctl.store.sitting import Sitting
 from callctl.store.tries import Tries
 from callctl.store.visits import Visits
@@ -99,8 +102,9 @@ class House:
     hook_book: HookBook
     webhooks: Webhooks
     now: Callable[[], float]
+    demands: Demands
+    ear: Ear
     what_if: WhatIf | None = None
-    wrap_ups: WrapUps | None = None
 
     @property
     def province(self) -> Province:
@@ -243,7 +247,9 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
         desk = Desk(province, registry, history, now, UnsentAudit(settings.state_dir))
         visits, book, scales = Visits(registry.link), AccountBook(cabinet), Scales()
         written, notices = ScriptBook(cabinet), Notices(registry.link)
-        sitting, calls, hooks = Sitting(registry), CallBook(cabinet), HookBook(cabinet)
+        seal = read_seal(settings)
+        sitting, calls, hooks = Sitting(registry), CallBook(cabinet, seal), HookBook(cabinet)
+        drafts = Drafts(registry.link)
         yield House(
             room=Room(province, desk, registry, history),
             visits=visits,
@@ -251,7 +257,7 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
             people=People(province, book, visits, scales, now),
             tokens=Tokens(book, now),
             day=DayFigures(cabinet),
-            drafts=Drafts(registry.link),
+            drafts=drafts,
             phone_secret=settings.phone_secret,
             scripts=Scripts(province, written, now),
             reading=Reading(province, written, registry, notices, sitting, now),
@@ -262,6 +268,8 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
             hook_book=hooks,
             webhooks=Webhooks(hooks, now),
             now=now,
+            demands=Demands(cabinet, calls, drafts, settings, seal, now),
+            ear=Ear(province, registry, sitting, calls, now),
         )
 
 

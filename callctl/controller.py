@@ -18,8 +18,8 @@ from typing import Any
 
 import structlog
 
-from callctl.core import expect
-from callctl.core.commands import Lend, OpenSlot, Order, Recall, RenewHeartbeat
+from callctl.core import expect, listening
+from callctl.core.commands import ForbidListening, Lend, OpenSlot, Order, PermitListening, Recall, RenewHeartbeat
 from callctl.core.events import Fact, PbxLost, PbxObserved, SlotChanged
 from callctl.core.expect import Expectations
 from callctl.core.fold import fold
@@ -256,7 +256,11 @@ class Controller:
             self._reread[link.city].set()
             return
         self._expected = expect.confirmed(self._expected, order, self._now())
-        if isinstance(order, Recall):
+        if isinstance(order, PermitListening):
+            await self._ledger.permitted(order.id, self._now())
+        elif isinstance(order, ForbidListening):
+            await self._ledger.forget_listening([order.id])
+        elif isinstance(order, Recall):
             await self._ledger.give_back(SeatRef(order.city, order.seat), order.assisted)
         self._wake.set()
 
@@ -301,7 +305,14 @@ class Controller:
                 self._wake.set()
             if self.leading:
                 await self._ledger.settle(unobeyed(self._world, self._ledger.presses, self._now())[1])
+                await self._let_listen()
             await asyncio.sleep(self._pace.wishes_s)
+
+    async def _let_listen(self) -> None:
+        """Give and take back team leaders' permits. Not a part of the plan: nothing in it depends on them."""
+        orders, over = listening.due(self._world, self._ledger.listenings, self._now())
+        self._give(tuple(order for order in orders if expect.thing(order) not in self._expected), self._now())
+        await self._ledger.forget_listening(over)
 
     async def _beat(self) -> None:
         while True:

@@ -71,6 +71,7 @@ RIGHTS = {
     "desk": frozenset({Role.AGENT}),
     "see seats": _HALL | {Role.LEADER},
     "force": frozenset({Role.LEADER, Role.SUPERVISOR}),
+    "listen": frozenset({Role.LEADER}),  # 监听、耳语、强插.
     # One's own account.
     "own account": _PEOPLE,
     # Accounts and machines.

@@ -1,8 +1,8 @@
 """The agent's desk: signing in with a seat, ready and not ready, what pops up when it rings; the leader's hand on it."""
 
 import secrets
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from callctl.core.acts import ActRefused, Sentence
 from callctl.core.model import City, Province, SeatRef
@@ -14,14 +14,6 @@ from callctl.store.port import AuditEntry, Registry
 from callctl.store.sitting import Sitting
 
 REPEATED_S = 86_400.0  # Calls of a number within a day are told to who answers the next one.
-
-
-class WrapUps(Protocol):
-    """Where wrap-up notes (小结) go; the records' part of callctl stands behind it."""
-
-    async def keep(self, actor: Actor, city: str, seat: SeatRef, agent: str, note: Mapping[str, Any]) -> bool:
-        """Keep the note of `note["call"]`; whether it was news. The same note again changes nothing. Raises ActRefused."""
-        ...
 
 
 class Seating:
@@ -109,10 +101,11 @@ class Seating:
         }
         if found is not None:
             until = found.answered_at if found.answered_at is not None else self._now()
-            shown["number"] = mask(found.number)
+            shown["number"] = None if found.number is None else mask(found.number)
             shown["asked_at"] = found.asked_at
             shown["waited_s"] = max(0.0, until - found.asked_at)
-            shown["times_today"] = await self._calls.times_called(city.code, found.number, self._now() - REPEATED_S)
+            if found.number is not None:
+                shown["times_today"] = await self._calls.times_called(city.code, found.number, self._now() - REPEATED_S)
         return shown
 
     async def number(self, actor: Actor, city: str, call: str, reason: str) -> str:
@@ -124,6 +117,8 @@ class Seating:
         found = await self._calls.find(call)
         if found is None or city not in (found.city, found.by_city):
             raise NotAllowed("本市没有这个通话", "the city has no such call")
+        if found.number is None:
+            raise ActRefused("号码已加密，本机没有密钥，不能显示", "the number is sealed, and its key is not here")
         once = secrets.token_hex(8)
         entry = AuditEntry(self._now(), actor.name, actor.where, "number seen", city, "", call, reason, once)
         await self._calls.note(entry)

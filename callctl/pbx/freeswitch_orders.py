@@ -6,10 +6,23 @@ The words are mod_callcenter.c's own. What a tier is for, and why its position i
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat, SetReady
+from callctl.core.commands import (
+    CloseSlot,
+    DropSlot,
+    ForbidListening,
+    Lend,
+    MoveCaller,
+    OpenSlot,
+    Order,
+    PermitListening,
+    Recall,
+    RenewHeartbeat,
+    SetReady,
+)
 from callctl.core.model import City, SlotRef
 from callctl.pbx import freeswitch_names as names
 from callctl.pbx.freeswitch_words import TALKING
+from callctl.pbx.port import OrderRefused
 
 _ADDED = "Agent already exist!"
 _TIERED = "Tier already exist!"
@@ -52,6 +65,8 @@ def steps(  # noqa: PLR0911
             )
         case SetReady(seat=seat, ready=ready):
             return (Step(f"callcenter_config agent set status {seat} '{names.OPEN if ready else names.PAUSED}'"),)
+        case PermitListening() | ForbidListening():
+            raise OrderRefused("listening is not there on FreeSWITCH cities")
         case RenewHeartbeat():
             return (Step(f"global_setvar {names.HEARTBEAT}={int(pbx_now)}"),)
 

@@ -198,6 +198,7 @@ class _Names:
     heartbeat_queue: str = asterisk_names.HEARTBEAT_QUEUE
     heartbeat_member: str = asterisk_names.HEARTBEAT_MEMBER
     heartbeat_stale_s: int = asterisk_names.HEARTBEAT_STALE_S
+    listening_queue: str = asterisk_names.LISTENING_QUEUE
 
     def support_queue(self, assisted: str) -> str:
         """See callctl.pbx.asterisk_names.support_queue."""

@@ -3,7 +3,19 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat, SetReady
+from callctl.core.commands import (
+    CloseSlot,
+    DropSlot,
+    ForbidListening,
+    Lend,
+    MoveCaller,
+    OpenSlot,
+    Order,
+    PermitListening,
+    Recall,
+    RenewHeartbeat,
+    SetReady,
+)
 from callctl.core.events import LentSeat, LoanChanged, RingEnd, SeatChanged, SeatState, SlotChanged, SlotState, TrunkChanged
 from callctl.core.model import City, SlotRef
 from callctl.pbx.port import OrderRefused
@@ -24,6 +36,7 @@ class SimPbx(SimQueue):
         super().__init__(home, network, now, timing or SimTiming())
         self.network: Mapping[str, SimPbx] = network
         self.order_taps: list[Callable[[Order], None]] = []  # Hear every order before it is obeyed: for checkers.
+        self.permits: set[str] = set()  # To listen, by id.
         self.on_duty: Callable[[str], bool] = lambda _: True  # Whose phone comes back after a boot.
 
     # Orders ---------------------------------------------------------------------------------------------------------
@@ -56,6 +69,10 @@ class SimPbx(SimQueue):
                 if order.seat not in self.seats:
                     raise OrderRefused("Interface not found")
                 self.set_ready(order.seat, order.ready, order.reason)
+            case PermitListening():
+                self.permits.add(order.id)
+            case ForbidListening():
+                self.permits.discard(order.id)
             case MoveCaller():
                 if order.call not in self.waiting:
                     raise OrderRefused("No such caller")

@@ -7,7 +7,7 @@ first answer: lend by its request id, recall by its token, lead and resign by th
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib import resources
 from typing import Any
@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from callctl.core.events import Fact
+from callctl.core.listening import How, Listening
 from callctl.core.model import SeatRef
 from callctl.core.presses import Press
 from callctl.core.wishes import Wishes
@@ -35,7 +36,7 @@ STREAM_MOST = 1000  # Facts kept for live views, about.
 _TAG = "{callctl}"
 _KEYS = [f"{_TAG}:{name}" for name in ("lease", "token", "loans", "ends", "stream")]
 _WISHES, _STATUS, _STREAM = f"{_TAG}:wishes", f"{_TAG}:status", _KEYS[4]
-_UNBRIEFED, _PRESSES = f"{_TAG}:unbriefed", f"{_TAG}:presses"
+_UNBRIEFED, _PRESSES, _LISTENINGS = f"{_TAG}:unbriefed", f"{_TAG}:presses", f"{_TAG}:listenings"
 _SCRIPTS = (
     "lead",
     "resign",
@@ -183,6 +184,20 @@ class RedisRegistry:
         """See the port."""
         await self.run("settle_press", [_PRESSES], _seat_key(seat), json.dumps(asdict(press)))
 
+    async def listenings(self) -> Sequence[Listening]:
+        """See the port."""
+        found = await bounded(self._redis.hgetall(_LISTENINGS))
+        return [_listening(json.loads(text)) for text in found.values()]
+
+    async def put_listening(self, one: Listening) -> None:
+        """See the port."""
+        text = json.dumps({**asdict(one), "how": one.how.value})
+        await bounded(self._redis.hset(_LISTENINGS, one.id, text))
+
+    async def forget_listening(self, id: str) -> None:
+        """See the port."""
+        await bounded(self._redis.hdel(_LISTENINGS, id))
+
     async def put_status(self, status: Mapping[str, Any]) -> None:
         """See the port."""
         await bounded(self._redis.set(_STATUS, json.dumps(status, ensure_ascii=False, separators=(",", ":"))))
@@ -235,6 +250,10 @@ def _seat_key(seat: SeatRef) -> str:
 def _seat_ref(key: str) -> SeatRef:
     city, _, seat = key.partition("/")
     return SeatRef(city, seat)
+
+
+def _listening(found: dict[str, Any]) -> Listening:
+    return Listening(**{**found, "how": How(found["how"])})
 
 
 def _loan(key: str, value: str) -> Loan:

@@ -84,6 +84,7 @@ PLACES = (
     Place("/board", "话务大屏", "see"),
     Place("/assistance", "支援调度", "see timeline"),
     Place("/desk", "座席", "desk"),
+    Place("/team", "班组", "see seats"),
     Place("/scripts", "统一口径", "see scripts"),
     Place("/accounts", "账号", "see accounts"),
     Place("/audit", "审计", "see audit"),
@@ -120,7 +121,7 @@ class Show:
 
     def here(self, href: str, path: str) -> bool:
         """Whether the page at `path` belongs to this entry."""
-        return path == href or path.startswith(f"{href}/")
+        return path == href or path.startswith(f"{href}/") or (href == "/team" and "/team" in path)
 
     def asset(self, name: str) -> str:
         """The address of an asset; it changes with the content, so that a browser may keep it for good."""
