@@ -10,10 +10,10 @@ import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -21,9 +21,9 @@ from callctl.controller import Controller
 from callctl.core.commands import Order
 from callctl.core.events import Fact, PbxLost, PbxObserved
 from callctl.core.model import City, PbxKind, Province
-from callctl.core.wishes import Wishes
 from callctl.demands import Demands
 from callctl.desk import Desk, DeskClosed
+from callctl.foresight import Foresight
 from callctl.hooks import Webhooks
 from callctl.listening import Ear
 from callctl.pbx.asterisk import AsteriskLink
@@ -37,6 +37,7 @@ from callctl.scripts.reading import Reading
 from callctl.seating import Seating
 from callctl.settings import Settings, SettingsError
 from callctl.store.accounts import AccountBook
+from callctl.store.bell import Bell
 from callctl.store.calls import CallBook
 from callctl.store.connect import open_cabinet, open_history, open_registry
 from callctl.store.day import DayFigures
@@ -73,14 +74,6 @@ class Room:
     history: History
 
 
-class WhatIf(Protocol):
-    """Foretells what wishes would do."""
-
-    async def effect(self, wished: Wishes, city: str) -> dict[str, Any] | None:
-        """JSON-able, with `by`: "what_if"; None where it cannot say now."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class House:
     """Everything the console works on: the room, who is signed in, and who may be."""
@@ -96,6 +89,7 @@ class House:
     scripts: Scripts
     reading: Reading
     notices: Notices
+    bell: Bell
     sitting: Sitting
     seating: Seating
     calls: CallBook
@@ -104,7 +98,7 @@ class House:
     now: Callable[[], float]
     demands: Demands
     ear: Ear
-    what_if: WhatIf | None = None
+    foresight: Foresight
 
     @property
     def province(self) -> Province:
@@ -243,13 +237,20 @@ async def open_room(settings: Settings, province: Province, now: Callable[[], fl
 async def open_house(settings: Settings, province: Province, now: Callable[[], float]) -> AsyncIterator[House]:
     """The room and the console's own cabinet, for as long as the console runs. Raises NotRunnable, StoreLost."""
     check_state_folder(settings)
-    async with open_registry(settings) as registry, open_history(settings) as history, open_cabinet(settings) as cabinet:
+    async with (
+        open_registry(settings) as registry,
+        open_history(settings) as history,
+        open_cabinet(settings) as cabinet,
+        AsyncExitStack() as stack,
+    ):
         desk = Desk(province, registry, history, now, UnsentAudit(settings.state_dir))
         visits, book, scales = Visits(registry.link), AccountBook(cabinet), Scales()
         written, notices = ScriptBook(cabinet), Notices(registry.link)
         seal = read_seal(settings)
         sitting, calls, hooks = Sitting(registry), CallBook(cabinet, seal), HookBook(cabinet)
         drafts = Drafts(registry.link)
+        foresight = Foresight(province, cabinet, now)
+        stack.push_async_callback(foresight.close)
         yield House(
             room=Room(province, desk, registry, history),
             visits=visits,
@@ -262,6 +263,7 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
             scripts=Scripts(province, written, now),
             reading=Reading(province, written, registry, notices, sitting, now),
             notices=notices,
+            bell=Bell(registry.link),
             sitting=sitting,
             seating=Seating(province, registry, sitting, calls, now),
             calls=calls,
@@ -269,6 +271,7 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
             webhooks=Webhooks(hooks, now),
             now=now,
             demands=Demands(cabinet, calls, drafts, settings, seal, now),
+            foresight=foresight,
             ear=Ear(province, registry, sitting, calls, now),
         )
 

@@ -13,6 +13,7 @@ import asyncio
 import gc
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,7 +56,8 @@ class Pace:
     standby_s: float = 0.5  # How often who does not lead asks whether it may: a part of every take-over.
     wishes_s: float = 0.5  # From a supervisor's switch to the first order.
     heartbeat_s: float = 10.0  # The dead man's switch waits 120 s.
-    status_s: float = 0.5
+    status_s: float = 0.5  # The picture is published so often at least: ages and waits move by themselves …
+    news_s: float = 0.1  # … and at once when something has changed, but not more often than this.
     start_s: float = 3.0  # A city silent for so long at the start is down; nobody is ordered before.
     inbox_most: int = 100_000  # Facts. More would be a PBX gone mad; then it is read anew instead.
 
@@ -92,6 +94,7 @@ class Controller:
         self._unheard = set(links)  # Not heard since the start, neither up nor down.
         self._wake = asyncio.Event()
         self._ask_registry = asyncio.Event()
+        self._news = asyncio.Event()  # The picture is not the published one any more.
         self._queues = {city: OrderQueue() for city in links}
         self._reread = {city: asyncio.Event() for city in links}
 
@@ -176,6 +179,8 @@ class Controller:
         now = self._now()
         facts = self._drain()
         self._world = fold(self._world, facts)
+        if facts:
+            self._news.set()
         self._expected = expect.heard(self._expected, facts, now)
         if self._ledger.doubt(max((_slot_token(fact) for fact in facts), default=0)):
             self._stand_back()
@@ -303,6 +308,7 @@ class Controller:
             await self._ledger.read_agents()
             if self._ledger.wishes != before or self._ledger.presses:
                 self._wake.set()
+                self._news.set()
             if self.leading:
                 await self._ledger.settle(unobeyed(self._world, self._ledger.presses, self._now())[1])
                 await self._let_listen()
@@ -324,10 +330,17 @@ class Controller:
             await asyncio.sleep(self._pace.heartbeat_s if self.leading else self._pace.tick_s)
 
     async def _publish(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
-            await asyncio.sleep(self._pace.status_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pace.status_s):
+                    await self._news.wait()
+            self._news.clear()
+            began = clock()
             if self.leading:
                 await self._ledger.publish(self.picture())
+            # At most a tenth of the time goes into pictures, however large the province is.
+            await asyncio.sleep(max(self._pace.news_s, 9.0 * (clock() - began)))
 
 
 def _slot_token(fact: Fact) -> int:

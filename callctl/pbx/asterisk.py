@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from callctl.core.commands import MoveCaller, Order, RenewHeartbeat
+from callctl.core.commands import MoveCaller, Order, PermitListening, RenewHeartbeat
 from callctl.core.events import Fact, PbxLost
 from callctl.core.model import City, Province
 from callctl.pbx.ami_wire import BROKEN, AmiError, AmiMessage, AmiWire, Refused, connect
@@ -100,9 +100,9 @@ class AsteriskLink:
             if not channel:
                 raise OrderRefused(f"{self.city}: {order.call} is not waiting")
         try:
-            # The dead man's switch compares with the PBX's clock, so that is the clock to ask.
-            beat = isinstance(order, RenewHeartbeat)
-            pbx_now = await wire.ping(self._timing.deadline_s) if beat else 0.0
+            # The dead man's switch and a permit's end compare with the PBX's clock, so that is the clock to ask.
+            timed = isinstance(order, RenewHeartbeat | PermitListening)
+            pbx_now = await wire.ping(self._timing.deadline_s) if timed else 0.0
             for step in steps(order, self._city, pbx_now, channel):
                 try:
                     await wire.action(step.headers, self._timing.deadline_s)

@@ -36,6 +36,7 @@ STREAM_MOST = 1000  # Facts kept for live views, about.
 _TAG = "{callctl}"
 _KEYS = [f"{_TAG}:{name}" for name in ("lease", "token", "loans", "ends", "stream")]
 _WISHES, _STATUS, _STREAM = f"{_TAG}:wishes", f"{_TAG}:status", _KEYS[4]
+NEWS = f"{_TAG}:news"  # A channel: something to look at. A hint, never the thing itself; who misses it looks soon anyway.
 _UNBRIEFED, _PRESSES, _LISTENINGS = f"{_TAG}:unbriefed", f"{_TAG}:presses", f"{_TAG}:listenings"
 _SCRIPTS = (
     "lead",
@@ -200,7 +201,11 @@ class RedisRegistry:
 
     async def put_status(self, status: Mapping[str, Any]) -> None:
         """See the port."""
-        await bounded(self._redis.set(_STATUS, json.dumps(status, ensure_ascii=False, separators=(",", ":"))))
+        text = json.dumps(status, ensure_ascii=False, separators=(",", ":"))
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.set(_STATUS, text)
+            pipe.publish(NEWS, "")
+            await bounded(pipe.execute())
 
     async def status(self) -> Mapping[str, Any] | None:
         """See the port."""

@@ -140,6 +140,8 @@ async def test_without_a_good_permit_nobody_listens(talk: Talk) -> None:
     await ear.until_ended()
     assert await talk.refused() == "403", "a permit is good for one call"
     # What one permit was for does not make another telephone's dialling good.
+    member = names.permit_interface("listen", other, talk.seat, "0a1b")
+    await talk.floor.pbx(CITY).cli(f"queue remove member {member} from {names.LISTENING_QUEUE}")
     await permit(talk, "listen")
     [thief] = await talk.floor.log_in(CITY, other)
     assert await (await thief.call(f"*90{talk.seat}")).until_ended(5.0) == "403"

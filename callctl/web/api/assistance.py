@@ -210,7 +210,10 @@ async def resume(house: TheHouse, who: Who, words: TheWords, body: Press, key: O
 
 @DOORS.get("/api/v1/cities/{city}/switch/preview", "switch off", tags=TAGS)
 async def switch_preview(request: Request, house: TheHouse, city: TheCity, on: bool = True) -> dict[str, Any]:
-    """What turning the switch would do now: seats that could be lent at once, and callers who wait."""
+    """What turning the switch would do: seats that could be lent at once, callers who wait; and `what_if`, the next hour.
+
+    `what_if` is null until it has been worked out: ask again in some seconds.
+    """
     act = Switch(city.code, on)
     seen = await house.desk.wishes()
     act.check(house.province, seen)
@@ -219,8 +222,8 @@ async def switch_preview(request: Request, house: TheHouse, city: TheCity, on: b
     picture = feed.fresh_picture()
     if picture is None:
         raise Problem(503, "no_picture", NO_PICTURE, headers={"Retry-After": "2"})
-    found = await house.what_if.effect(wished, city.code) if house.what_if else None
-    return found or preview(house.province, picture, wished, city.code)
+    foretold = house.foresight.effect(picture, seen, city.code, on)
+    return {**preview(house.province, picture, wished, city.code), "what_if": foretold}
 
 
 @DOORS.get("/api/v1/cities/{city}/timeline", "see timeline", tags=TAGS)

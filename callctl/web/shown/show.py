@@ -166,6 +166,14 @@ class Show:
         """+3.2 or −1.0."""
         return f"{'+' if points > 0 else '−' if points < 0 else '±'}{abs(points):.1f}"
 
+    def points(self, change: Sequence[float] | None) -> str:
+        """A change of a share with half its interval, in points: +3.2 ±0.8."""
+        return self.words("未知") if change is None else f"{self.signed(change[0] * 100)} ±{abs(change[1]) * 100:.1f}"
+
+    def seconds(self, change: Sequence[float] | None) -> str:
+        """A change of a time with half its interval: −40.5 ±6.1."""
+        return self.words("未知") if change is None else self.words("{s}秒", s=f"{self.signed(change[0])} ±{change[1]:.1f}")
+
     def rate(self, today: Count | None) -> str:
         """接通率 with its denominator."""
         if today is None:
