@@ -70,7 +70,10 @@ async def _measure() -> list[dict[str, Any]]:
 async def _console(folder: Path, redis_url: str) -> AsyncIterator[None]:
     more = {"CALLCTL_STATE": str(folder / "state"), "CALLCTL_REDIS_URL": redis_url, "CALLCTL_WEB_PORT": str(PORT)}
     console = subprocess.Popen(  # noqa: ASYNC220 - Started once, before anything is measured.
-        [sys.executable, "-m", "callctl", "web"], env={**os.environ, **more}, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "callctl", "web"],
+        env={**os.environ, **more},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         for _ in range(300):
@@ -158,7 +161,7 @@ async def _control(redis_url: str) -> None:
     for number in range(FACTS):
         await asyncio.sleep(chance.uniform(0.8, 1.6))
         links["yangzhou"].arrives(number)
-        print(FIRST_MARK + number, time.monotonic(), flush=True)
+        print("mark", FIRST_MARK + number, time.monotonic(), flush=True)
     await asyncio.sleep(2.0)
     running.cancel()
     await registry.close()
@@ -179,8 +182,9 @@ async def _latency(registry: RedisRegistry, secret: str, redis_url: str) -> list
     controller.stdin.write(b"go\n")
     happened: dict[int, float] = {}
     while line := await controller.stdout.readline():
-        mark, at = line.split()
-        happened[int(mark)] = float(at)
+        if line.startswith(b"mark "):  # Other lines are the controller's log.
+            _, mark, at = line.split()
+            happened[int(mark)] = float(at)
     await controller.wait()
     await asyncio.sleep(2)
     for task in tasks:

@@ -55,6 +55,7 @@ from callctl.unsent import UnsentAudit
 SETTLE_EVERY_S = 10.0  # How late an act made without SQL, or without Redis, may reach it once it is back.
 STOP_WITHIN_S = 10.0  # A clean stop takes one order's deadline; systemd's own patience is 90 s.
 
+CONSOLE_CONNECTIONS = 48  # To Redis. After a restart of the console hundreds of pages come back in the same second.
 STARTUP_S = 20.0  # A password refused in this time is a mistake of whoever starts us; later it is one city's trouble.
 
 log = structlog.get_logger()
@@ -238,7 +239,7 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
     """The room and the console's own cabinet, for as long as the console runs. Raises NotRunnable, StoreLost."""
     check_state_folder(settings)
     async with (
-        open_registry(settings) as registry,
+        open_registry(settings, CONSOLE_CONNECTIONS) as registry,
         open_history(settings) as history,
         open_cabinet(settings) as cabinet,
         AsyncExitStack() as stack,

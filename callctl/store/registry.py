@@ -56,12 +56,12 @@ _SCRIPTS = (
 class RedisRegistry:
     """The registry at `url` (redis://, rediss:// or unix://). Implements store.port.Registry."""
 
-    def __init__(self, url: str, loan_ttl_s: float = LOAN_TTL_S) -> None:
+    def __init__(self, url: str, loan_ttl_s: float = LOAN_TTL_S, connections: int = CONNECTIONS_MOST) -> None:
         self._loan_ms = _ms(loan_ttl_s)
         # RESP2: with RESP3 redis-py no longer notices a late answer left in a pooled connection.
         pool = BlockingConnectionPool.from_url(
             url,
-            max_connections=CONNECTIONS_MOST,
+            max_connections=connections,
             timeout=CONNECT_S,
             decode_responses=True,
             protocol=2,
