@@ -18,9 +18,12 @@ from typing import Any
 import structlog
 
 from callctl.controller import Controller
+from callctl.core.acts import ActRefused
 from callctl.core.commands import Order
 from callctl.core.events import Fact, PbxLost, PbxObserved
 from callctl.core.model import City, PbxKind, Province
+from callctl.core.seat_acts import due_waves
+from callctl.core.wishes import Wishes
 from callctl.demands import Demands
 from callctl.desk import Desk, DeskClosed
 from callctl.foresight import Foresight
@@ -32,6 +35,7 @@ from callctl.people.accounts import People
 from callctl.people.passwords import Scales
 from callctl.people.signing import SignIn
 from callctl.people.tokens import Tokens
+from callctl.rights import EVERYWHERE, Actor, Role
 from callctl.scripts.desk import Scripts
 from callctl.scripts.reading import Reading
 from callctl.seating import Seating
@@ -44,7 +48,7 @@ from callctl.store.day import DayFigures
 from callctl.store.drafts import Drafts
 from callctl.store.hooks import HookBook
 from callctl.store.notices import Notices
-from callctl.store.port import History, Registry
+from callctl.store.port import History, Refusal, Registry, StoreLost
 from callctl.store.scripts import ScriptBook
 from callctl.store.seal import read_seal
 from callctl.store.sitting import Sitting
@@ -57,6 +61,8 @@ STOP_WITHIN_S = 10.0  # A clean stop takes one order's deadline; systemd's own p
 
 CONSOLE_CONNECTIONS = 48  # To Redis. After a restart of the console hundreds of pages come back in the same second.
 STARTUP_S = 20.0  # A password refused in this time is a mistake of whoever starts us; later it is one city's trouble.
+
+CLOCK = Actor("callctl", "clock", frozenset({Role.DISPATCHER}), frozenset({EVERYWHERE}))  # Who acts when a time has come.
 
 log = structlog.get_logger()
 
@@ -345,7 +351,18 @@ async def catch_up(desk: Desk) -> None:
     if count:
         log.info("kept audit entries written", count=count)
     with contextlib.suppress(DeskClosed):  # Both are lost: nothing to give.
-        await desk.wishes()
+        await let_waves_in(desk, await desk.wishes())
+
+
+async def let_waves_in(desk: Desk, wishes: Wishes) -> None:
+    """Press for the waves whose announced time has come. Every controller may: the second finds it done."""
+    for act in due_waves(wishes, desk.now):
+        wave = next(one for one in wishes.events[act.city].waves if one.number == act.number)
+        once = f"{wishes.events[act.city].id}.{act.number}.{wave.planned_at:.0f}"
+        try:
+            await desk.do(CLOCK, act, "按公告时间入场", once)
+        except (ActRefused, Refusal, StoreLost) as why:
+            log.warning("a wave could not enter by itself", city=act.city, wave=act.number, why=str(why))
 
 
 async def _watchdog(environment: Mapping[str, str]) -> None:

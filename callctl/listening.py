@@ -1,5 +1,6 @@
 """监听、耳语、强插 from the console: who may ask for it, for which seat, from which phone. Audited before it is granted."""
 
+import hashlib
 import secrets
 from collections.abc import Callable
 
@@ -31,7 +32,7 @@ class Ear:
         self._calls = calls
         self._now = now
 
-    async def ask(self, actor: Actor, city: str, seat: str, how: How, phone: str, why: str) -> Listening:
+    async def ask(self, actor: Actor, city: str, seat: str, how: How, phone: str, why: str, request: str = "") -> Listening:
         """A permit for the phone of seat `phone` to listen to `seat` once; both of `city`. Granted when the PBX has it."""
         actor.must("listen", city)
         await self._check(actor, city, seat, phone)
@@ -41,8 +42,12 @@ class Ear:
             raise ActRefused(
                 "本市的监听许可太多，请稍后再试", "too many permits to listen are open in this city; try again soon"
             )
-        one = Listening(secrets.token_hex(8), city, phone, seat, how, actor.account or actor.name, now)
-        entry = AuditEntry(now, actor.name, actor.where, how.value, city, "", f"{seat} ({phone})", why, one.id)
+        mark = hashlib.blake2b(request.encode(), digest_size=8).hexdigest() if request else secrets.token_hex(8)
+        asked_before = next((one for one in mine if one.id == mark), None)
+        if asked_before is not None:
+            return asked_before
+        one = Listening(mark, city, phone, seat, how, actor.account or actor.name, now)
+        entry = AuditEntry(now, actor.name, actor.where, how.value, city, "", f"{seat} ({phone})", why, request or one.id)
         await self._calls.note(entry)
         await self._registry.put_listening(one)
         return one

@@ -153,6 +153,8 @@ def _event_fields(event: AssistanceEvent) -> dict[str, Any]:
             {"number": wave.number, "seats": dict(sorted(wave.seats.items())), "planned_at": wave.planned_at}
             for wave in event.waves
         ]
+    if event.waves_on_time:
+        fields["waves_on_time"] = True
     if event.needs_confirmation:
         fields["needs_confirmation"] = True
     if event.notice:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from callctl.core.acts import ActRefused, Sentence
@@ -10,7 +11,7 @@ from callctl.core.presses import BY_AGENT, REASONS, Press
 from callctl.log import mask
 from callctl.rights import Actor, NotAllowed
 from callctl.store.calls import CallBook
-from callctl.store.port import AuditEntry, Registry
+from callctl.store.port import AlreadyDone, AuditEntry, Registry
 from callctl.store.sitting import Sitting
 
 REPEATED_S = 86_400.0  # Calls of a number within a day are told to who answers the next one.
@@ -59,20 +60,20 @@ class Seating:
         await self._press(ref, ready, "" if ready else reason)
         return ref
 
-    async def force(self, actor: Actor, city: str, seat: str, ready: bool, why: str) -> None:
-        """强制示闲 / 强制示忙, by the team leader. Audited."""
+    async def force(self, actor: Actor, city: str, seat: str, ready: bool, why: str, request: str = "") -> None:
+        """强制示闲 / 强制示忙, by the team leader. Audited; a request that comes again is one line there."""
         actor.must("force", city)
         if not any(one.id == seat for one in self._province.cities[city].seats):
             raise ActRefused("本市没有这个座席", "the city has no such seat")
         ref = SeatRef(city, seat)
-        await self._note(actor, "force ready" if ready else "force not ready", ref, "", why)
+        await self._note(actor, "force ready" if ready else "force not ready", ref, "", why, request)
         await self._press(ref, ready, "" if ready else "3")
 
-    async def force_out(self, actor: Actor, city: str, seat: str, why: str) -> None:
+    async def force_out(self, actor: Actor, city: str, seat: str, why: str, request: str = "") -> None:
         """强制签出, by the team leader. Audited."""
         actor.must("force", city)
         ref = SeatRef(city, seat)
-        await self._note(actor, "force out", ref, "", why)
+        await self._note(actor, "force out", ref, "", why, request)
         await self._press(ref, False, "257")
         await self._sitting.stand_up(ref)
 
@@ -128,12 +129,15 @@ class Seating:
         assert not reason or reason in REASONS, f"no reason {reason}"
         await self._registry.put_press(ref, Press(secrets.token_hex(4), ready, reason, self._now()))
 
-    async def _note(self, actor: Actor, what: str, ref: SeatRef, after: str, why: str = "") -> None:
-        once, seat = secrets.token_hex(8), f"{ref.seat} {after}".strip()
-        await self._calls.note(AuditEntry(self._now(), actor.name, actor.where, what, ref.city, "", seat, why, once))
+    async def _note(self, actor: Actor, what: str, ref: SeatRef, after: str, why: str = "", request: str = "") -> None:
+        once, seat = request or secrets.token_hex(8), f"{ref.seat} {after}".strip()
+        with suppress(AlreadyDone):  # Asked again: the press that follows is the same press.
+            await self._calls.note(AuditEntry(self._now(), actor.name, actor.where, what, ref.city, "", seat, why, once))
 
 
 def greeting(city: City, agent: str) -> str:
-    """What the citizen of that city hears first, from whomever answers (R79)."""
+    """What the citizen of that city hears first, from whomever answers (R79): the city's own words, where it has any."""
+    if city.queue.greeting:
+        return city.queue.greeting.replace("{agent}", agent)
     number = f"，{agent}号话务员为您服务" if agent else ""
     return f"您好，{city.name_zh}12345热线{number}，请问有什么可以帮您？"

@@ -1,5 +1,6 @@
 """The agent's desk: a seat, ready and not ready as far as the PBX, what pops up, and numbers nobody sees without reason."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from callctl.core.plan import Plan
 from callctl.core.wishes import Wishes
 from callctl.core.world import unseen
 from callctl.rights import Role
+from callctl.seating import greeting
 from callctl.store.notes import pull
 from tests.store.servers import Valkey
 from tests.web.house import PROVINCE, Console, observed, open_console, problem
@@ -236,3 +238,40 @@ async def test_with_a_field_key_numbers_are_sealed_in_sql_and_the_desk_still_kno
         refused = await supervisor.post(f"/api/v1/cities/yangzhou/calls/{CALL}/number", json={"reason": "回电"})
         assert refused.status_code == 422
         assert "~" not in refused.text
+
+
+def test_the_greeting_is_the_assisted_citys_own_where_it_has_one() -> None:
+    city = PROVINCE.cities["yangzhou"]
+    own = replace(city, queue=replace(city.queue, greeting="您好，扬州12345，{agent}号为您服务。"))
+    assert greeting(own, "A1") == "您好，扬州12345，A1号为您服务。"
+    assert greeting(city, "A1") == "您好，扬州12345热线，A1号话务员为您服务，请问有什么可以帮您？"
+    assert greeting(city, "") == "您好，扬州12345热线，请问有什么可以帮您？"
+
+
+async def test_a_leaders_press_sent_twice_with_one_key_is_one_line_of_the_audit(console: Console) -> None:
+    await seated(console)
+    leader = await console.as_role(Role.LEADER, "xuzhou")
+    place, headers = "/api/v1/cities/xuzhou/seats/3001", {"Idempotency-Key": "one"}
+    for _ in range(2):
+        done = await leader.put(f"{place}/ready", json={"ready": False}, headers=headers)
+        assert done.status_code == 202
+    audited = [one.what for one in await console.house.room.history.audited(20)]
+    assert audited.count("force not ready") == 1
+    ask = {"how": "listen", "phone": "3002"}
+    first, again = [
+        (await leader.post(f"{place}/listening", json=ask, headers={"Idempotency-Key": "two"})).json() for _ in range(2)
+    ]
+    assert first["id"] == again["id"], "one permit"
+    assert [one.id for one in await console.house.room.registry.listenings()] == [first["id"]]
+
+
+async def test_whom_the_ear_refuses_is_told_at_the_field(console: Console) -> None:
+    await seated(console, "3002")
+    leader = await console.as_role(Role.LEADER, "xuzhou")
+    place = "/api/v1/cities/xuzhou/seats/3001/listening"
+    for phone, said in (("3001", "itself"), ("9999", "telephone of this city"), ("3002", "signed in")):
+        refused = problem(await leader.post(place, json={"how": "listen", "phone": phone}))
+        assert [one["field"] for one in refused["errors"]] == ["phone"]
+        assert said in refused["errors"][0]["message"]
+    assert (await leader.post(place, json={"how": "record", "phone": "3003"})).status_code == 422
+    assert await console.house.room.registry.listenings() == []

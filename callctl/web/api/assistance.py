@@ -68,6 +68,7 @@ class WantedEvent(Press):
     priority: Annotated[float | None, Field(gt=0, le=100)] = None
     waves: Annotated[list[WantedWave] | None, Field(max_length=9)] = None
     needs_confirmation: bool | None = None
+    waves_on_time: bool | None = None  # Waves enter by themselves at `planned_at`; else by a press.
     notice: Annotated[dict[str, str] | None, Field(max_length=50)] = None
 
 
@@ -128,7 +129,7 @@ async def start_event(
     confirmation = body.needs_confirmation if body.needs_confirmation is not None or running else True
     waves = None if body.waves is None else tuple(_wave(house, wave) for wave in body.waves)
     seats = None if body.seats is None else _by_code(house, body.seats)
-    act = StartEvent(city.code, body.title, seats, body.priority, waves, confirmation, body.notice)
+    act = StartEvent(city.code, body.title, seats, body.priority, waves, confirmation, body.waves_on_time, body.notice)
     return await _do(house, who, words, act, body, key)
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from callctl.core.listening import DIALLED, PERMITTED_S, How, Listening
 from callctl.core.model import SeatRef
-from callctl.web.api.forms import Form, Reason
+from callctl.web.api.forms import Form, OnceKey, Reason
 from callctl.web.doors import Doors
 from callctl.web.feed import Feed
 from callctl.web.gate import TheCity, TheHouse, Who
@@ -50,16 +50,18 @@ async def seats(request: Request, house: TheHouse, city: TheCity) -> list[dict[s
 
 
 @DOORS.put("/api/v1/cities/{city}/seats/{seat}/ready", "force", status_code=202, tags=TAGS)
-async def force(house: TheHouse, who: Who, city: TheCity, seat: SeatId, body: Forced) -> dict[str, Any]:
+async def force(house: TheHouse, who: Who, city: TheCity, seat: SeatId, body: Forced, key: OnceKey = "") -> dict[str, Any]:
     """强制示闲 / 强制示忙."""
-    await house.seating.force(who.actor, city.code, seat, body.ready, body.reason)
+    await house.seating.force(who.actor, city.code, seat, body.ready, body.reason, key)
     return {"seat": seat, "ready": body.ready}
 
 
 @DOORS.delete("/api/v1/cities/{city}/seats/{seat}/sitter", "force", status_code=204, tags=TAGS)
-async def force_out(house: TheHouse, who: Who, city: TheCity, seat: SeatId, reason: Reason = "") -> Response:
+async def force_out(
+    house: TheHouse, who: Who, city: TheCity, seat: SeatId, reason: Reason = "", key: OnceKey = ""
+) -> Response:
     """强制签出."""
-    await house.seating.force_out(who.actor, city.code, seat, reason)
+    await house.seating.force_out(who.actor, city.code, seat, reason, key)
     return Response(status_code=204)
 
 
@@ -72,9 +74,11 @@ class WantedEar(Form):
 
 
 @DOORS.post("/api/v1/cities/{city}/seats/{seat}/listening", "listen", status_code=202, tags=TAGS)
-async def listen(house: TheHouse, who: Who, city: TheCity, seat: SeatId, body: WantedEar) -> dict[str, Any]:
+async def listen(
+    house: TheHouse, who: Who, city: TheCity, seat: SeatId, body: WantedEar, key: OnceKey = ""
+) -> dict[str, Any]:
     """监听, 耳语 or 强插: a permit for one telephone, once, for a minute after the PBX has it (`granted`)."""
-    return shown_permit(await house.ear.ask(who.actor, city.code, seat, body.how, body.phone, body.reason))
+    return shown_permit(await house.ear.ask(who.actor, city.code, seat, body.how, body.phone, body.reason, key))
 
 
 @DOORS.get("/api/v1/cities/{city}/listening", "listen", tags=TAGS)
