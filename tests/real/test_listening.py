@@ -68,8 +68,9 @@ async def hears(call: PhoneCall, sound: str) -> None:
     await call.until_hears(sound)
     since = clock.now()
     await asyncio.sleep(0.4)
-    assert {one.sound for one in call.heard if one.since > since} <= {sound}
-    assert call.hears == sound
+    # A busy machine may leave out a packet; nobody else may be heard.
+    assert {one.sound for one in call.heard if one.since > since} <= {sound, "silence", "unknown"}
+    await call.until_hears(sound)
 
 
 async def deaf_to_the_leader(call: PhoneCall) -> None:

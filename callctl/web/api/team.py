@@ -28,8 +28,9 @@ class Forced(Form):
 
 @DOORS.get("/api/v1/cities/{city}/seats", "see seats", tags=TAGS)
 async def seats(request: Request, house: TheHouse, city: TheCity) -> list[dict[str, Any]]:
-    """The city's seats: who sits there, in what state; `state` null is unknown."""
+    """The city's seats: who sits there, in what state, lent to whom; `state` null is unknown."""
     sitters = await house.sitting.all()
+    loans = await house.room.registry.loans()
     feed: Feed = request.app.state.feed
     seen = ((feed.fresh_picture() or {}).get("cities") or {}).get(city.code) or {}
     rows = []
@@ -42,6 +43,8 @@ async def seats(request: Request, house: TheHouse, city: TheCity) -> list[dict[s
                 "agent": sitter.agent if sitter else None,
                 "since": sitter.since if sitter else None,
                 "planned_agent": seat.agent,
+                "lent_to": loans[ref].assisted if (ref := SeatRef(city.code, seat.id)) in loans else None,
+                "lent_at": loans[ref].lent_at if ref in loans else None,
                 "state": (seen.get("seat_states") or {}).get(seat.id),
                 "call": (seen.get("seat_calls") or {}).get(seat.id),
             }
