@@ -10,8 +10,8 @@ from callctl.core.model import City, Province, SeatRef
 from callctl.core.presses import BY_AGENT, REASONS, Press
 from callctl.log import mask
 from callctl.rights import Actor, NotAllowed
-from callctl.store.calls import CallBook
-from callctl.store.port import AlreadyDone, AuditEntry, Registry
+from callctl.store.calls import Call, CallBook
+from callctl.store.port import AlreadyDone, AuditEntry, Registry, StoreLost
 from callctl.store.sitting import Sitting
 
 REPEATED_S = 86_400.0  # Calls of a number within a day are told to who answers the next one.
@@ -86,10 +86,10 @@ class Seating:
 
     async def pop(self, call: str, agent: str) -> dict[str, Any] | None:
         """来电弹屏: what an agent must know before answering; None for a call nobody has heard of yet."""
-        found = await self._calls.find(call)
         city = self._province.cities.get(call.partition("-")[0])
         if city is None:
             return None
+        found = await self._told(call)
         shown: dict[str, Any] = {
             "call": call,
             "city": city.code,
@@ -106,8 +106,17 @@ class Seating:
             shown["asked_at"] = found.asked_at
             shown["waited_s"] = max(0.0, until - found.asked_at)
             if found.number is not None:
-                shown["times_today"] = await self._calls.times_called(city.code, found.number, self._now() - REPEATED_S)
+                with suppress(StoreLost):
+                    since = self._now() - REPEATED_S
+                    shown["times_today"] = await self._calls.times_called(city.code, found.number, since)
         return shown
+
+    async def _told(self, call: str) -> Call | None:
+        """What the history knows of the call; nothing while SQL is lost: city and greeting are known all the same."""
+        try:
+            return await self._calls.find(call)
+        except StoreLost:
+            return None
 
     async def number(self, actor: Actor, city: str, call: str, reason: str) -> str:
         """A citizen's number in full: only of the own city's call, with a reason, and audited before it is shown."""

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from callctl.core.acts import Sentence
 from callctl.core.model import SeatRef
 from callctl.core.presses import BY_AGENT, REASONS
+from callctl.store.port import StoreLost
 from callctl.web.api.forms import Form, Reason, Text
 from callctl.web.api.scripts import agents_city, shown_script
 from callctl.web.doors import Doors
@@ -74,9 +75,10 @@ async def desk(request: Request, house: TheHouse, who: Who) -> dict[str, Any]:
     """The agent's seat as the PBX shows it, the call on it with all that pops up, and what is still to be read.
 
     `state` null: unknown (the city's PBX, the controller or Redis is away). `press`: asked, but not shown by the PBX yet.
+    `unread` null: SQL is away; the seat and the call on it are shown all the same.
     """
     ref = await house.sitting.seat_of(who.account)
-    unread = [shown_script(script) for script in await house.reading.unread(who.agent, agents_city(who))]
+    unread = await _unread(house, who)
     if ref is None:
         return {"seat": None, "unread": unread}
     feed: Feed = request.app.state.feed
@@ -96,6 +98,14 @@ async def desk(request: Request, house: TheHouse, who: Who) -> dict[str, Any]:
         "call": pop,
         "unread": unread,
     }
+
+
+async def _unread(house: TheHouse, who: Caller) -> list[dict[str, Any]] | None:
+    city = agents_city(who)
+    try:
+        return [shown_script(script) for script in await house.reading.unread(who.agent, city)]
+    except StoreLost:
+        return None
 
 
 @DOORS.put("/api/v1/desk/seat", "desk", tags=TAGS)
