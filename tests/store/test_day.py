@@ -35,7 +35,7 @@ async def written(history: SqlHistory, *facts: object) -> None:
 
 
 async def test_home_remote_and_lost_calls_are_counted_once_at_the_city_that_was_asked(
-    sql_url: str, day: DayFigures
+    sql_url: str, tmp_path: Path, day: DayFigures
 ) -> None:
     async with history_at(sql_url, tmp_path) as history:
         await written(
