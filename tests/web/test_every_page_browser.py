@@ -39,6 +39,7 @@ PIECES = {
 PAGES = [door for door in every_door(parts()) if door.method == "GET" and not door.is_api and door.path not in PIECES]
 # The roles whose page shows most, where several may see it.
 MOST = (Role.DISPATCHER, Role.LEADER, Role.EDITOR, Role.AGENT, Role.SECURITY_ADMIN, Role.AUDITOR)
+MOST_OF = {"see seats": Role.LEADER}
 # Everything Tab must reach: visible, not switched off, not in a closed part of the page. Of radio buttons one is enough.
 REACHABLE = """() => {
   const shown = (one) => one.checkVisibility() && !one.closest("dialog:not([open]), details:not([open]) > :not(summary)");
@@ -70,7 +71,7 @@ def who(door: Door) -> tuple[Role | None, tuple[str, ...], dict[str, Any]]:
     """Somebody who may look, of one city where the role is a city's."""
     if door.right == NOBODY:
         return None, (), {}
-    role = next(role for role in (*MOST, *Role) if role in RIGHTS[door.right])
+    role = MOST_OF.get(door.right) or next(role for role in (*MOST, *Role) if role in RIGHTS[door.right])
     cities = () if role in (Role.DISPATCHER, Role.SECURITY_ADMIN, Role.AUDITOR) else (CITY,)
     return role, cities, {"agent": "2099"} if role is Role.AGENT else {}
 
