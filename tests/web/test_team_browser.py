@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from playwright.async_api import expect
 
-from callctl import clock
+from callctl import clock, foresight
 from callctl.core.listening import How
 from callctl.core.model import SeatRef
 from callctl.rights import Role
@@ -55,7 +55,11 @@ async def test_a_leader_makes_a_seat_not_ready_and_signs_it_out(hall: Hall) -> N
     assert audited[:2] == ["force out", "force not ready"]
 
 
-async def test_before_pressing_the_supervisor_sees_the_next_hour_with_its_interval(hall: Hall) -> None:
+async def test_before_pressing_the_supervisor_sees_the_next_hour_with_its_interval(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("SEEDS", 3), ("NICE", 0), ("DEADLINE_S", 200.0)):  # A busy machine is no fault.
+        monkeypatch.setattr(foresight, name, value)
     await event(hall)
     wishes = await hall.site.house.desk.wishes()
     hall.scene.wishes = lambda now: wishes  # type: ignore[method-assign] - As a controller does that has read them.
