@@ -20,6 +20,16 @@ const LICENCES = {
 };
 const PAGES = ["console", "wallboard", "desk"]; // One script a kind of page; a page loads only what it needs.
 
+// What CSS cannot say once: the same colours by choice and by the machine's own setting.
+const dark = readFileSync("src/dark-colours.css", "utf8").replace(/\/\*.*?\*\//s, "");
+const colours = {
+  name: "dark colours",
+  setup: (on) => on.onLoad({ filter: /console-frame\.css$/ }, ({ path }) => ({
+    contents: readFileSync(path, "utf8").replaceAll("@dark-colours;", dark),
+    loader: "css",
+  })),
+};
+
 rmSync(OUT, { recursive: true, force: true });
 mkdirSync(`${OUT}/licences`, { recursive: true });
 
@@ -32,6 +42,7 @@ await build({
   legalComments: "none", // The licences lie beside, whole.
   target: ["chrome92", "firefox102", "safari15"], // Government desktops update slowly.
   define: { global: "globalThis", "process.env.NODE_ENV": '"production"' },
+  plugins: [colours],
   logLevel: "warning",
 });
 copyFileSync("src/favicon.svg", `${OUT}/favicon.svg`);

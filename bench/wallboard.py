@@ -1,8 +1,9 @@
 """The wallboard: from a fact to five hundred screens, and what the page weighs and how soon it paints.
 
-The console is `callctl web` in a process of its own. The pictures come from this process at the controller's own pace;
-a fact happens at any moment between two of them. Five hundred browsers are stood in for by connections that read the
-same stream a page reads; what a page does with a message (a morph of one tile) is not in the figure.
+The console is `callctl web` in a process of its own, the controller another one: a real one, with links that tell what
+is written here (callers who arrive, at any moment). From the moment a link tells it to the moment a screen has read it.
+Five hundred browsers are stood in for by connections that read the same stream a page reads; what a page does with a
+message (a morph of one tile) is not in the figure.
 """
 
 import asyncio
@@ -15,15 +16,21 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from callctl.controller import Pace
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from callctl.controller import Controller
+from callctl.core.commands import Order
+from callctl.core.events import CallWaiting, Fact, WaitingCall
+from callctl.core.model import City
 from callctl.province import read_province
 from callctl.rights import EVERYWHERE, Role
 from callctl.settings import shipped
+from callctl.sim.registry import MemoryHistory
 from callctl.store.embedded import start
 from callctl.store.registry import RedisRegistry
 from callctl.store.visits import Visit, Visits
@@ -53,7 +60,7 @@ async def _measure() -> list[dict[str, Any]]:
                 now = time.time()
                 visit = Visit("", "bench", "bench", (Role.DISPATCHER.value,), (EVERYWHERE,), "", now, now, "127.0.0.1", "")
                 secret = await Visits(registry.link).open(visit)
-                return [*await _latency(registry, secret), *_weight(secret), *await _paint(secret)]
+                return [*await _latency(registry, secret, valkey.url), *_weight(secret), *await _paint(secret)]
         finally:
             await registry.close()
             valkey.stop()
@@ -63,7 +70,10 @@ async def _measure() -> list[dict[str, Any]]:
 async def _console(folder: Path, redis_url: str) -> AsyncIterator[None]:
     more = {"CALLCTL_STATE": str(folder / "state"), "CALLCTL_REDIS_URL": redis_url, "CALLCTL_WEB_PORT": str(PORT)}
     console = subprocess.Popen(  # noqa: ASYNC220 - Started once, before anything is measured.
-        [sys.executable, "-m", "callctl", "web"], env={**os.environ, **more}, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "callctl", "web"],
+        env={**os.environ, **more},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         for _ in range(300):
@@ -111,29 +121,71 @@ def _marks(text: bytes) -> Iterator[int]:
         begin = at + 13
 
 
-async def _latency(registry: RedisRegistry, secret: str) -> list[dict[str, Any]]:
+class _Quiet:
+    """A city's PBX that tells what it is given to tell, and obeys at once."""
+
+    def __init__(self, scene: Scene, city: City) -> None:
+        self.city = city.code
+        self._scene, self._of = scene, city
+        self._tell: Callable[[Fact], None] = lambda _: None
+
+    async def run(self, on_fact: Callable[[Fact], None]) -> None:
+        self._tell = on_fact
+        await self.reread()
+        await asyncio.Event().wait()
+
+    async def do(self, order: Order) -> None: ...
+
+    async def reread(self) -> None:
+        self._tell(self._scene._reading(self._of, time.time(), random.Random(1)))
+
+    def arrives(self, number: int) -> None:
+        """One more caller."""
+        self._scene.waiting[self.city] = FIRST_MARK + number
+        now = time.time()
+        self._tell(CallWaiting(self.city, now, WaitingCall(f"{self.city}-9.{number}", "13900000000", now)))
+
+
+async def _control(redis_url: str) -> None:
+    """A controller, and one caller after the other; prints when each mark was told (monotonic, of this machine)."""
     province = read_province(shipped("queues").parent)
     scene, chance = Scene(province), random.Random(7)
-    screens = [_Screen() for _ in range(CLIENTS)]
-    tasks = [asyncio.create_task(screen.watch(secret)) for screen in screens]
-    happened: dict[int, float] = {}
-    pace_s = Pace().status_s
-    while not all(screen.bytes for screen in screens):
-        await registry.put_status(scene.picture(time.time()))
-        await asyncio.sleep(pace_s)
-    begun = sum(screen.bytes for screen in screens)
+    scene.waiting["yangzhou"] = FIRST_MARK - 1
+    links = {code: _Quiet(scene, city) for code, city in province.cities.items()}
+    history = MemoryHistory(keeps_facts=False)
+    history.known = scene.wishes(time.time())
+    registry = RedisRegistry(redis_url)
+    controller = Controller(province, links, registry, history, time.time, "bench")
+    running = asyncio.create_task(controller.run())
+    await asyncio.to_thread(sys.stdin.readline)  # "go"
     for number in range(FACTS):
-        # The fact happens somewhere between two pictures, and stands in the next.
-        before_s = chance.uniform(0, pace_s)
-        await asyncio.sleep(pace_s - before_s)
-        happened[FIRST_MARK + number] = time.monotonic()
-        scene.waiting["yangzhou"] = FIRST_MARK + number
-        await asyncio.sleep(before_s)
-        picture = scene.picture(time.time())
-        await registry.put_status(picture)
-        for _ in range(2):  # And quiet pictures in between.
-            await asyncio.sleep(pace_s)
-            await registry.put_status({**picture, "at": time.time()})
+        await asyncio.sleep(chance.uniform(0.8, 1.6))
+        links["yangzhou"].arrives(number)
+        print("mark", FIRST_MARK + number, time.monotonic(), flush=True)
+    await asyncio.sleep(2.0)
+    running.cancel()
+    await registry.close()
+
+
+async def _latency(registry: RedisRegistry, secret: str, redis_url: str) -> list[dict[str, Any]]:
+    screens = [_Screen() for _ in range(CLIENTS)]
+    controller = await asyncio.create_subprocess_exec(
+        *(sys.executable, __file__, "control", redis_url), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert controller.stdin is not None
+    assert controller.stdout is not None
+    tasks = [asyncio.create_task(screen.watch(secret)) for screen in screens]
+    while not all(screen.bytes for screen in screens):  # noqa: ASYNC110 - They tell nobody.
+        await asyncio.sleep(0.2)
+    await asyncio.sleep(5)  # The controller leads, the boards are drawn.
+    begun = sum(screen.bytes for screen in screens)
+    controller.stdin.write(b"go\n")
+    happened: dict[int, float] = {}
+    while line := await controller.stdout.readline():
+        if line.startswith(b"mark "):  # Other lines are the controller's log.
+            _, mark, at = line.split()
+            happened[int(mark)] = float(at)
+    await controller.wait()
     await asyncio.sleep(2)
     for task in tasks:
         task.cancel()
@@ -189,6 +241,8 @@ def _row(name: str, value: float, unit: str, against: str) -> dict[str, Any]:
     return {"name": name, "value": value, "unit": unit, "against": against}
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1:2] == ["control"]:
+    asyncio.run(_control(sys.argv[2]))
+elif __name__ == "__main__":
     for row in measure():
         print(row)

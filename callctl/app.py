@@ -10,40 +10,48 @@ import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
 from callctl.bookkeeping import BookKeeping
 from callctl.controller import Controller
+from callctl.core.acts import ActRefused
 from callctl.core.commands import Order
 from callctl.core.events import Fact, PbxLost, PbxObserved
 from callctl.core.model import City, PbxKind, Province
+from callctl.core.seat_acts import due_waves
 from callctl.core.wishes import Wishes
+from callctl.demands import Demands
 from callctl.desk import Desk, DeskClosed
+from callctl.foresight import Foresight
 from callctl.hooks import Webhooks
+from callctl.listening import Ear
 from callctl.pbx.asterisk import AsteriskLink
 from callctl.pbx.port import LOGIN_REFUSED, PbxLink
 from callctl.people.accounts import People
 from callctl.people.passwords import Scales
 from callctl.people.signing import SignIn
 from callctl.people.tokens import Tokens
+from callctl.rights import EVERYWHERE, Actor, Role
 from callctl.scripts.desk import Scripts
 from callctl.scripts.reading import Reading
-from callctl.seating import Seating, WrapUps
+from callctl.seating import Seating
 from callctl.settings import Settings, SettingsError
 from callctl.store.accounts import AccountBook
+from callctl.store.bell import Bell
 from callctl.store.calls import CallBook
 from callctl.store.connect import books_at, open_cabinet, open_history, open_registry
 from callctl.store.day import DayFigures
 from callctl.store.drafts import Drafts
 from callctl.store.hooks import HookBook
 from callctl.store.notices import Notices
-from callctl.store.port import History, Registry
+from callctl.store.port import History, Refusal, Registry, StoreLost
 from callctl.store.scripts import ScriptBook
+from callctl.store.seal import read_seal
 from callctl.store.sitting import Sitting
 from callctl.store.tries import Tries
 from callctl.store.visits import Visits
@@ -52,7 +60,10 @@ from callctl.unsent import UnsentAudit
 SETTLE_EVERY_S = 10.0  # How late an act made without SQL, or without Redis, may reach it once it is back.
 STOP_WITHIN_S = 10.0  # A clean stop takes one order's deadline; systemd's own patience is 90 s.
 
+CONSOLE_CONNECTIONS = 48  # To Redis. After a restart of the console hundreds of pages come back in the same second.
 STARTUP_S = 20.0  # A password refused in this time is a mistake of whoever starts us; later it is one city's trouble.
+
+CLOCK = Actor("callctl", "clock", frozenset({Role.DISPATCHER}), frozenset({EVERYWHERE}))  # Who acts when a time has come.
 
 log = structlog.get_logger()
 
@@ -71,14 +82,6 @@ class Room:
     history: History
 
 
-class WhatIf(Protocol):
-    """Foretells what wishes would do."""
-
-    async def effect(self, wished: Wishes, city: str) -> dict[str, Any] | None:
-        """JSON-able, with `by`: "what_if"; None where it cannot say now."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class House:
     """Everything the console works on: the room, who is signed in, and who may be."""
@@ -94,6 +97,7 @@ class House:
     scripts: Scripts
     reading: Reading
     notices: Notices
+    bell: Bell
     sitting: Sitting
     seating: Seating
     calls: CallBook
@@ -101,8 +105,9 @@ class House:
     webhooks: Webhooks
     books: BookKeeping
     now: Callable[[], float]
-    what_if: WhatIf | None = None
-    wrap_ups: WrapUps | None = None
+    demands: Demands
+    ear: Ear
+    foresight: Foresight
 
     @property
     def province(self) -> Province:
@@ -242,15 +247,20 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
     """The room and the console's own cabinet, for as long as the console runs. Raises NotRunnable, StoreLost."""
     check_state_folder(settings)
     async with (
-        open_registry(settings) as registry,
+        open_registry(settings, CONSOLE_CONNECTIONS) as registry,
         open_history(settings) as history,
         open_cabinet(settings) as cabinet,
         books_at(settings) as kept,
+        AsyncExitStack() as stack,
     ):
         desk = Desk(province, registry, history, now, UnsentAudit(settings.state_dir))
         visits, book, scales = Visits(registry.link), AccountBook(cabinet), Scales()
         written, notices = ScriptBook(cabinet), Notices(registry.link)
-        sitting, calls, hooks = Sitting(registry), CallBook(cabinet), HookBook(cabinet)
+        seal = read_seal(settings)
+        sitting, calls, hooks = Sitting(registry), CallBook(cabinet, seal), HookBook(cabinet)
+        drafts = Drafts(registry.link)
+        foresight = Foresight(province, cabinet, now)
+        stack.push_async_callback(foresight.close)
         yield House(
             room=Room(province, desk, registry, history),
             visits=visits,
@@ -258,11 +268,12 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
             people=People(province, book, visits, scales, now),
             tokens=Tokens(book, now),
             day=DayFigures(cabinet),
-            drafts=Drafts(registry.link),
+            drafts=drafts,
             phone_secret=settings.phone_secret,
             scripts=Scripts(province, written, now),
             reading=Reading(province, written, registry, notices, sitting, now),
             notices=notices,
+            bell=Bell(registry.link),
             sitting=sitting,
             seating=Seating(province, registry, sitting, calls, now),
             calls=calls,
@@ -270,6 +281,9 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
             webhooks=Webhooks(hooks, now),
             books=BookKeeping(kept, province, now),
             now=now,
+            demands=Demands(cabinet, calls, drafts, settings, seal, now),
+            foresight=foresight,
+            ear=Ear(province, registry, sitting, calls, now),
         )
 
 
@@ -341,7 +355,18 @@ async def catch_up(desk: Desk) -> None:
     if count:
         log.info("kept audit entries written", count=count)
     with contextlib.suppress(DeskClosed):  # Both are lost: nothing to give.
-        await desk.wishes()
+        await let_waves_in(desk, await desk.wishes())
+
+
+async def let_waves_in(desk: Desk, wishes: Wishes) -> None:
+    """Press for the waves whose announced time has come. Every controller may: the second finds it done."""
+    for act in due_waves(wishes, desk.now):
+        wave = next(one for one in wishes.events[act.city].waves if one.number == act.number)
+        once = f"{wishes.events[act.city].id}.{act.number}.{wave.planned_at:.0f}"
+        try:
+            await desk.do(CLOCK, act, "按公告时间入场", once)
+        except (ActRefused, Refusal, StoreLost) as why:
+            log.warning("a wave could not enter by itself", city=act.city, wave=act.number, why=str(why))
 
 
 async def _watchdog(environment: Mapping[str, str]) -> None:

@@ -13,14 +13,24 @@ import asyncio
 import gc
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
-from callctl.core import callbacks, expect
+from callctl.core import callbacks, expect, listening
 from callctl.core.callbacks import CallBacks
-from callctl.core.commands import CallBack, Lend, OpenSlot, Order, Recall, RenewHeartbeat
+from callctl.core.commands import (
+    CallBack,
+    ForbidListening,
+    Lend,
+    OpenSlot,
+    Order,
+    PermitListening,
+    Recall,
+    RenewHeartbeat,
+)
 from callctl.core.events import Fact, PbxLost, PbxObserved, SlotChanged
 from callctl.core.expect import Expectations
 from callctl.core.fold import fold
@@ -56,7 +66,8 @@ class Pace:
     standby_s: float = 0.5  # How often who does not lead asks whether it may: a part of every take-over.
     wishes_s: float = 0.5  # From a supervisor's switch to the first order.
     heartbeat_s: float = 10.0  # The dead man's switch waits 120 s.
-    status_s: float = 0.5
+    status_s: float = 0.5  # The picture is published so often at least: ages and waits move by themselves …
+    news_s: float = 0.1  # … and at once when something has changed, but not more often than this.
     start_s: float = 3.0  # A city silent for so long at the start is down; nobody is ordered before.
     inbox_most: int = 100_000  # Facts. More would be a PBX gone mad; then it is read anew instead.
 
@@ -94,6 +105,7 @@ class Controller:
         self._unheard = set(links)  # Not heard since the start, neither up nor down.
         self._wake = asyncio.Event()
         self._ask_registry = asyncio.Event()
+        self._news = asyncio.Event()  # The picture is not the published one any more.
         self._queues = {city: OrderQueue() for city in links}
         self._reread = {city: asyncio.Event() for city in links}
 
@@ -178,6 +190,8 @@ class Controller:
         now = self._now()
         facts = self._drain()
         self._world = fold(self._world, facts)
+        if facts:
+            self._news.set()
         self._expected = expect.heard(self._expected, facts, now)
         self._call_backs = callbacks.heard(self._call_backs, facts, now)
         if self._ledger.doubt(max((_slot_token(fact) for fact in facts), default=0)):
@@ -271,7 +285,11 @@ class Controller:
             self._reread[link.city].set()
             return
         self._expected = expect.confirmed(self._expected, order, self._now())
-        if isinstance(order, Recall):
+        if isinstance(order, PermitListening):
+            await self._ledger.permitted(order.id, self._now())
+        elif isinstance(order, ForbidListening):
+            await self._ledger.forget_listening([order.id])
+        elif isinstance(order, Recall):
             await self._ledger.give_back(SeatRef(order.city, order.seat), order.assisted)
         self._wake.set()
 
@@ -314,9 +332,17 @@ class Controller:
             await self._ledger.read_agents()
             if self._ledger.wishes != before or self._ledger.presses:
                 self._wake.set()
+                self._news.set()
             if self.leading:
                 await self._ledger.settle(unobeyed(self._world, self._ledger.presses, self._now())[1])
+                await self._let_listen()
             await asyncio.sleep(self._pace.wishes_s)
+
+    async def _let_listen(self) -> None:
+        """Give and take back team leaders' permits. Not a part of the plan: nothing in it depends on them."""
+        orders, over = listening.due(self._world, self._ledger.listenings, self._now())
+        self._give(tuple(order for order in orders if expect.thing(order) not in self._expected), self._now())
+        await self._ledger.forget_listening(over)
 
     async def _beat(self) -> None:
         while True:
@@ -328,10 +354,17 @@ class Controller:
             await asyncio.sleep(self._pace.heartbeat_s if self.leading else self._pace.tick_s)
 
     async def _publish(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
-            await asyncio.sleep(self._pace.status_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pace.status_s):
+                    await self._news.wait()
+            self._news.clear()
+            began = clock()
             if self.leading:
                 await self._ledger.publish(self.picture())
+            # At most a tenth of the time goes into pictures, however large the province is.
+            await asyncio.sleep(max(self._pace.news_s, 9.0 * (clock() - began)))
 
 
 def _slot_token(fact: Fact) -> int:

@@ -104,6 +104,11 @@ class Desk:
         """The one way back from stop_all."""
         return await self.do(actor, Stop(False), reason, request)
 
+    @property
+    def now(self) -> float:
+        """The desk's clock."""
+        return self._now()
+
     async def wishes(self) -> Wishes:
         """What is wished now, from whichever store knows more. Raises DeskClosed where neither answers."""
         seen = await self._see()

@@ -56,7 +56,9 @@ class Webhooks:
         self._now = now
         self._lost = False
 
-    async def create(self, actor: Actor, name: str, address: str, kinds: Sequence[str], reason: str = "") -> str:
+    async def create(
+        self, actor: Actor, name: str, address: str, kinds: Sequence[str], reason: str = "", request: str = ""
+    ) -> str:
         """A new webhook; its signing secret, shown this once."""
         actor.must("webhooks", "")
         wrong: dict[str, Sentence] = {}
@@ -73,23 +75,24 @@ class Webhooks:
         secret, now = new_secret(), self._now()
         hook = Webhook(name, address, secret, tuple(sorted(set(kinds))), now, (actor.account or actor.name)[:64])
         shown = json.dumps({"name": name, "address": address, "kinds": hook.kinds}, ensure_ascii=False)
-        await self._book.add(self._entry(actor, "webhook create", "", shown, reason), hook)
+        await self._book.add(self._entry(actor, "webhook create", "", shown, reason, request), hook)
         return secret
 
-    async def end(self, actor: Actor, name: str, reason: str = "") -> None:
+    async def end(self, actor: Actor, name: str, reason: str = "", request: str = "") -> None:
         """Tell it nothing more."""
         actor.must("webhooks", "")
         if not any(hook.name == name for hook in await self._book.all()):
             raise ActRefused("没有这个推送", "there is no such webhook")
-        await self._book.end(self._entry(actor, "webhook end", name, "", reason), name)
+        await self._book.end(self._entry(actor, "webhook end", name, "", reason, request), name)
 
-    async def again(self, actor: Actor, name: str, delivery: int) -> bool:
+    async def again(self, actor: Actor, name: str, delivery: int, request: str = "") -> bool:
         """Try a dead delivery once more; False where there is none."""
         actor.must("webhooks", "")
         dead = await self._book.deliveries(name, DEAD, 1000)
         if not any(one.id == delivery for one in dead):
             return False
-        return await self._book.again(self._entry(actor, "webhook again", name, str(delivery), ""), name, delivery)
+        entry = self._entry(actor, "webhook again", name, str(delivery), "", request)
+        return await self._book.again(entry, name, delivery)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -133,8 +136,8 @@ class Webhooks:
             log.error("webhook delivery given up", webhook=hook.name, delivery=delivery.id, kind=delivery.kind, why=why)
         await self._book.failed(delivery, why, None if later is None else self._now() + later)
 
-    def _entry(self, actor: Actor, what: str, before: str, after: str, reason: str) -> AuditEntry:
-        once = secrets.token_hex(8)
+    def _entry(self, actor: Actor, what: str, before: str, after: str, reason: str, request: str) -> AuditEntry:
+        once = request or secrets.token_hex(8)
         return AuditEntry(self._now(), actor.name, actor.where, what, "", before, after, reason, once)
 
 

@@ -1,11 +1,13 @@
 """The controller's side of the registry: lease, tokens of the loans, supervisors' wishes; and going on without it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from callctl.core.commands import Lend
+from callctl.core.listening import Listening
 from callctl.core.missed import Wanted
 from callctl.core.model import SeatRef
 from callctl.core.plan import Plan
@@ -42,6 +44,7 @@ class Ledger:
         self._unbriefed: Mapping[str, frozenset[SeatRef]] = {}
         self.wanted: Mapping[str, Wanted] = {}  # Missed calls to be called back, by city.
         self.presses: Mapping[SeatRef, Press] = {}
+        self.listenings: Sequence[Listening] = ()
         self._recollect_at = 0.0  # When the history is asked although the registry answers.
 
     @property
@@ -220,6 +223,7 @@ class Ledger:
             self._unbriefed = await self._registry.unbriefed()
             self.presses = await self._registry.presses()
             self.wanted = await self._registry.wanted()
+            self.listenings = await self._registry.listenings()
         except StoreLost as lost:
             self.wanted = {}
             self.miss(lost)
@@ -229,6 +233,23 @@ class Ledger:
         try:
             for ref, press in settled:
                 await self._registry.settle_press(ref, press)
+        except StoreLost as lost:
+            self.miss(lost)
+
+    async def permitted(self, id: str, now: float) -> None:
+        """The PBX has the permit: the leader may dial."""
+        for one in self.listenings:
+            if one.id == id:
+                await self._tell(self._registry.put_listening(replace(one, granted_at=now)))
+
+    async def forget_listening(self, ids: Iterable[str]) -> None:
+        """Nobody needs to remember these permits."""
+        for id in ids:
+            await self._tell(self._registry.forget_listening(id))
+
+    async def _tell(self, telling: Awaitable[None]) -> None:
+        try:
+            await telling
         except StoreLost as lost:
             self.miss(lost)
 

@@ -71,6 +71,7 @@ RIGHTS = {
     "desk": frozenset({Role.AGENT}),
     "see seats": _HALL | {Role.LEADER},
     "force": frozenset({Role.LEADER, Role.SUPERVISOR}),
+    "listen": frozenset({Role.LEADER}),  # 监听、耳语、强插.
     # The books. Stubs are pulled, and their orders' state told, by the city's own order system with a token.
     "pull orders": frozenset({Role.SUPERVISOR}),
     "order status": frozenset({Role.SUPERVISOR}),

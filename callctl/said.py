@@ -67,6 +67,9 @@ ACTS = {
     "force ready": ("强制示闲", "made ready"),
     "force not ready": ("强制示忙", "made not ready"),
     "force out": ("强制签出", "signed out of a seat by force"),
+    "listen": ("监听", "listening permitted"),
+    "whisper": ("耳语", "whispering permitted"),
+    "barge": ("强插", "barging in permitted"),
     "number seen": ("查看完整号码", "number seen in full"),
     "export": ("导出", "export"),
     "script write": ("编写口径", "script written"),
@@ -150,6 +153,8 @@ def _event_fields(event: AssistanceEvent) -> dict[str, Any]:
             {"number": wave.number, "seats": dict(sorted(wave.seats.items())), "planned_at": wave.planned_at}
             for wave in event.waves
         ]
+    if event.waves_on_time:
+        fields["waves_on_time"] = True
     if event.needs_confirmation:
         fields["needs_confirmation"] = True
     if event.notice:

@@ -1,27 +1,20 @@
 """The agent's desk: signing in with a seat, ready and not ready, what pops up when it rings; the leader's hand on it."""
 
 import secrets
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 from callctl.core.acts import ActRefused, Sentence
 from callctl.core.model import City, Province, SeatRef
 from callctl.core.presses import BY_AGENT, REASONS, Press
 from callctl.log import mask
 from callctl.rights import Actor, NotAllowed
-from callctl.store.calls import CallBook
-from callctl.store.port import AuditEntry, Registry
+from callctl.store.calls import Call, CallBook
+from callctl.store.port import AlreadyDone, AuditEntry, Registry, StoreLost
 from callctl.store.sitting import Sitting
 
 REPEATED_S = 86_400.0  # Calls of a number within a day are told to who answers the next one.
-
-
-class WrapUps(Protocol):
-    """Where wrap-up notes (小结) go; the records' part of callctl stands behind it."""
-
-    async def keep(self, actor: Actor, city: str, seat: SeatRef, agent: str, note: Mapping[str, Any]) -> bool:
-        """Keep the note of `note["call"]`; whether it was news. The same note again changes nothing. Raises ActRefused."""
-        ...
 
 
 class Seating:
@@ -67,20 +60,20 @@ class Seating:
         await self._press(ref, ready, "" if ready else reason)
         return ref
 
-    async def force(self, actor: Actor, city: str, seat: str, ready: bool, why: str) -> None:
-        """强制示闲 / 强制示忙, by the team leader. Audited."""
+    async def force(self, actor: Actor, city: str, seat: str, ready: bool, why: str, request: str = "") -> None:
+        """强制示闲 / 强制示忙, by the team leader. Audited; a request that comes again is one line there."""
         actor.must("force", city)
         if not any(one.id == seat for one in self._province.cities[city].seats):
             raise ActRefused("本市没有这个座席", "the city has no such seat")
         ref = SeatRef(city, seat)
-        await self._note(actor, "force ready" if ready else "force not ready", ref, "", why)
+        await self._note(actor, "force ready" if ready else "force not ready", ref, "", why, request)
         await self._press(ref, ready, "" if ready else "3")
 
-    async def force_out(self, actor: Actor, city: str, seat: str, why: str) -> None:
+    async def force_out(self, actor: Actor, city: str, seat: str, why: str, request: str = "") -> None:
         """强制签出, by the team leader. Audited."""
         actor.must("force", city)
         ref = SeatRef(city, seat)
-        await self._note(actor, "force out", ref, "", why)
+        await self._note(actor, "force out", ref, "", why, request)
         await self._press(ref, False, "257")
         await self._sitting.stand_up(ref)
 
@@ -93,10 +86,10 @@ class Seating:
 
     async def pop(self, call: str, agent: str) -> dict[str, Any] | None:
         """来电弹屏: what an agent must know before answering; None for a call nobody has heard of yet."""
-        found = await self._calls.find(call)
         city = self._province.cities.get(call.partition("-")[0])
         if city is None:
             return None
+        found = await self._told(call)
         shown: dict[str, Any] = {
             "call": call,
             "city": city.code,
@@ -109,11 +102,21 @@ class Seating:
         }
         if found is not None:
             until = found.answered_at if found.answered_at is not None else self._now()
-            shown["number"] = mask(found.number)
+            shown["number"] = None if found.number is None else mask(found.number)
             shown["asked_at"] = found.asked_at
             shown["waited_s"] = max(0.0, until - found.asked_at)
-            shown["times_today"] = await self._calls.times_called(city.code, found.number, self._now() - REPEATED_S)
+            if found.number is not None:
+                with suppress(StoreLost):
+                    since = self._now() - REPEATED_S
+                    shown["times_today"] = await self._calls.times_called(city.code, found.number, since)
         return shown
+
+    async def _told(self, call: str) -> Call | None:
+        """What the history knows of the call; nothing while SQL is lost: city and greeting are known all the same."""
+        try:
+            return await self._calls.find(call)
+        except StoreLost:
+            return None
 
     async def number(self, actor: Actor, city: str, call: str, reason: str) -> str:
         """A citizen's number in full: only of the own city's call, with a reason, and audited before it is shown."""
@@ -124,6 +127,8 @@ class Seating:
         found = await self._calls.find(call)
         if found is None or city not in (found.city, found.by_city):
             raise NotAllowed("本市没有这个通话", "the city has no such call")
+        if found.number is None:
+            raise ActRefused("号码已加密，本机没有密钥，不能显示", "the number is sealed, and its key is not here")
         once = secrets.token_hex(8)
         entry = AuditEntry(self._now(), actor.name, actor.where, "number seen", city, "", call, reason, once)
         await self._calls.note(entry)
@@ -133,12 +138,15 @@ class Seating:
         assert not reason or reason in REASONS, f"no reason {reason}"
         await self._registry.put_press(ref, Press(secrets.token_hex(4), ready, reason, self._now()))
 
-    async def _note(self, actor: Actor, what: str, ref: SeatRef, after: str, why: str = "") -> None:
-        once, seat = secrets.token_hex(8), f"{ref.seat} {after}".strip()
-        await self._calls.note(AuditEntry(self._now(), actor.name, actor.where, what, ref.city, "", seat, why, once))
+    async def _note(self, actor: Actor, what: str, ref: SeatRef, after: str, why: str = "", request: str = "") -> None:
+        once, seat = request or secrets.token_hex(8), f"{ref.seat} {after}".strip()
+        with suppress(AlreadyDone):  # Asked again: the press that follows is the same press.
+            await self._calls.note(AuditEntry(self._now(), actor.name, actor.where, what, ref.city, "", seat, why, once))
 
 
 def greeting(city: City, agent: str) -> str:
-    """What the citizen of that city hears first, from whomever answers (R79)."""
+    """What the citizen of that city hears first, from whomever answers (R79): the city's own words, where it has any."""
+    if city.queue.greeting:
+        return city.queue.greeting.replace("{agent}", agent)
     number = f"，{agent}号话务员为您服务" if agent else ""
     return f"您好，{city.name_zh}12345热线{number}，请问有什么可以帮您？"

@@ -129,6 +129,7 @@ WRONG_VALUES = [
     (Q, "= 20", '= 20\nname = "support-x"', f"{Q}:11 queue.name", "is a name that the PBX or callctl uses itself"),
     (Q, "= 20", '= 20\nname = "q]"', f"{Q}:11 queue.name", "is not a queue name"),
     (Q, "= 20", '= 20\nnotice = "a&b"', f"{Q}:11 queue.notice", "is not the name of a sound file"),
+    (Q, "= 20", '= 20\ngreeting = "您好{city}"', f"{Q}:11 queue.greeting", "no other braces"),
     (Q, "wait_threshold_s", "wait_treshold_s", f"{Q}:10 queue.wait_treshold_s", 'did you mean "wait_threshold_s"?'),
     (Q, "wait_threshold_s", "reserve", f"{Q}:10 queue.reserve", '"reserve" belongs into [lend]'),
     (Q, "[queue]", "[que]", f"{Q}:9 que", 'unknown key "que" – did you mean "queue"?'),

@@ -33,6 +33,7 @@ class Notes {
       const missing = found.querySelector(`[data-note="${CSS.escape(call)}"]`);
       if (missing && !this.place.querySelector(`[data-note="${CSS.escape(call)}"]`)) {
         this.place.prepend(document.importNode(missing, true));
+        window.callctl.htmx.process(this.place);
         window.callctl.keepDrafts(this.place);
       }
     } finally {

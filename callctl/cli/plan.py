@@ -1,6 +1,5 @@
 """`callctl plan`: what would happen in the next hours if … ; and how many seats from whom would be enough."""
 
-import datetime
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from callctl.cli.words import say, told
 from callctl.core.acts import Sentence
 from callctl.core.model import Province
 from callctl.core.recommend import Recommendation
+from callctl.foresight import measured_lately, time_of_day
 from callctl.settings import read_settings
 from callctl.sim.forecast import BIN_S, DAYS, ForecastError, read_forecast
 from callctl.sim.lookahead import Run, look_ahead
@@ -28,12 +28,7 @@ from callctl.sim.scenario import Scenario, ScenarioError, read_scenario, scenari
 from callctl.sim.snapshot import Measured, snapshot, spec_of
 from callctl.sim.whatif import WhatIfRefused, changed, city_called, helped, read_changes
 from callctl.store.history import LOST, first_line
-from callctl.store.measured import seen_lately
 from callctl.store.schema import open_engine
-
-LOOK_BACK_S = 3600.0  # The rate of now is that of the last hour.
-TALKS_LOOK_BACK_S = 7200.0
-FEW = 20  # Of fewer talks or hang-ups no mean is taken.
 
 IfOption = Annotated[
     list[str] | None,
@@ -154,36 +149,23 @@ def _beginning(from_: Path | None, province: Path | None, hours: float, day: str
             file=sys.stderr,
         )
         raise typer.Exit(STALE)
-    spec, told_too = snapshot(whole, picture, measured, _time_of_day(now), hours, day)
+    spec, told_too = snapshot(whole, picture, measured, time_of_day(now), hours, day)
     if age > STALE_S:
         notes.append(Sentence(f"画面已是 {age:.0f} 秒前的", f"the picture is {age:.0f} s old"))
     return scenario_from(spec, "now"), [*notes, *told_too]
-
-
-def _time_of_day(now: float) -> float:
-    local = datetime.datetime.fromtimestamp(now).astimezone()
-    return local.hour * 3600.0 + local.minute * 60.0 + local.second
 
 
 async def _measured(now: float, notes: list[Sentence]) -> Mapping[str, Measured]:
     """What the last hours showed; nothing where the history cannot be asked."""
     engine = open_engine(read_settings().sql_url)
     try:
-        hour = await seen_lately(engine, now - LOOK_BACK_S, now)
-        longer = await seen_lately(engine, now - TALKS_LOOK_BACK_S, now)
+        return await measured_lately(engine, now)
     except LOST as error:
         reason = first_line(error)
         notes.append(Sentence(f"历史库读不出：{reason}", f"the history cannot be read: {reason}"))
         return {}
     finally:
         await engine.dispose()
-    found = {}
-    for city, seen in longer.items():
-        talk_s = seen.talked_s / seen.talks if seen.talks >= FEW else None
-        patience_s = seen.waited_s / seen.abandoned if seen.abandoned >= FEW else None
-        if city in hour:
-            found[city] = Measured(hour[city].asked * 3600.0 / LOOK_BACK_S, talk_s, patience_s)
-    return found
 
 
 def _with_forecast(present: Scenario, forecast: Path | None) -> Scenario:

@@ -19,12 +19,12 @@ from callctl.app import Room
 from callctl.atlas import find_city
 from callctl.cli.words import english
 from callctl.core.acts import ActRefused, Sentence
-from callctl.core.model import Province
+from callctl.core.model import Province, SeatRef
 from callctl.core.wishes import AssistanceEvent, Wishes
 from callctl.desk import DeskClosed, Overtaken, Told
 from callctl.rights import Actor, NotAllowed
 from callctl.settings import Settings
-from callctl.store.port import AuditEntry, StoreLost
+from callctl.store.port import AuditEntry, Loan, StoreLost
 
 DEADLINE_S = 15.0
 _REFUSED: Mapping[int, type[ActRefused]] = {401: NotAllowed, 403: NotAllowed, 409: Overtaken, 503: DeskClosed}
@@ -133,12 +133,16 @@ class RemoteStores:
         found: Mapping[str, Any] = await self._console.ask("GET", "/status")
         return {**found, "at": clock.now() - found["age_s"]} if found["controller_alive"] else None
 
-    async def loans(self) -> Mapping[Any, Any]:
-        """Not told by the API."""
-        raise ActRefused(
-            "callctl seats 不能经 API 查看，请在控制台座席页查看",
-            "`callctl seats` is not to be had by the API: see the console",
-        )
+    async def loans(self) -> Mapping[SeatRef, Loan]:
+        """See Registry; of the cities whose seats the token may see. Tokens are the controller's affair and not told."""
+        found: dict[SeatRef, Loan] = {}
+        for city in await self._console.ask("GET", "/cities"):
+            if city["own"]:
+                for row in await self._console.ask("GET", f"/cities/{quote(city['code'])}/seats"):
+                    if row["lent_to"]:
+                        seat = SeatRef(city["code"], row["seat"])
+                        found[seat] = Loan(seat, row["lent_to"], 0, row["lent_at"])
+        return found
 
     async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:
         """See History: a city's timeline, or the audit where the token may read it."""

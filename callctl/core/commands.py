@@ -97,10 +97,46 @@ class SetReady:
 
 
 @dataclass(frozen=True, slots=True)
+class PermitListening:
+    """At the city of both seats: the phone of seat `phone` may once listen to `seat` (core/listening.py), for `for_s`."""
+
+    city: str
+    id: str
+    phone: str
+    seat: str
+    how: str  # listen, whisper, barge.
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ForbidListening:
+    """Take the permit back; nothing happens where it was used. Who listens already goes on."""
+
+    city: str
+    id: str
+    phone: str
+    seat: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
 class RenewHeartbeat:
     """Tell the PBX's dead man's switch that a controller lives."""
 
     city: str
 
 
-Order = Lend | Regroup | Recall | OpenSlot | CloseSlot | DropSlot | MoveCaller | CallBack | SetReady | RenewHeartbeat
+Order = (
+    Lend
+    | Regroup
+    | Recall
+    | OpenSlot
+    | CloseSlot
+    | DropSlot
+    | MoveCaller
+    | CallBack
+    | SetReady
+    | PermitListening
+    | ForbidListening
+    | RenewHeartbeat
+)

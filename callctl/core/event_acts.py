@@ -24,6 +24,7 @@ class StartEvent:
     priority: float | None = None
     waves: tuple[Wave, ...] | None = None  # (): no waves, `seats` count at once. When each entered is kept by number.
     needs_confirmation: bool | None = None
+    waves_on_time: bool | None = None
     notice: Mapping[str, str] | None = None  # Fields not named stay as they are.
 
     @property
@@ -85,6 +86,7 @@ class StartEvent:
                 priority=event.priority if self.priority is None else self.priority,
                 seats=event.seats if self.seats is None else MappingProxyType(dict(self.seats)),
                 waves=event.waves if self.waves is None else _entered_before(self.waves, event.waves),
+                waves_on_time=event.waves_on_time if self.waves_on_time is None else self.waves_on_time,
                 needs_confirmation=(
                     event.needs_confirmation if self.needs_confirmation is None else self.needs_confirmation
                 ),

@@ -3,7 +3,18 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Order, Recall, Regroup, SetReady
+from callctl.core.commands import (
+    CloseSlot,
+    DropSlot,
+    ForbidListening,
+    Lend,
+    OpenSlot,
+    Order,
+    PermitListening,
+    Recall,
+    Regroup,
+    SetReady,
+)
 from callctl.core.events import Fact, LoanChanged, PbxLost, SeatReadied, SlotChanged, SlotState
 from callctl.core.fold import fold
 from callctl.core.model import SeatRef, SlotRef
@@ -24,7 +35,7 @@ class Expectation:
     confirmed: bool = False  # The PBX said yes; believed for BELIEVED_S from then on.
 
 
-_READINESS = ""  # In the place of an assisted city.
+_READINESS, _LISTENING = "", "*"  # In the place of an assisted city.
 
 Expectations = Mapping[Thing, Expectation]
 
@@ -38,6 +49,8 @@ def thing(order: Order) -> Thing | None:
             return (order.city, order.slot)
         case SetReady():
             return (order.city, order.seat, _READINESS)
+        case PermitListening() | ForbidListening():
+            return (order.city, order.id, _LISTENING)
         case _:
             return None
 

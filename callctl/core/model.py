@@ -112,6 +112,7 @@ class QueueRules:
     pause_unanswered: bool = False  # An own agent whose phone rings out is paused, until ready again.
     notice: str = ""  # Sound file of the recording notice; empty: the packaged one.
     max_waiting: int = 0  # 0: unlimited.
+    greeting: str = ""  # What an agent says for the city; "{agent}" is the agent's number. "": callctl's own sentence.
 
 
 RING_TOGETHER = 3  # Seats that ring at once for one caller; see docs/SIMULATION.md for what each gains.

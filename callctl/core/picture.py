@@ -174,6 +174,7 @@ def shown_wishes(province: Province, wishes: Wishes) -> Mapping[str, Any]:
                 "switched_on": event.switched_on,
                 "seats": dict(event.seats),
                 "waves": [_wave(wave) for wave in event.waves],
+                "waves_on_time": event.waves_on_time,
                 "needs_confirmation": event.needs_confirmation,
                 "confirmed": dict(event.confirmed),
                 "granted": dict(granted(province, event)),

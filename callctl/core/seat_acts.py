@@ -163,6 +163,8 @@ class EnterWave:
         if event is None or wave is None or bool(wave.entered_at) is self.entered:
             return wishes
         turned = replace(wave, entered_at=now if self.entered else 0.0)
+        if event.waves_on_time and not self.entered:
+            turned = replace(turned, planned_at=0.0)  # Sent away by hand: the clock shall not bring it back.
         waves = tuple(turned if one is wave else one for one in event.waves)
         return with_event(wishes, replace(event, waves=waves))
 
@@ -174,6 +176,17 @@ class EnterWave:
 
     def _of(self, event: AssistanceEvent) -> Wave | None:
         return next((wave for wave in event.waves if wave.number == self.number), None)
+
+
+def due_waves(wishes: Wishes, now: float) -> list[EnterWave]:
+    """The waves whose announced time has come, of events that let them in by themselves."""
+    return [
+        EnterWave(event.assisted, wave.number, True)
+        for event in wishes.events.values()
+        if event.waves_on_time
+        for wave in event.waves
+        if wave.planned_at and not wave.entered_at and wave.planned_at <= now
+    ]
 
 
 @dataclass(frozen=True, slots=True)

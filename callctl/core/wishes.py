@@ -36,6 +36,7 @@ class AssistanceEvent:
     seats: Mapping[str, int] = field(default_factory=_nothing)
     # Where there are waves, `seats` is the sum of those that have entered, and none of them entered means nobody.
     waves: tuple[Wave, ...] = ()
+    waves_on_time: bool = False  # A wave enters by itself at its announced time; else the dispatcher lets it in.
     needs_confirmation: bool = False  # Only seats that the supporting city's duty supervisor has confirmed are lent.
     confirmed: Mapping[str, int] = field(default_factory=_nothing)  # By supporting city; not named: neither yes nor no.
     notice: Mapping[str, str] = field(default_factory=_nothing)  # 启动通知, by core/notice.py FIELDS.

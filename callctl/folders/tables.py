@@ -11,6 +11,7 @@ from callctl.core.model import LendRules, PbxAddress, QueueRules
 from callctl.folders.words import (
     check_area_code,
     check_browser_url,
+    check_greeting,
     check_host,
     check_host_or_nothing,
     check_network,
@@ -112,6 +113,11 @@ class QueueTable(Table):
     )
     notice: Annotated[str, AfterValidator(check_sound)] = _may(
         "custom/notice", 'sound file of the recording notice; "" for the packaged one', _QUEUE["notice"]
+    )
+    greeting: Annotated[str, AfterValidator(check_greeting)] = _may(
+        "您好，扬州12345，{agent}号为您服务。",
+        'what agents say for the city first, "{agent}" is their number; "" for the usual sentence',
+        _QUEUE["greeting"],
     )
     max_waiting: int = _may(400, "most callers waiting at once; 0 for no limit", _QUEUE["max_waiting"], ge=0, le=100_000)
 

@@ -148,6 +148,15 @@ def check_sound(value: str) -> str:
     return value
 
 
+def check_greeting(value: str) -> str:
+    """One line that an agent can say; braces but for {agent} would be read aloud."""
+    if not value.isprintable() or len(value) > 120:
+        raise wrong("is not a greeting", "write one line of 120 characters at most")
+    if set(re.findall(r"[{}]", value.replace("{agent}", ""))):
+        raise wrong("is not a greeting", "write {agent} where the agent's number is said, and no other braces")
+    return value
+
+
 def check_skill(value: str) -> str:
     """A word of the skill list."""
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,23}", value):

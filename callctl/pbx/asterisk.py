@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from callctl.core.commands import CallBack, Order, RenewHeartbeat
+from callctl.core.commands import CallBack, Order, PermitListening, RenewHeartbeat
 from callctl.core.events import Fact, PbxObserved
 from callctl.core.model import City, Province
 from callctl.pbx.ami_wire import BROKEN, AmiMessage, AmiWire, connect
@@ -84,8 +84,9 @@ class AsteriskLink(CityLink[AmiWire, AmiMessage]):
             channel = self._map.desk
             if not channel:
                 raise ValueError("no call was missed since the PBX started, so nobody takes call-backs")
-        # The dead man's switch compares with the PBX's clock, so that is the clock to ask.
-        pbx_now = await wire.ping(self._deadline_s) if isinstance(order, RenewHeartbeat) else 0.0
+        # The dead man's switch and a permit's end compare with the PBX's clock, so that is the clock to ask.
+        timed = isinstance(order, RenewHeartbeat | PermitListening)
+        pbx_now = await wire.ping(self._deadline_s) if timed else 0.0
         for step in steps(order, self._city, pbx_now, channel):
             try:
                 await wire.action(step.headers, self._deadline_s)

@@ -10,6 +10,7 @@
 | heartbeat | queue `cc-heartbeat`, its one member's penalty = the PBX's own clock, in seconds, at the last heartbeat |
 | call-back desk | queue `cc-missed`: the one channel that waits there is told which missed call to call back |
 | call-backs | queue `cc-back`: the home agents; what waits there is a call-back that wants an agent |
+| permit to listen | member `Local/<how>-<phone>-<seat>-<id>@cc-none/n` of `cc-listen`, penalty = when it ends, as above |
 | trunk | PJSIP endpoint and AOR `trunk-<city>`; carrier: endpoint `pstn` |
 
 The heartbeat is a penalty because QueuePenalty needs only the manager class `agent`; DBPut would need `system`.
@@ -24,6 +25,7 @@ HEARTBEAT_QUEUE = "cc-heartbeat"
 HEARTBEAT_MEMBER = "Local/beat@cc-none/n"
 MISSED_DESK = "cc-missed"
 BACK_QUEUE = "cc-back"
+LISTENING_QUEUE = "cc-listen"
 SUPPORT_EXTENSION = "support"
 SLOT_PENALTY = 10  # Behind the city's own agents (penalty 0).
 HEARTBEAT_STALE_S = 120  # The dead man's switch; rendered into the dialplan.
@@ -56,6 +58,11 @@ def parse_slot(name: str) -> tuple[SlotRef, int] | None:
     """The slot and its token from a member name; None where the member is not a slot of ours."""
     match = _SLOT_NAME.fullmatch(name)
     return (SlotRef(match[1], int(match[2])), int(match[3])) if match else None
+
+
+def permit_interface(how: str, phone: str, seat: str, id: str) -> str:
+    """The member that is a permit to listen."""
+    return f"Local/{how}-{phone}-{seat}-{id}@cc-none/n"
 
 
 def phone_interface(seat: str) -> str:

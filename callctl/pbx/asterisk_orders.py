@@ -10,10 +10,12 @@ from callctl.core.commands import (
     CallBack,
     CloseSlot,
     DropSlot,
+    ForbidListening,
     Lend,
     MoveCaller,
     OpenSlot,
     Order,
+    PermitListening,
     Recall,
     Regroup,
     RenewHeartbeat,
@@ -54,6 +56,11 @@ def steps(order: Order, city: City, pbx_now: float, channel: str) -> tuple[Step,
             return (_withdraw(names.MISSED_DESK, channel, f"{by}:{call}"),)
         case SetReady(seat=seat, ready=ready, reason=reason):
             return (_ready(seat, ready, reason),)
+        case PermitListening():
+            return (_permit(order, pbx_now),)
+        case ForbidListening():
+            interface = names.permit_interface(order.how, order.phone, order.seat, order.id)
+            return (_remove(names.LISTENING_QUEUE, interface),)
         case RenewHeartbeat():
             return (_penalty(names.HEARTBEAT_QUEUE, names.HEARTBEAT_MEMBER, int(pbx_now)),)
 
@@ -105,6 +112,20 @@ def _ready(seat: str, ready: bool, reason: str) -> Step:
     # Without Queue it is every queue the phone is in: home, roster and a support queue (app_queue.c set_member_paused).
     headers = {"Action": "QueuePause", "Interface": names.phone_interface(seat), "Paused": "false" if ready else "true"}
     return Step({**headers, "Reason": reason} if reason else headers)
+
+
+def _permit(order: PermitListening, pbx_now: float) -> Step:
+    return Step(
+        {
+            "Action": "QueueAdd",
+            "Queue": names.LISTENING_QUEUE,
+            "Interface": names.permit_interface(order.how, order.phone, order.seat, order.id),
+            "MemberName": order.id,
+            "Penalty": str(int(pbx_now + order.for_s)),
+            "Paused": "true",
+        },
+        fulfilled="Already there",
+    )
 
 
 def _remove(queue: str, interface: str) -> Step:

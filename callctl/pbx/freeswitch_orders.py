@@ -10,10 +10,12 @@ from callctl.core.commands import (
     CallBack,
     CloseSlot,
     DropSlot,
+    ForbidListening,
     Lend,
     MoveCaller,
     OpenSlot,
     Order,
+    PermitListening,
     Recall,
     Regroup,
     RenewHeartbeat,
@@ -22,6 +24,7 @@ from callctl.core.commands import (
 from callctl.core.model import City, SlotRef
 from callctl.pbx import freeswitch_names as names
 from callctl.pbx.freeswitch_words import TALKING
+from callctl.pbx.port import OrderRefused
 
 _ADDED = "Agent already exist!"
 _TIERED = "Tier already exist!"
@@ -68,6 +71,8 @@ def steps(  # noqa: PLR0911
             return (Step(f"callcenter_config agent set status {seat} '{names.OPEN if ready else names.PAUSED}'"),)
         case CallBack():  # core/callbacks.py can_call_back: never ordered of one; its list is for dialling by hand.
             raise ValueError("this PBX calls nobody back by order")
+        case PermitListening() | ForbidListening():
+            raise OrderRefused("listening is not there on FreeSWITCH cities")
         case RenewHeartbeat():
             return (Step(f"global_setvar {names.HEARTBEAT}={int(pbx_now)}"),)
 

@@ -192,12 +192,12 @@ class People:
         await self._book.add_token(self._entry(actor, "token create", "", shown, reason, request), token, digest(secret))
         return secret
 
-    async def end_token(self, actor: Actor, name: str, reason: str = "") -> None:
+    async def end_token(self, actor: Actor, name: str, reason: str = "", request: str = "") -> None:
         """The token is refused from now on (within seconds, tokens.REMEMBERED_S)."""
         actor.must("change accounts", "")
         if not any(token.name == name for token in await self._book.all_tokens()):
             raise NoSuchAccount(f"没有令牌 {name[:40]}", f"there is no token {name[:40]}")
-        await self._book.end_token(self._entry(actor, "token end", name, "", reason), name)
+        await self._book.end_token(self._entry(actor, "token end", name, "", reason, request), name)
 
     async def tokens(self, actor: Actor) -> Sequence[Token]:
         """Every token, without its secret."""

@@ -201,6 +201,7 @@ class _Names:
     missed_desk: str = asterisk_names.MISSED_DESK
     back_queue: str = asterisk_names.BACK_QUEUE
     heartbeat_stale_s: int = asterisk_names.HEARTBEAT_STALE_S
+    listening_queue: str = asterisk_names.LISTENING_QUEUE
 
     def support_queue(self, assisted: str) -> str:
         """See callctl.pbx.asterisk_names.support_queue."""

@@ -35,7 +35,7 @@ from callctl.store.port import StoreLost
 FULL = "full"  # Its name among the policies of a report.
 LEAD_S = 5.0  # The controller starts so long before the scenario: it leads when the first citizen dials.
 # Status is only looked at by people: there are none here. Everything that decides keeps its pace.
-PACE = Pace(status_s=60.0)
+PACE = Pace(status_s=60.0, news_s=60.0)
 
 
 class FullRun:

@@ -7,10 +7,12 @@ from callctl.core.commands import (
     CallBack,
     CloseSlot,
     DropSlot,
+    ForbidListening,
     Lend,
     MoveCaller,
     OpenSlot,
     Order,
+    PermitListening,
     Recall,
     Regroup,
     RenewHeartbeat,
@@ -36,6 +38,7 @@ class SimPbx(SimQueue):
         super().__init__(home, network, now, timing or SimTiming())
         self.network: Mapping[str, SimPbx] = network
         self.order_taps: list[Callable[[Order], None]] = []  # Hear every order before it is obeyed: for checkers.
+        self.permits: set[str] = set()  # To listen, by id.
         self.on_duty: Callable[[str], bool] = lambda _: True  # Whose phone comes back after a boot.
 
     # Orders ---------------------------------------------------------------------------------------------------------
@@ -76,6 +79,10 @@ class SimPbx(SimQueue):
                 self.set_ready(order.seat, order.ready, order.reason)
             case CallBack():
                 raise OrderRefused("nobody takes call-backs")
+            case PermitListening():
+                self.permits.add(order.id)
+            case ForbidListening():
+                self.permits.discard(order.id)
             case MoveCaller():
                 if order.call not in self.waiting:
                     raise OrderRefused("No such caller")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from callctl.core.events import Fact
+from callctl.core.listening import Listening
 from callctl.core.missed import Wanted
 from callctl.core.model import SeatRef
 from callctl.core.presses import Press
@@ -35,11 +36,12 @@ class _Server:
     wanted: Mapping[str, Wanted] = field(default_factory=dict)
     wanted_until: float = 0.0
     presses: dict[SeatRef, Press] = field(default_factory=dict)
+    listenings: dict[str, Listening] = field(default_factory=dict)
 
     def forget(self) -> None:
         self.holder, self.lease, self.lease_until = "", 0, 0.0
         self.loans, self.answers, self.wishes, self.status = {}, {}, None, None
-        self.unbriefed, self.unbriefed_until, self.presses = {}, 0.0, {}
+        self.unbriefed, self.unbriefed_until, self.presses, self.listenings = {}, 0.0, {}, {}
         self.wanted, self.wanted_until = {}, 0.0
 
 
@@ -227,6 +229,18 @@ class MemoryRegistry:
         presses = self._reach().presses
         if presses.get(seat) == press:
             del presses[seat]
+
+    async def listenings(self) -> Sequence[Listening]:
+        """See store.port.Registry."""
+        return list(self._reach().listenings.values())
+
+    async def put_listening(self, one: Listening) -> None:
+        """See store.port.Registry."""
+        self._reach().listenings[one.id] = one
+
+    async def forget_listening(self, id: str) -> None:
+        """See store.port.Registry."""
+        self._reach().listenings.pop(id, None)
 
     async def put_status(self, status: Mapping[str, Any]) -> None:
         """See store.port.Registry."""

@@ -58,6 +58,16 @@ class Cabinet:
         except LOST as error:
             raise StoreLost(f"the database cannot be written, nothing was changed: {first_line(error)}") from None
 
+    @asynccontextmanager
+    async def engine(self) -> AsyncIterator[AsyncEngine]:
+        """The engine itself, for what brings its own transactions. Raises StoreLost."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._fit()
+                yield self._engine
+        except LOST as error:
+            raise StoreLost(f"the database cannot be used: {first_line(error)}") from None
+
     async def _fit(self) -> None:
         if not self._fits:
             await schema.prepare(self._engine)

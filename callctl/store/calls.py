@@ -7,16 +7,17 @@ from sqlalchemy import RowMapping, func, select
 
 from callctl.store.cabinet import Cabinet
 from callctl.store.port import AuditEntry
+from callctl.store.seal import Clear, Seal, Unsealable
 from callctl.store.tables import calls
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One citizen's call. `number` is in clear: mask it before it is shown."""
+    """One citizen's call. `number` is in clear: mask it before it is shown. None: sealed with a key that is not here."""
 
     call: str
     city: str
-    number: str
+    number: str | None
     asked_at: float
     state: str
     outcome: str | None
@@ -32,20 +33,21 @@ class Call:
 class CallBook:
     """Every call may raise StoreLost."""
 
-    def __init__(self, cabinet: Cabinet) -> None:
+    def __init__(self, cabinet: Cabinet, seal: Seal | None = None) -> None:
         self._cabinet = cabinet
+        self._seal = seal or Clear()
 
     async def find(self, call: str) -> Call | None:
         """The call with this province-wide id."""
         async with self._cabinet.reading() as connection:
             row = (await connection.execute(select(calls).where(calls.c.call == call))).mappings().one_or_none()
-        return _call(row) if row else None
+        return self._call(row) if row else None
 
     async def times_called(self, city: str, number: str, since: float) -> int:
         """How often this number asked this city since then; 0 for a withheld number."""
         if not number.isdigit():
             return 0
-        same = calls.c.city == city, calls.c.asked_at >= since, calls.c.number == number
+        same = calls.c.city == city, calls.c.asked_at >= since, calls.c.caller == self._seal.caller(number)
         async with self._cabinet.reading() as connection:
             count: int = (await connection.execute(select(func.count()).select_from(calls).where(*same))).scalar_one()
         return count
@@ -55,13 +57,17 @@ class CallBook:
         span = calls.c.city == city, calls.c.asked_at >= since, calls.c.asked_at < until
         wanted = select(calls).where(*span).order_by(calls.c.asked_at.desc()).limit(most)
         async with self._cabinet.reading() as connection:
-            return [_call(row) for row in (await connection.execute(wanted)).mappings()]
+            return [self._call(row) for row in (await connection.execute(wanted)).mappings()]
 
     async def note(self, entry: AuditEntry) -> None:
         """Audit that something was looked at. It is shown only once this is written."""
         async with self._cabinet.writing(entry):
             pass
 
-
-def _call(row: RowMapping) -> Call:
-    return Call(**{name: row[name] for name in Call.__dataclass_fields__})
+    def _call(self, row: RowMapping) -> Call:
+        found = {name: row[name] for name in Call.__dataclass_fields__}
+        try:
+            found["number"] = self._seal.open(found["number"])
+        except Unsealable:
+            found["number"] = None
+        return Call(**found)

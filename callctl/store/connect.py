@@ -13,7 +13,7 @@ from callctl.store.cabinet import Cabinet
 from callctl.store.embedded import Embedded, EmbeddedFailed, start
 from callctl.store.history import LOST, SqlHistory, first_line
 from callctl.store.port import StoreLost
-from callctl.store.registry import RedisRegistry
+from callctl.store.registry import CONNECTIONS_MOST, RedisRegistry
 from callctl.store.schema import SchemaUnfit, open_engine, prepare
 from callctl.store.seal import Seal, read_seal
 from callctl.store.spool import Spool
@@ -26,10 +26,10 @@ _log = structlog.get_logger()
 
 
 @contextlib.asynccontextmanager
-async def open_registry(settings: Settings) -> AsyncIterator[RedisRegistry]:
+async def open_registry(settings: Settings, connections: int = CONNECTIONS_MOST) -> AsyncIterator[RedisRegistry]:
     """The registry; the embedded one is started and kept alive. Raises EmbeddedFailed."""
     if settings.redis_url:
-        registry = _at(settings.redis_url)
+        registry = _at(settings.redis_url, connections)
         try:
             yield registry
         finally:
@@ -37,7 +37,7 @@ async def open_registry(settings: Settings) -> AsyncIterator[RedisRegistry]:
         return
     # Not in a helper thread: the server would end with the thread (embedded.start).
     embedded = start(settings.state_dir / "valkey")
-    registry = RedisRegistry(embedded.url)
+    registry = RedisRegistry(embedded.url, connections=connections)
     kept = asyncio.create_task(_keep(embedded), name="embedded registry")
     try:
         yield registry
@@ -129,8 +129,8 @@ async def _keep(embedded: Embedded) -> None:
         embedded.stop()
 
 
-def _at(url: str) -> RedisRegistry:
+def _at(url: str, connections: int) -> RedisRegistry:
     try:
-        return RedisRegistry(url)
+        return RedisRegistry(url, connections=connections)
     except ValueError as error:
         raise EmbeddedFailed(f"CALLCTL_REDIS_URL is not an address like redis://HOST:6379/0: {error}") from None

@@ -50,9 +50,22 @@ class Drafts:
                 notes.append(Note(name, float(kept["at"]), kept["fields"]))
         return sorted(notes, key=lambda note: -note.at)
 
+    async def ring(self, account: str, call: str) -> None:
+        """The call has popped up for this account: whoever moves to another seat may still write its note."""
+        await bounded(self._redis.sadd(_rung(account), call))
+        await bounded(self._redis.expire(_rung(account), int(KEPT_S)))
+
+    async def rang(self, account: str, call: str) -> bool:
+        """Whether it has, in the last days."""
+        return bool(await bounded(self._redis.sismember(_rung(account), call)))
+
     async def drop(self, account: str, call: str) -> None:
         """The note is finished."""
         await bounded(self._redis.hdel(_key(account), call))
+
+
+def _rung(account: str) -> str:
+    return f"{{callctl}}:rung:{account}"
 
 
 def _key(account: str) -> str:

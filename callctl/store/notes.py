@@ -36,7 +36,11 @@ TOLD_STATES = {
 
 
 class NoteRefused(Refusal):
-    """The note cannot be kept; str() says why, for the agent."""
+    """The note cannot be kept; str() says why, for the agent, and `en` the same in English."""
+
+    def __init__(self, zh: str, en: str = "") -> None:
+        super().__init__(zh)
+        self.en = en or zh
 
 
 class StatusRefused(Refusal):
@@ -109,10 +113,16 @@ def _writing(engine: AsyncEngine) -> Any:
 async def _may_correct(connection: AsyncConnection, note: WrapUp) -> None:
     stub = (await connection.execute(select(stubs.c.state).where(stubs.c.stub == note.call))).scalar_one_or_none()
     if stub is not None and stub != StubState.WAITING.value:
-        raise NoteRefused("该诉求已由被支援市签收，不能再改；请与该市联系")
+        raise NoteRefused(
+            "该诉求已由被支援市签收，不能再改；请与该市联系",
+            "the assisted city has accepted this demand, it cannot be changed any more; ask that city",
+        )
     sent = select(func.count()).select_from(deliveries).where(deliveries.c.stub == note.call, deliveries.c.state == "sent")
     if stub is not None and note.result is Result.ON_CALL and (await connection.execute(sent)).scalar_one():
-        raise NoteRefused("该诉求已送出，不能改为在线解答；请与被支援市联系")
+        raise NoteRefused(
+            "该诉求已送出，不能改为在线解答；请与被支援市联系",
+            "this demand was handed over already and cannot become answered on the call; ask the assisted city",
+        )
 
 
 async def _make_stub(connection: AsyncConnection, note: WrapUp, ways: Sequence[str], due_at: float) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from callctl.store.registry import bounded
+from callctl.store.registry import NEWS, bounded
 
 MOST = 500  # Kept; a page that was away longer asks for the state instead.
 _STREAM = "{callctl}:notices"
@@ -33,7 +33,10 @@ class Notices:
         """Let every console know."""
         text = json.dumps(body, ensure_ascii=False)
         fields = {"kind": kind, "city": city, "body": text}
-        await bounded(self._redis.xadd(_STREAM, fields, maxlen=MOST, approximate=True))  # type: ignore[arg-type]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.xadd(_STREAM, fields, maxlen=MOST, approximate=True)  # type: ignore[arg-type]
+            pipe.publish(NEWS, "")
+            await bounded(pipe.execute())
 
     async def newest(self) -> str:
         """Where the stream ends now."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from callctl.core.events import Fact
+from callctl.core.listening import Listening
 from callctl.core.missed import Wanted
 from callctl.core.model import SeatRef
 from callctl.core.presses import Press
@@ -106,6 +107,18 @@ class Registry(Protocol):
 
     async def settle_press(self, seat: SeatRef, press: Press) -> None:
         """The press is shown by the PBX, or too old; nothing happens where another one took its place."""
+        ...
+
+    async def listenings(self) -> Sequence[Listening]:
+        """The permits to listen that team leaders asked for."""
+        ...
+
+    async def put_listening(self, one: Listening) -> None:
+        """Ask for a permit, or tell what became of it."""
+        ...
+
+    async def forget_listening(self, id: str) -> None:
+        """The permit is history."""
         ...
 
     async def put_status(self, status: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ first answer: lend by its request id, recall by its token, lead and resign by th
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib import resources
 from typing import Any
@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from callctl.core.events import Fact
+from callctl.core.listening import How, Listening
 from callctl.core.missed import Errand, Wanted
 from callctl.core.model import SeatRef
 from callctl.core.presses import Press
@@ -36,7 +37,9 @@ STREAM_MOST = 1000  # Facts kept for live views, about.
 _TAG = "{callctl}"
 _KEYS = [f"{_TAG}:{name}" for name in ("lease", "token", "loans", "ends", "stream")]
 _WISHES, _STATUS, _STREAM = f"{_TAG}:wishes", f"{_TAG}:status", _KEYS[4]
-_UNBRIEFED, _PRESSES, _WANTED = f"{_TAG}:unbriefed", f"{_TAG}:presses", f"{_TAG}:callbacks"
+NEWS = f"{_TAG}:news"  # A channel: something to look at. A hint, never the thing itself; who misses it looks soon anyway.
+_UNBRIEFED, _PRESSES, _LISTENINGS = f"{_TAG}:unbriefed", f"{_TAG}:presses", f"{_TAG}:listenings"
+_WANTED = f"{_TAG}:callbacks"
 _SCRIPTS = (
     "lead",
     "resign",
@@ -55,12 +58,12 @@ _SCRIPTS = (
 class RedisRegistry:
     """The registry at `url` (redis://, rediss:// or unix://). Implements store.port.Registry."""
 
-    def __init__(self, url: str, loan_ttl_s: float = LOAN_TTL_S) -> None:
+    def __init__(self, url: str, loan_ttl_s: float = LOAN_TTL_S, connections: int = CONNECTIONS_MOST) -> None:
         self._loan_ms = _ms(loan_ttl_s)
         # RESP2: with RESP3 redis-py no longer notices a late answer left in a pooled connection.
         pool = BlockingConnectionPool.from_url(
             url,
-            max_connections=CONNECTIONS_MOST,
+            max_connections=connections,
             timeout=CONNECT_S,
             decode_responses=True,
             protocol=2,
@@ -198,9 +201,27 @@ class RedisRegistry:
         """See the port."""
         await self.run("settle_press", [_PRESSES], _seat_key(seat), json.dumps(asdict(press)))
 
+    async def listenings(self) -> Sequence[Listening]:
+        """See the port."""
+        found = await bounded(self._redis.hgetall(_LISTENINGS))
+        return [_listening(json.loads(text)) for text in found.values()]
+
+    async def put_listening(self, one: Listening) -> None:
+        """See the port."""
+        text = json.dumps({**asdict(one), "how": one.how.value})
+        await bounded(self._redis.hset(_LISTENINGS, one.id, text))
+
+    async def forget_listening(self, id: str) -> None:
+        """See the port."""
+        await bounded(self._redis.hdel(_LISTENINGS, id))
+
     async def put_status(self, status: Mapping[str, Any]) -> None:
         """See the port."""
-        await bounded(self._redis.set(_STATUS, json.dumps(status, ensure_ascii=False, separators=(",", ":"))))
+        text = json.dumps(status, ensure_ascii=False, separators=(",", ":"))
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.set(_STATUS, text)
+            pipe.publish(NEWS, "")
+            await bounded(pipe.execute())
 
     async def status(self) -> Mapping[str, Any] | None:
         """See the port."""
@@ -250,6 +271,10 @@ def _seat_key(seat: SeatRef) -> str:
 def _seat_ref(key: str) -> SeatRef:
     city, _, seat = key.partition("/")
     return SeatRef(city, seat)
+
+
+def _listening(found: dict[str, Any]) -> Listening:
+    return Listening(**{**found, "how": How(found["how"])})
 
 
 def _loan(key: str, value: str) -> Loan:

@@ -24,6 +24,8 @@ from callctl.web.shown.show import Show
 from callctl.web.words import Words
 
 BEAT_S = 1.0
+DRAW_LEAST_S = 0.1  # A change is on every screen this soon, and no screen is drawn more often.
+BUSY_SHARE = 0.4  # Most of the time that goes into drawing and sending, however many look: presses need the rest.
 COUNT_EVERY_S = 5.0  # The day's counts are asked of SQL so often, while anybody looks.
 WEEK_S = 7 * DAY_S
 
@@ -151,14 +153,16 @@ class Boards:
         self._figures = Figures(today, week_ago)
 
     async def _draw_on(self) -> None:
-        number = -1
+        number, clock = -1, asyncio.get_running_loop().time
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BEAT_S):
                     number = await self._feed.next(number)
+            began = clock()
             for screen in list(self._screens.values()):
                 screen.redraw()
                 await asyncio.sleep(0)  # A screen's watchers are told before the next one is drawn.
+            await asyncio.sleep(max(DRAW_LEAST_S, (clock() - began) * (1.0 / BUSY_SHARE - 1.0)))
 
     async def _count_on(self) -> None:
         while True:

@@ -15,10 +15,12 @@ import structlog
 
 from callctl.core.model import Province
 from callctl.core.outlook import outlook
+from callctl.store.bell import Bell
 from callctl.store.notices import Notice, Notices
 from callctl.store.port import Registry, StoreLost
 
-LOOK_S = 0.25  # How often Redis is asked; the controller publishes every half second.
+LOOK_S = 0.5  # How often Redis is asked at least; the bell calls us as soon as there is something to see.
+LOOK_LEAST_S = 0.05  # A storm of notices is looked at in one go.
 BEAT_S = 2.0  # Ages and waits move by themselves; a page that hears nothing for three beats knows that it is cut off.
 STALE_S = 5.0  # As callctl status: older, and the controller is not there.
 NOTICES_KEPT = 200  # A page that missed more than these asks for the state.
@@ -30,8 +32,11 @@ log = structlog.get_logger()
 class Feed:
     """The picture as last heard, and who waits for the next."""
 
-    def __init__(self, registry: Registry, notices: Notices, province: Province, now: Callable[[], float]) -> None:
+    def __init__(
+        self, registry: Registry, notices: Notices, bell: Bell, province: Province, now: Callable[[], float]
+    ) -> None:
         self._registry = registry
+        self._bell = bell
         self._notices = notices
         self._heard = ""  # The last notice; "": not asked yet.
         self._lately: deque[tuple[int, Notice]] = deque(maxlen=NOTICES_KEPT)
@@ -56,6 +61,7 @@ class Feed:
             looking.cancel()
             with suppress(asyncio.CancelledError):
                 await looking
+            await self._bell.close()
 
     @property
     def number(self) -> int:
@@ -102,7 +108,8 @@ class Feed:
     async def _look(self) -> None:
         while True:
             await self.look()
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_LEAST_S)
+            await self._bell.wait(LOOK_S)
 
     async def look(self) -> None:
         """Ask once; wake who waits where there is something to tell."""

@@ -1,5 +1,6 @@
 """Who comes through a door, and whether it opens: the visit of the cookie, or the token of a machine; right and city."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from callctl.web.words import LANGUAGE_COOKIE, Words, chosen_language
 
 COOKIE = "__Host-callctl"
 GRACE_S = 300.0  # With Redis lost, who was known so short a time ago still is: the emergency stop must not need Redis.
+TURNS = 40  # Visits looked up at a time, so that who waits for a turn does not run into the registry's deadline.
 GRACE_MOST = 1000  # Visits remembered for that.
 
 
@@ -54,6 +56,7 @@ class Gate:
 
     def __init__(self) -> None:
         self._lately: dict[str, tuple[float, Visit]] = {}
+        self._turns = asyncio.Semaphore(TURNS)
 
     async def visit_of(self, request: Request, now: float) -> Visit | None:
         """The visit of the browser's cookie. Raises StoreLost where Redis is away and the visit not known from before."""
@@ -61,7 +64,8 @@ class Gate:
         if not secret:
             return None
         try:
-            visit = await house_of(request).visits.find(secret, now)
+            async with self._turns:
+                visit = await house_of(request).visits.find(secret, now)
         except StoreLost:
             at, known = self._lately.get(secret, (0.0, None))
             if known is None or now - at > GRACE_S:

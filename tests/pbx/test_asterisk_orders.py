@@ -6,9 +6,11 @@ from callctl.core.commands import (
     CallBack,
     CloseSlot,
     DropSlot,
+    ForbidListening,
     Lend,
     MoveCaller,
     OpenSlot,
+    PermitListening,
     Recall,
     Regroup,
     RenewHeartbeat,
@@ -88,3 +90,14 @@ def test_heartbeat_is_the_pbxs_own_clock_in_whole_seconds(pbx_now):
     [(headers, fulfilled)] = asked(RenewHeartbeat("yangzhou"), pbx_now=pbx_now)
     assert headers["Penalty"] == "1795420000"
     assert fulfilled == ""
+
+
+def test_a_permit_to_listen_is_a_paused_member_that_ends_by_the_pbxs_clock() -> None:
+    order = PermitListening("yangzhou", "0a1b", "2002", "2001", "whisper", 60.0)
+    [step] = steps(order, YANGZHOU, 1_790_000_000.7, "")
+    assert step.headers["Interface"] == "Local/whisper-2002-2001-0a1b@cc-none/n"
+    assert (step.headers["Queue"], step.headers["Penalty"], step.headers["Paused"]) == ("cc-listen", "1790000060", "true")
+    assert step.fulfilled == "Already there", "safe to repeat"
+    [back] = steps(ForbidListening("yangzhou", "0a1b", "2002", "2001", "whisper"), YANGZHOU, 0.0, "")
+    assert (back.headers["Action"], back.headers["Interface"]) == ("QueueRemove", step.headers["Interface"])
+    assert back.fulfilled == "Not there"

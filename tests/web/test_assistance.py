@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from callctl.app import catch_up
 from callctl.core.picture import picture
 from callctl.core.plan import Plan
 from callctl.core.wishes import Wishes
@@ -212,3 +213,33 @@ async def test_with_sql_lost_switches_say_so_and_the_stop_still_works(valkey: Va
         assert (health["registry"], health["history"]) == (True, False)
         entered = problem(await console.browser().post("/api/v1/visit", json={"name": "wang", "password": "x"}))
         assert entered["code"] == "store_lost"
+
+
+async def test_a_wave_enters_at_its_announced_time_only_where_the_event_says_so(console: Console) -> None:
+    dispatcher = await console.as_role(Role.DISPATCHER)
+    now = console.clock()
+    waves = [{"number": 1, "seats": {"xuzhou": 1}, "planned_at": now + 60}, {"number": 2, "seats": {"suzhou": 1}}]
+    place = "/api/v1/cities/yangzhou/event"
+    assert (await dispatcher.put(place, json={"title": "暴雨", "waves": waves})).status_code == 200
+
+    async def entered() -> list[bool]:
+        wishes = await console.house.desk.wishes()
+        return [bool(wave.entered_at) for wave in wishes.events["yangzhou"].waves]
+
+    console.clock.at = now + 61
+    await catch_up(console.house.desk)
+    assert await entered() == [False, False], "asked for by hand is the default"
+    assert (await dispatcher.put(place, json={"waves_on_time": True})).status_code == 200
+    console.clock.at = now + 59
+    await catch_up(console.house.desk)
+    assert await entered() == [False, False], "not before its time"
+    console.clock.at = now + 60
+    for _ in range(2):  # A standby's controller presses, too.
+        await catch_up(console.house.desk)
+    assert await entered() == [True, False], "the one that was announced, and no other"
+    [press] = [one for one in await console.house.room.history.audited(20) if one.what == "wave enter"]
+    assert (press.who, press.city) == ("callctl", "yangzhou")
+    assert (await dispatcher.post(f"{place}/waves/1", json={"entered": False})).status_code == 200
+    console.clock.at = now + 600
+    await catch_up(console.house.desk)
+    assert await entered() == [False, False], "sent away by hand it stays away"

@@ -1,16 +1,24 @@
 """The agent's desk: a seat, ready and not ready as far as the PBX, what pops up, and numbers nobody sees without reason."""
 
-import httpx
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from callctl.core.events import CallRinging, CallWaiting, HomeSeat, LentSeat, WaitingCall
+import httpx
+import pytest
+
+from callctl.core.events import CallAnswered, CallEnded, CallRinging, CallWaiting, HomeSeat, LentSeat, WaitingCall
 from callctl.core.fold import fold
-from callctl.core.model import SeatRef
+from callctl.core.model import SeatRef, SlotRef
 from callctl.core.picture import picture
 from callctl.core.plan import Plan
 from callctl.core.wishes import Wishes
 from callctl.core.world import unseen
 from callctl.rights import Role
-from tests.web.house import PROVINCE, Console, observed, problem
+from callctl.seating import greeting
+from callctl.store.notes import pull
+from tests.store.servers import Valkey
+from tests.web.house import PROVINCE, Console, observed, open_console, problem
 
 NUMBER = "13812345678"
 CALL = "yangzhou-1790000000.7"
@@ -124,8 +132,146 @@ async def test_the_team_leader_makes_own_seats_ready_or_not_and_no_others(consol
     assert next(row for row in rows if row["seat"] == "3001")["agent"] is None
 
 
-async def test_a_wrap_up_without_the_records_says_so_and_loses_nothing(console: Console) -> None:
+async def answered(console: Console, seat: str = "3001", call: str = CALL) -> None:
+    """The citizen of Yangzhou was answered at the seat of Xuzhou, and has hung up since."""
+    now = console.clock()
+    history = console.house.room.history
+    history.record(CallWaiting("yangzhou", now - 90.0, WaitingCall(call, NUMBER, now - 90.0)))
+    history.record(CallRinging("xuzhou", now - 72.0, call, LentSeat(seat, "yangzhou")))
+    history.record(CallAnswered("xuzhou", now - 70.0, call, LentSeat(seat, "yangzhou"), 2.0))
+    history.record(CallAnswered("yangzhou", now - 70.0, call, SlotRef("xuzhou", 1), 20.0))
+    history.record(CallEnded("xuzhou", now - 10.0, call, LentSeat(seat, "yangzhou"), 60.0))
+    history.record(CallEnded("yangzhou", now - 10.0, call, SlotRef("xuzhou", 1), 60.0))
+    await history.flush()  # type: ignore[attr-defined]
+
+
+NOTE = {"call": CALL, "demand": "help", "code": "900400", "result": "forwarded", "content": "小区积水，请求排涝"}
+
+
+async def stub_of(console: Console, city: str = "yangzhou") -> list[dict[str, Any]]:
+    """The order stubs the city may fetch."""
+    demands = console.house.demands
+    async with demands.cabinet.engine() as engine:
+        return (await pull(engine, city, 0, 10, demands.seal))[0]
+
+
+async def test_a_forwarded_note_becomes_one_stub_of_the_assisted_citys_order(console: Console) -> None:
     browser = await seated(console)
-    note = {"call": CALL, "demand": "enquiry", "result": "on_call", "content": "咨询疫苗"}
-    answer = problem(await browser.post("/api/v1/desk/wrap-up", json=note))
-    assert (answer["status"], answer["code"]) == (503, "no_records")
+    await answered(console)
+    assert (await browser.post("/api/v1/desk/wrap-up", json=NOTE)).json() == {"new": True}
+    assert (await browser.post("/api/v1/desk/wrap-up", json=NOTE)).json() == {"new": False}, "the same again is no news"
+    [stub] = await stub_of(console)
+    assert (stub["call_id"], stub["city"], stub["answering_city"], stub["seat"]) == (CALL, "yangzhou", "xuzhou", "3001")
+    assert (stub["content"], stub["caller_no"], stub["agent"]) == (NOTE["content"], NUMBER, "A1")
+    assert await stub_of(console, "xuzhou") == [], "the order is the assisted city's"
+    corrected = {**NOTE, "content": "小区积水，已说明排涝电话", "result": "on_call"}
+    assert (await browser.post("/api/v1/desk/wrap-up", json=corrected)).json() == {"new": True}
+    assert await stub_of(console) == [], "answered on the call after all: nothing to hand over"
+
+
+async def test_what_is_wrong_with_a_note_is_said_at_its_field_in_both_languages(console: Console) -> None:
+    browser = await seated(console)
+    await answered(console)
+    wrong = {"call": CALL, "demand": "x", "code": "", "result": "x", "content": " "}
+    for language, said in (("en", "choose a category"), ("zh", "请选择分类代码")):
+        answer = problem(await browser.post("/api/v1/desk/wrap-up", json=wrong, headers={"Accept-Language": language}))
+        fields = {one["field"]: one["message"] for one in answer["errors"]}
+        assert fields.keys() == {"demand", "code", "result", "content"}
+        assert fields["code"] == said
+    unknown = problem(await browser.post("/api/v1/desk/wrap-up", json={**NOTE, "code": "99999999"}))
+    assert [one["field"] for one in unknown["errors"]] == ["code"]
+
+
+async def test_nobody_writes_the_note_of_another_agents_call(console: Console) -> None:
+    await answered(console)
+    elsewhere = await console.as_role(Role.AGENT, "suzhou", agent="S1")
+    beside = await seated(console, "3002")
+    for browser in (elsewhere, beside):
+        assert (await browser.post("/api/v1/desk/wrap-up", json=NOTE)).status_code == 403
+    unheard = {**NOTE, "call": "yangzhou-1790000000.99"}
+    assert (await beside.post("/api/v1/desk/wrap-up", json=unheard)).status_code == 403
+    assert await stub_of(console) == []
+
+
+async def test_who_has_changed_seats_since_still_writes_the_note_of_the_call_that_rang_here(console: Console) -> None:
+    browser = await seated(console)
+    await ringing(console, "3001")
+    await browser.get("/api/v1/desk")  # It pops up.
+    await answered(console)
+    assert (await browser.put("/api/v1/desk/seat", json={"seat": "3002"})).status_code == 200
+    assert (await browser.post("/api/v1/desk/wrap-up", json=NOTE)).json() == {"new": True}
+    [stub] = await stub_of(console)
+    assert stub["seat"] == "3001", "where it was answered"
+
+
+async def test_a_category_is_found_by_code_name_and_synonym(console: Console) -> None:
+    browser = await seated(console)
+    for asked in ("9004", "封控", "小区管控"):
+        found = (await browser.get("/api/v1/desk/categories", params={"q": asked})).json()
+        assert found, asked
+        assert {"code", "name_zh", "name_en"} == found[0].keys()
+    assert (await browser.get("/api/v1/desk/categories", params={"q": "没有这种"})).json() == []
+
+
+@pytest.mark.parametrize("cipher", ["aes", "sm"])
+async def test_with_a_field_key_numbers_are_sealed_in_sql_and_the_desk_still_knows_them(
+    valkey: Valkey, tmp_path: Path, cipher: str
+) -> None:
+    key = {"CALLCTL_FIELD_KEY": "0123456789abcdef0123456789abcdef", "CALLCTL_FIELD_CIPHER": cipher}
+    async with open_console(tmp_path / "state", valkey.url, **key) as console:
+        browser = await seated(console)
+        await ringing(console, "3001")
+        held = (tmp_path / "state" / "history.db").read_bytes()
+        assert NUMBER.encode() not in held, "in clear in the database"
+        pop = (await browser.get("/api/v1/desk")).json()["call"]
+        assert (pop["number"], pop["times_today"]) == ("138****5678", 2)
+        supervisor = await console.as_role(Role.SUPERVISOR, "yangzhou")
+        seen = await supervisor.post(f"/api/v1/cities/yangzhou/calls/{CALL}/number", json={"reason": "回电"})
+        assert seen.json()["number"] == NUMBER
+        rows = (await supervisor.get("/api/v1/cities/yangzhou/calls", params={"since": 0, "until": 1.8e9})).json()
+        assert {row["number"] for row in rows} == {"138****5678"}
+    # Another machine, without the key: it says that it does not know, and shows no sealed text.
+    async with open_console(tmp_path / "state", valkey.url) as console:
+        supervisor = await console.as_role(Role.SUPERVISOR, "yangzhou")
+        rows = (await supervisor.get("/api/v1/cities/yangzhou/calls", params={"since": 0, "until": 1.8e9})).json()
+        assert {row["number"] for row in rows} == {None}
+        refused = await supervisor.post(f"/api/v1/cities/yangzhou/calls/{CALL}/number", json={"reason": "回电"})
+        assert refused.status_code == 422
+        assert "~" not in refused.text
+
+
+def test_the_greeting_is_the_assisted_citys_own_where_it_has_one() -> None:
+    city = PROVINCE.cities["yangzhou"]
+    own = replace(city, queue=replace(city.queue, greeting="您好，扬州12345，{agent}号为您服务。"))
+    assert greeting(own, "A1") == "您好，扬州12345，A1号为您服务。"
+    assert greeting(city, "A1") == "您好，扬州12345热线，A1号话务员为您服务，请问有什么可以帮您？"
+    assert greeting(city, "") == "您好，扬州12345热线，请问有什么可以帮您？"
+
+
+async def test_a_leaders_press_sent_twice_with_one_key_is_one_line_of_the_audit(console: Console) -> None:
+    await seated(console)
+    leader = await console.as_role(Role.LEADER, "xuzhou")
+    place, headers = "/api/v1/cities/xuzhou/seats/3001", {"Idempotency-Key": "one"}
+    for _ in range(2):
+        done = await leader.put(f"{place}/ready", json={"ready": False}, headers=headers)
+        assert done.status_code == 202
+    audited = [one.what for one in await console.house.room.history.audited(20)]
+    assert audited.count("force not ready") == 1
+    ask = {"how": "listen", "phone": "3002"}
+    first, again = [
+        (await leader.post(f"{place}/listening", json=ask, headers={"Idempotency-Key": "two"})).json() for _ in range(2)
+    ]
+    assert first["id"] == again["id"], "one permit"
+    assert [one.id for one in await console.house.room.registry.listenings()] == [first["id"]]
+
+
+async def test_whom_the_ear_refuses_is_told_at_the_field(console: Console) -> None:
+    await seated(console, "3002")
+    leader = await console.as_role(Role.LEADER, "xuzhou")
+    place = "/api/v1/cities/xuzhou/seats/3001/listening"
+    for phone, said in (("3001", "itself"), ("9999", "telephone of this city"), ("3002", "signed in")):
+        refused = problem(await leader.post(place, json={"how": "listen", "phone": phone}))
+        assert [one["field"] for one in refused["errors"]] == ["phone"]
+        assert said in refused["errors"][0]["message"]
+    assert (await leader.post(place, json={"how": "record", "phone": "3003"})).status_code == 422
+    assert await console.house.room.registry.listenings() == []

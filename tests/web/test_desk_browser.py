@@ -1,12 +1,25 @@
 """The agent's desk in a real browser: sit, ready, what rings and for whom, and a note that survives a dead browser."""
 
+import asyncio
+from pathlib import Path
+from typing import Any
+
 import pytest
 from playwright.async_api import Page, expect
 
 from callctl import clock
-from callctl.core.events import CallRinging, CallWaiting, LentSeat, LoanChanged, WaitingCall
-from callctl.core.model import SeatRef
+from callctl.core.events import (
+    CallAnswered,
+    CallEnded,
+    CallRinging,
+    CallWaiting,
+    LentSeat,
+    LoanChanged,
+    WaitingCall,
+)
+from callctl.core.model import SeatRef, SlotRef
 from callctl.rights import Role
+from callctl.store.notes import pull
 from tests.web.browser import axe, picture_of
 from tests.web.hall import Hall
 
@@ -109,6 +122,128 @@ async def test_an_unfinished_note_tells_what_is_missing_and_keeps_the_rest(hall:
     await expect(note).to_contain_text("请选择诉求类型")
     await expect(note).to_contain_text("请选择处理结果")
     await expect(note.get_by_label("标题")).to_have_value("停水")
+
+
+async def answered(hall: Hall, call: str = CALL) -> None:
+    """They have talked, and the citizen has hung up."""
+    seat, _ = seat_of(hall)
+    now, slot = clock.now(), SlotRef("xuzhou", 1)
+    record = hall.site.house.room.history.record
+    record(CallRinging("xuzhou", now - 22, call, LentSeat(seat, "yangzhou")))
+    record(CallAnswered("xuzhou", now - 20, call, LentSeat(seat, "yangzhou"), 2.0))
+    record(CallAnswered("yangzhou", now - 20, call, slot, 18.0))
+    record(CallEnded("xuzhou", now - 2, call, LentSeat(seat, "yangzhou"), 18.0))
+    record(CallEnded("yangzhou", now - 2, call, slot, 18.0))
+    await hall.site.house.room.history.flush()  # type: ignore[attr-defined]
+
+
+async def stubs(hall: Hall) -> list[dict[str, Any]]:
+    """What 扬州 may fetch."""
+    demands = hall.site.house.demands
+    async with demands.cabinet.engine() as engine:
+        return (await pull(engine, "yangzhou", 0, 10, demands.seal))[0]
+
+
+async def reach(page: Page, script: str) -> None:
+    """Press Tab until the element in focus is the one that the script is true for."""
+    for _ in range(120):
+        await page.keyboard.press("Tab")
+        if await page.evaluate(f"((one) => Boolean({script}))(document.activeElement)"):
+            return
+    raise AssertionError(f"Tab does not reach: {script}")
+
+
+async def test_by_keyboard_alone_an_agent_sits_gets_ready_and_writes_a_note_that_becomes_an_order(hall: Hall) -> None:
+    seat, agent = seat_of(hall)
+    page = await hall.page(Role.AGENT, "xuzhou", path="/desk", agent=agent)
+    await reach(page, "one.id === 'seat'")
+    assert await page.locator("#seat").input_value() == seat, "the agent's usual seat is chosen already"
+    await reach(page, "one.innerText?.trim() === '签入'")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[role=status]").first).to_contain_text("已签入座席")
+    await reach(page, "one.innerText?.trim() === '示闲'")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#desk-now")).to_contain_text("正在示闲")
+    ring(hall)
+    note = page.locator(f"[data-note='{CALL}']")
+    await note.wait_for()
+    await answered(hall)
+    await reach(page, "one.name === 'demand'")
+    for _ in range(2):
+        await page.keyboard.press("ArrowDown")
+    assert await note.get_by_label("诉求类型").input_value() == "help"
+    await reach(page, "one.name === 'code'")
+    await page.keyboard.type("小区管控")
+    await expect(note.locator("datalist option[value='900400']")).to_be_attached()
+    await page.keyboard.press("Control+a")
+    await page.keyboard.type("900400")
+    await reach(page, "one.name === 'content'")
+    await page.keyboard.type("小区积水，请求排涝")
+    await reach(page, "one.name === 'result'")
+    await page.keyboard.press("Space")
+    await page.keyboard.press("ArrowRight")
+    assert await note.get_by_label("流转办理").is_checked()
+    await reach(page, "one.innerText?.trim() === '保存小结'")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[role=status]").first).to_contain_text("小结已保存")
+    [stub] = await stubs(hall)
+    assert (stub["call_id"], stub["content"], stub["code"]) == (CALL, "小区积水，请求排涝", "900400")
+    assert (stub["caller_no"], stub["agent"], stub["seat"]) == (NUMBER, agent, seat)
+    assert hall.faults == []
+
+
+async def test_a_note_written_before_the_browser_died_is_finished_in_another_and_becomes_an_order(hall: Hall) -> None:
+    page = await sitting(hall)
+    ring(hall)
+    note = page.locator(f"[data-note='{CALL}']")
+    await note.get_by_label("诉求内容").fill("小区停水两天")
+    await note.get_by_label("诉求类型").select_option("complaint")
+    await note.get_by_label("分类代码").fill("900400")
+    await note.get_by_label("流转办理").check()
+    await expect(note.locator("[data-draft-state]")).to_have_text("已自动保存")
+    await page.context.close()
+    await answered(hall)
+    hall.scene.more = []
+    _, agent = seat_of(hall)
+    other = await hall.page(Role.AGENT, "xuzhou", path="/desk", agent=agent)
+    await other.locator(f"[data-note='{CALL}']").get_by_role("button", name="保存小结").click()
+    await expect(other.locator("[role=status]").first).to_contain_text("小结已保存")
+    [stub] = await stubs(hall)
+    assert (stub["content"], stub["type"]) == ("小区停水两天", "complaint")
+    await expect(other.locator(f"[data-note='{CALL}']")).to_have_count(0)
+
+
+async def test_with_sql_away_the_note_stays_and_the_page_says_what_works(hall: Hall) -> None:
+    page = await sitting(hall)
+    ring(hall)
+    note = page.locator(f"[data-note='{CALL}']")
+    await note.get_by_label("诉求内容").fill("小区停水两天")
+    await note.get_by_label("诉求类型").select_option("complaint")
+    await note.get_by_label("分类代码").fill("900400")
+    await note.get_by_label("流转办理").check()
+    await answered(hall)
+    await lose_sql(hall)
+    await note.get_by_role("button", name="保存小结").click()
+    await expect(page.locator("main")).to_contain_text("小结现在存不了；内容仍在本页和草稿里")
+    await expect(page.locator(f"[data-note='{CALL}']").get_by_label("诉求内容")).to_have_value("小区停水两天")
+    await expect(page.locator("#desk-now")).to_contain_text("历史库联系不上")
+    await expect(page.locator(".pop")).to_contain_text("扬州12345")
+    await page.get_by_role("button", name="示闲").click()
+    await expect(page.locator("#desk-now")).to_contain_text("正在示闲")
+    await picture_of(page, "desk-without-sql")
+
+
+async def lose_sql(hall: Hall) -> None:
+    """The database can be opened no more."""
+    engine = hall.site.house.demands.cabinet._engine
+    await engine.dispose()
+    await asyncio.to_thread(_hide, Path(str(engine.url.database)))
+
+
+def _hide(file: Path) -> None:
+    for part in file.parent.glob(f"{file.name}*"):
+        part.unlink()
+    file.mkdir()
 
 
 async def test_a_seat_with_a_telephone_gives_no_password_to_the_page(hall: Hall) -> None:

@@ -7,10 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from callctl.cli.exits import NOT_ALLOWED, UNAVAILABLE, ended_by
+from callctl.cli.picture import seat_rows
+from callctl.cli.remote import remote_room
 from callctl.cli.root import make_app
+from callctl.core.model import SeatRef
 from callctl.rights import Role
 from callctl.settings import SettingsError, read_settings
-from tests.web.house import ROOT, Console
+from tests.web.house import PROVINCE, ROOT, Console
 from tests.web.test_live import publish, served
 
 
@@ -56,6 +59,25 @@ async def test_events_switches_and_the_stop_are_done_at_the_console(console: Con
         code, said = await run(address, dispatcher, "status", "--json")
         assert code == 0, said
     assert (await console.house.desk.wishes()).stopped
+
+
+async def test_seats_are_listed_as_the_console_sees_them_and_whom_they_are_lent_to(console: Console) -> None:
+    leader = await token(console, "hall", "leader", "xuzhou")
+    registry = console.house.room.registry
+    lease = await registry.lead("test", 60.0)
+    assert lease is not None
+    await registry.lend("r1", lease, SeatRef("xuzhou", "3001"), "yangzhou")
+    await publish(console)
+    await console.site.state.feed.look()
+    async with served(console) as address:
+        environment = {"CALLCTL_API": address, "CALLCTL_API_TOKEN": leader, "CALLCTL_STATE": "/nonexistent"}
+        async with remote_room(read_settings(environment), PROVINCE) as room:
+            loans = await room.registry.loans()
+            rows = seat_rows(await room.registry.status(), {}, PROVINCE, PROVINCE.cities["xuzhou"])
+        assert {ref: loan.assisted for ref, loan in loans.items()} == {SeatRef("xuzhou", "3001"): "yangzhou"}
+        assert {row["state"] for row in rows} == {"free"}, "the own city's seats, as the PBX shows them"
+        code, said = await run(address, leader, "seats", "徐州", "--json")
+        assert (code, bool(json.loads(said))) == (0, True)
 
 
 async def test_a_token_without_the_right_is_told_so_and_a_console_that_is_away_too(console: Console) -> None:

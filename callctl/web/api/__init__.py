@@ -1,6 +1,19 @@
 """What machines and pages ask: /api/v1, one module a subject; API lists their route tables."""
 
-from callctl.web.api import accounts, assistance, desk, exports, hooks, live, missed, orders, reports, scripts, visit
+from callctl.web.api import (
+    accounts,
+    assistance,
+    desk,
+    exports,
+    hooks,
+    live,
+    missed,
+    orders,
+    reports,
+    scripts,
+    team,
+    visit,
+)
 from callctl.web.doors import Doors
 
 API: tuple[Doors, ...] = (
@@ -10,6 +23,7 @@ API: tuple[Doors, ...] = (
     assistance.DOORS,
     scripts.DOORS,
     desk.DOORS,
+    team.DOORS,
     hooks.DOORS,
     exports.DOORS,
     orders.DOORS,

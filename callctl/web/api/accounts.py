@@ -127,9 +127,9 @@ async def make_token(house: TheHouse, who: Who, body: NewToken, key: OnceKey = "
 
 
 @DOORS.delete("/api/v1/tokens/{name}", "change accounts", status_code=204, tags=["tokens"])
-async def end_token(house: TheHouse, who: Who, name: NamePath) -> Response:
+async def end_token(house: TheHouse, who: Who, name: NamePath, key: OnceKey = "") -> Response:
     """The token is refused from now on."""
-    await house.people.end_token(who.actor, name)
+    await house.people.end_token(who.actor, name, request=key)
     return Response(status_code=204)
 
 

@@ -68,6 +68,7 @@ class WantedEvent(Press):
     priority: Annotated[float | None, Field(gt=0, le=100)] = None
     waves: Annotated[list[WantedWave] | None, Field(max_length=9)] = None
     needs_confirmation: bool | None = None
+    waves_on_time: bool | None = None  # Waves enter by themselves at `planned_at`; else by a press.
     notice: Annotated[dict[str, str] | None, Field(max_length=50)] = None
 
 
@@ -128,7 +129,7 @@ async def start_event(
     confirmation = body.needs_confirmation if body.needs_confirmation is not None or running else True
     waves = None if body.waves is None else tuple(_wave(house, wave) for wave in body.waves)
     seats = None if body.seats is None else _by_code(house, body.seats)
-    act = StartEvent(city.code, body.title, seats, body.priority, waves, confirmation, body.notice)
+    act = StartEvent(city.code, body.title, seats, body.priority, waves, confirmation, body.waves_on_time, body.notice)
     return await _do(house, who, words, act, body, key)
 
 
@@ -210,7 +211,10 @@ async def resume(house: TheHouse, who: Who, words: TheWords, body: Press, key: O
 
 @DOORS.get("/api/v1/cities/{city}/switch/preview", "switch off", tags=TAGS)
 async def switch_preview(request: Request, house: TheHouse, city: TheCity, on: bool = True) -> dict[str, Any]:
-    """What turning the switch would do now: seats that could be lent at once, and callers who wait."""
+    """What turning the switch would do: seats that could be lent at once, callers who wait; and `what_if`, the next hour.
+
+    `what_if` is null until it has been worked out: ask again in some seconds.
+    """
     act = Switch(city.code, on)
     seen = await house.desk.wishes()
     act.check(house.province, seen)
@@ -219,8 +223,8 @@ async def switch_preview(request: Request, house: TheHouse, city: TheCity, on: b
     picture = feed.fresh_picture()
     if picture is None:
         raise Problem(503, "no_picture", NO_PICTURE, headers={"Retry-After": "2"})
-    found = await house.what_if.effect(wished, city.code) if house.what_if else None
-    return found or preview(house.province, picture, wished, city.code)
+    foretold = house.foresight.effect(picture, seen, city.code, on)
+    return {**preview(house.province, picture, wished, city.code), "what_if": foretold}
 
 
 @DOORS.get("/api/v1/cities/{city}/timeline", "see timeline", tags=TAGS)

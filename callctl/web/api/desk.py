@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,17 +11,17 @@ from starlette.responses import Response
 from callctl.core.acts import Sentence
 from callctl.core.model import SeatRef
 from callctl.core.presses import BY_AGENT, REASONS
+from callctl.store.port import StoreLost
 from callctl.web.api.forms import Form, Reason, Text
 from callctl.web.api.scripts import agents_city, shown_script
 from callctl.web.doors import Doors
 from callctl.web.feed import Feed
-from callctl.web.gate import TheCity, TheHouse, TheWords, Who
+from callctl.web.gate import Caller, TheCity, TheHouse, TheWords, Who
 from callctl.web.problems import Problem
 from callctl.web.words import Words
 
 DOORS = Doors()
 TAGS = ["desk"]
-SeatId = Annotated[str, Path(max_length=32, pattern=r"^[0-9]+$")]
 CallId = Annotated[str, Path(max_length=100, pattern=r"^[a-z]+-[0-9.]+$")]
 _CALL = re.compile(r"[a-z]+-[0-9.]+")
 
@@ -39,13 +39,6 @@ class WantedReadiness(Form):
     reason: Annotated[str, Field(max_length=8)] = "1"
 
 
-class Forced(Form):
-    """The team leader's word."""
-
-    ready: bool
-    reason: Reason = ""
-
-
 class Asked(Form):
     """Why."""
 
@@ -56,7 +49,7 @@ class WrapUp(Form):
     """小结: what the call was about."""
 
     call: Annotated[str, Field(max_length=100)]
-    demand: Annotated[str, Field(max_length=32)]  # 咨询 求助 投诉 举报 建议 表扬, by the records' codes.
+    demand: Annotated[str, Field(max_length=32)]  # enquiry, help, complaint, suggestion, report, praise, other.
     code: Annotated[str, Field(max_length=32)] = ""
     result: Annotated[str, Field(max_length=32)]  # on_call or forwarded.
     title: Text = ""
@@ -82,9 +75,10 @@ async def desk(request: Request, house: TheHouse, who: Who) -> dict[str, Any]:
     """The agent's seat as the PBX shows it, the call on it with all that pops up, and what is still to be read.
 
     `state` null: unknown (the city's PBX, the controller or Redis is away). `press`: asked, but not shown by the PBX yet.
+    `unread` null: SQL is away; the seat and the call on it are shown all the same.
     """
     ref = await house.sitting.seat_of(who.account)
-    unread = [shown_script(script) for script in await house.reading.unread(who.agent, agents_city(who))]
+    unread = await _unread(house, who)
     if ref is None:
         return {"seat": None, "unread": unread}
     feed: Feed = request.app.state.feed
@@ -92,7 +86,8 @@ async def desk(request: Request, house: TheHouse, who: Who) -> dict[str, Any]:
     call = (city.get("seat_calls") or {}).get(ref.seat)
     press = (await house.room.registry.presses()).get(ref)
     pop = await house.seating.pop(call["call"], who.agent) if call else None
-    if pop is not None:
+    if pop is not None and call is not None:
+        await house.drafts.ring(who.account, call["call"])
         scripts = house.reading.shelf.search("", house.now(), pop["city"])
         pop["scripts"] = [shown_script(script) for script in scripts]
     return {
@@ -103,6 +98,14 @@ async def desk(request: Request, house: TheHouse, who: Who) -> dict[str, Any]:
         "call": pop,
         "unread": unread,
     }
+
+
+async def _unread(house: TheHouse, who: Caller) -> list[dict[str, Any]] | None:
+    city = agents_city(who)
+    try:
+        return [shown_script(script) for script in await house.reading.unread(who.agent, city)]
+    except StoreLost:
+        return None
 
 
 @DOORS.put("/api/v1/desk/seat", "desk", tags=TAGS)
@@ -130,64 +133,35 @@ async def ready(house: TheHouse, who: Who, body: WantedReadiness) -> dict[str, A
 
 @DOORS.post("/api/v1/desk/wrap-up", "desk", tags=TAGS)
 async def wrap_up(house: TheHouse, who: Who, body: WrapUp) -> dict[str, bool]:
-    """Keep the note of a call; the same again changes nothing."""
+    """Keep the note of a call that was answered at the agent's seat; the same again changes nothing, another corrects it.
+
+    A forwarded one becomes a stub of a work order of the call's city.
+    """
     agents_city(who)
     if not _CALL.fullmatch(body.call):
         said = Sentence("没有这个通话", "there is no such call")
         raise Problem(422, "fields", said, {"call": said})
-    if house.wrap_ups is None:
-        raise Problem(503, "no_records", NO_RECORDS)
-    ref = await house.seating.seat_of(who.actor)
-    city = body.call.partition("-")[0]
-    return {"new": await house.wrap_ups.keep(who.actor, city, ref, who.agent, body.model_dump())}
+    new = await house.demands.keep(who.actor, await seat_or_none(house, who), who.agent, body.model_dump())
+    await house.drafts.drop(who.account, body.call)
+    return {"new": new}
 
 
-@DOORS.get("/api/v1/cities/{city}/seats", "see seats", tags=TAGS)
-async def seats(request: Request, house: TheHouse, city: TheCity) -> list[dict[str, Any]]:
-    """The city's seats: who sits there, in what state; `state` null is unknown."""
-    sitters = await house.sitting.all()
-    feed: Feed = request.app.state.feed
-    seen = ((feed.fresh_picture() or {}).get("cities") or {}).get(city.code) or {}
-    rows = []
-    for seat in city.seats:
-        sitter = sitters.get(SeatRef(city.code, seat.id))
-        rows.append(
-            {
-                "seat": seat.id,
-                "lend": seat.lend.value,
-                "agent": sitter.agent if sitter else None,
-                "since": sitter.since if sitter else None,
-                "planned_agent": seat.agent,
-                "state": (seen.get("seat_states") or {}).get(seat.id),
-                "call": (seen.get("seat_calls") or {}).get(seat.id),
-            }
-        )
-    return rows
+async def seat_or_none(house: TheHouse, who: Caller) -> SeatRef:
+    """The agent's seat; after signing out, none of the city's."""
+    return await house.sitting.seat_of(who.account) or SeatRef(agents_city(who), "")
 
 
-@DOORS.put("/api/v1/cities/{city}/seats/{seat}/ready", "force", status_code=202, tags=TAGS)
-async def force(house: TheHouse, who: Who, city: TheCity, seat: SeatId, body: Forced) -> dict[str, Any]:
-    """强制示闲 / 强制示忙."""
-    await house.seating.force(who.actor, city.code, seat, body.ready, body.reason)
-    return {"seat": seat, "ready": body.ready}
-
-
-@DOORS.delete("/api/v1/cities/{city}/seats/{seat}/sitter", "force", status_code=204, tags=TAGS)
-async def force_out(house: TheHouse, who: Who, city: TheCity, seat: SeatId, reason: Reason = "") -> Response:
-    """强制签出."""
-    await house.seating.force_out(who.actor, city.code, seat, reason)
-    return Response(status_code=204)
+@DOORS.get("/api/v1/desk/categories", "desk", tags=TAGS)
+async def categories(house: TheHouse, q: Annotated[str, Query(max_length=100)] = "") -> list[dict[str, str]]:
+    """Categories (诉求分类) by the beginning of a code, a name or a synonym."""
+    found = await house.demands.categories(q)
+    return [{"code": one.code, "name_zh": one.name_zh, "name_en": one.name_en} for one in found]
 
 
 @DOORS.post("/api/v1/cities/{city}/calls/{call}/number", "see number", tags=["calls"])
 async def number(house: TheHouse, who: Who, city: TheCity, call: CallId, body: Asked) -> dict[str, str]:
     """The caller's number in full. With a reason; audited before it is shown."""
     return {"call": call, "number": await house.seating.number(who.actor, city.code, call, body.reason)}
-
-
-NO_RECORDS = Sentence(
-    "小结存储尚未接通，内容仍在本页，请稍后再存", "wrap-up notes cannot be kept yet; what you typed is still on the page"
-)
 
 
 def _reason(code: str, words: Words) -> str:

@@ -55,7 +55,7 @@ async def audit(house: TheHouse, last: Annotated[int, Query(ge=1, le=AUDIT_MOST)
 
 
 def _shown(call: Call) -> dict[str, Any]:
-    return {**asdict(call), "number": mask(call.number)}
+    return {**asdict(call), "number": None if call.number is None else mask(call.number)}
 
 
 def _answer(rows: Sequence[Mapping[str, Any]], kind: Kind, name: str) -> Response:

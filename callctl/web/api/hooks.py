@@ -8,7 +8,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from callctl.hooks import ALL_KINDS
-from callctl.web.api.forms import Form, NamePath, Reason
+from callctl.web.api.forms import Form, NamePath, OnceKey, Reason
 from callctl.web.doors import Doors
 from callctl.web.gate import TheHouse, Who
 from callctl.web.problems import not_found
@@ -39,16 +39,16 @@ async def kinds() -> list[str]:
 
 
 @DOORS.post("/api/v1/webhooks", "webhooks", status_code=201, tags=TAGS)
-async def create(house: TheHouse, who: Who, body: NewWebhook) -> dict[str, str]:
+async def create(house: TheHouse, who: Who, body: NewWebhook, key: OnceKey = "") -> dict[str, str]:
     """A new webhook; the answer holds its signing secret, which is not shown again."""
-    secret = await house.webhooks.create(who.actor, body.name, body.address, body.kinds, body.reason)
+    secret = await house.webhooks.create(who.actor, body.name, body.address, body.kinds, body.reason, key)
     return {"name": body.name, "secret": secret}
 
 
 @DOORS.delete("/api/v1/webhooks/{name}", "webhooks", status_code=204, tags=TAGS)
-async def end(house: TheHouse, who: Who, name: NamePath) -> Response:
+async def end(house: TheHouse, who: Who, name: NamePath, key: OnceKey = "") -> Response:
     """Tell it nothing more."""
-    await house.webhooks.end(who.actor, name)
+    await house.webhooks.end(who.actor, name, request=key)
     return Response(status_code=204)
 
 
@@ -65,9 +65,13 @@ async def deliveries(
 
 @DOORS.post("/api/v1/webhooks/{name}/deliveries/{delivery}/again", "webhooks", status_code=202, tags=TAGS)
 async def again(
-    house: TheHouse, who: Who, name: NamePath, delivery: Annotated[int, Path(ge=1, le=2**31 - 1)]
+    house: TheHouse,
+    who: Who,
+    name: NamePath,
+    delivery: Annotated[int, Path(ge=1, le=2**31 - 1)],
+    key: OnceKey = "",
 ) -> dict[str, int]:
     """Try a dead delivery once more."""
-    if not await house.webhooks.again(who.actor, name, delivery):
+    if not await house.webhooks.again(who.actor, name, delivery, key):
         raise not_found("没有这条失败的推送", "there is no such dead delivery")
     return {"delivery": delivery}

@@ -84,6 +84,7 @@ PLACES = (
     Place("/board", "话务大屏", "see"),
     Place("/assistance", "支援调度", "see timeline"),
     Place("/desk", "座席", "desk"),
+    Place("/team", "班组", "see seats"),
     Place("/scripts", "统一口径", "see scripts"),
     Place("/books", "记录", "see missed"),
     Place("/accounts", "账号", "see accounts"),
@@ -121,7 +122,7 @@ class Show:
 
     def here(self, href: str, path: str) -> bool:
         """Whether the page at `path` belongs to this entry."""
-        return path == href or path.startswith(f"{href}/")
+        return path == href or path.startswith(f"{href}/") or (href == "/team" and "/team" in path)
 
     def asset(self, name: str) -> str:
         """The address of an asset; it changes with the content, so that a browser may keep it for good."""
@@ -165,6 +166,14 @@ class Show:
     def signed(self, points: float) -> str:
         """+3.2 or −1.0."""
         return f"{'+' if points > 0 else '−' if points < 0 else '±'}{abs(points):.1f}"
+
+    def points(self, change: Sequence[float] | None) -> str:
+        """A change of a share with half its interval, in points: +3.2 ±0.8."""
+        return self.words("未知") if change is None else f"{self.signed(change[0] * 100)} ±{abs(change[1]) * 100:.1f}"
+
+    def seconds(self, change: Sequence[float] | None) -> str:
+        """A change of a time with half its interval: −40.5 ±6.1."""
+        return self.words("未知") if change is None else self.words("{s}秒", s=f"{self.signed(change[0])} ±{change[1]:.1f}")
 
     def rate(self, today: Count | None) -> str:
         """接通率 with its denominator."""

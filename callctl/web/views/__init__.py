@@ -1,7 +1,7 @@
 """Pages for people, one module a subject; VIEWS lists their route tables."""
 
 from callctl.web.doors import Doors
-from callctl.web.views import accounts, assistance, audit, books, desk, scripts, visit, wallboard
+from callctl.web.views import accounts, assistance, audit, books, desk, scripts, team, visit, wallboard
 
 VIEWS: tuple[Doors, ...] = (
     visit.DOORS,
@@ -11,5 +11,6 @@ VIEWS: tuple[Doors, ...] = (
     audit.DOORS,
     scripts.DOORS,
     desk.DOORS,
+    team.DOORS,
     books.DOORS,
 )

@@ -256,13 +256,14 @@ def _now(request: Request, house: TheHouse, who: Caller, wishes: Wishes, code: s
     feed: Feed = request.app.state.feed
     seen = feed.scene(scope(who))["cities"].get(code) or {}
     picture = feed.fresh_picture()
-    effect = None
+    effect = foretold = None
     if picture is not None and code in wishes.events:
         effect = preview(house.province, picture, Switch(code, True).apply(wishes, house.now()), code)
+        foretold = house.foresight.effect(picture, wishes, code, not wishes.events[code].switched_on)
         if not who.actor.sees(EVERYWHERE) and EVERYWHERE not in who.actor.cities:
             # How many agents another city has free is that city's own affair; how many it could lend is not.
             effect = {**effect, "helpers": {city: {**one, "free": None} for city, one in effect["helpers"].items()}}
-    return {"seen": seen, "effect": effect, "event": wishes.events.get(code)}
+    return {"seen": seen, "effect": effect, "foretold": foretold, "event": wishes.events.get(code), "now": house.now()}
 
 
 async def _timeline(house: TheHouse, who: Caller) -> list[AuditEntry] | None:

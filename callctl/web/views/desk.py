@@ -7,12 +7,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from callctl.core.acts import ActRefused, Sentence
-from callctl.core.model import SeatRef
 from callctl.core.presses import BY_AGENT, REASONS
 from callctl.store.drafts import Note
 from callctl.store.port import Refusal, StoreLost
-from callctl.web.api.desk import NO_RECORDS
 from callctl.web.api.desk import desk as seen_desk
+from callctl.web.api.desk import seat_or_none
 from callctl.web.api.scripts import agents_city
 from callctl.web.doors import Doors
 from callctl.web.forms import Typed, onward, refused, typed
@@ -47,6 +46,10 @@ DEMANDS = (
     ("other", "其他"),
 )
 RESULTS = (("on_call", "在线解答"), ("forwarded", "流转办理"))
+NOT_NOW = Sentence(
+    "历史库或登记库联系不上，小结现在存不了；内容仍在本页和草稿里，稍后再存",
+    "the note cannot be kept now, a store is away; what you typed is still on the page and in the draft",
+)
 
 
 @DOORS.get("/desk", "desk")
@@ -135,24 +138,21 @@ async def finish(request: Request, house: TheHouse, who: Who, words: TheWords, c
         raise Problem(404, "not_found", Sentence("没有这个通话", "there is no such call"))
     fields = _cut({name: form.get(name) for name in FIELDS})
     await _draft_kept(house, who, call, fields)
-    wrong = _wrong(fields)
-    if wrong:
-        return await _desk(request, house, who, Typed(form.values, wrong), call, 422)
-    if house.wrap_ups is None:
-        return await _desk(request, house, who, Typed(form.values, {"": NO_RECORDS}), call, 503)
+    flags = {name: fields[name] == "yes" for name in ("urgent", "confidential", "nuisance")}
     try:
-        ref = await _seat(house, who)
-        note = {
-            **fields,
-            "call": call,
-            **{name: fields.get(name) == "yes" for name in ("urgent", "confidential", "nuisance")},
-            "script_version": None,
-        }
-        await house.wrap_ups.keep(who.actor, call.partition("-")[0], ref, who.agent, note)
+        await house.demands.keep(who.actor, await seat_or_none(house, who), who.agent, {**fields, **flags, "call": call})
         await house.drafts.drop(who.account, call)
-    except (ActRefused, Refusal) as fault:
-        return await _desk(request, house, who, refused(form, fault), call, 422)
+    except StoreLost:
+        return await _desk(request, house, who, Typed(form.values, {"": NOT_NOW}), call, 503)
+    except ActRefused as fault:
+        return await _desk(request, house, who, form.refused(fault), call, 422)
     return onward("/desk", "good", words("小结已保存"))
+
+
+@DOORS.get("/desk/categories", "desk")
+async def categories(request: Request, house: TheHouse, code: str = "") -> HTMLResponse:
+    """What the field for the category offers to what is typed there."""
+    return page(request, "desk/categories.html", context={"found": await house.demands.categories(code)})
 
 
 async def _draft_kept(house: TheHouse, who: Caller, call: str, fields: dict[str, str]) -> None:
@@ -162,27 +162,8 @@ async def _draft_kept(house: TheHouse, who: Caller, call: str, fields: dict[str,
         return  # The browser's own copy is still there.
 
 
-async def _seat(house: TheHouse, who: Caller) -> SeatRef:
-    """The agent's seat; after signing out, none of the city's."""
-    try:
-        return await house.seating.seat_of(who.actor)
-    except ActRefused:
-        return SeatRef(agents_city(who), "")
-
-
 def _cut(body: dict[str, Any]) -> dict[str, str]:
     return {name: str(body.get(name) or "")[:most] for name, most in FIELDS.items()}
-
-
-def _wrong(fields: dict[str, str]) -> dict[str, Sentence]:
-    wrong: dict[str, Sentence] = {}
-    if fields["demand"] not in dict(DEMANDS):
-        wrong["demand"] = Sentence("请选择诉求类型", "choose the type")
-    if fields["result"] not in dict(RESULTS):
-        wrong["result"] = Sentence("请选择处理结果：在线解答或流转", "choose: answered on the call, or forwarded")
-    if not fields["content"].strip() and fields["nuisance"] != "yes":
-        wrong["content"] = Sentence("请写诉求内容", "write what it was about")
-    return wrong
 
 
 def _reasons() -> list[tuple[str, Sentence]]:

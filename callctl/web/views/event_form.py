@@ -39,6 +39,7 @@ def wanted_event(form: Typed, city: str, province: Province) -> StartEvent:
         priority,
         tuple(waves),
         form.get("needs_confirmation") == "yes",
+        form.get("waves_on_time") == "yes",
         notice,
     )
 
@@ -48,6 +49,7 @@ def event_typed(event: AssistanceEvent) -> Typed:
     values: dict[str, str] = {
         "title": event.title,
         "priority": f"{event.priority:g}",
+        "waves_on_time": "yes" if event.waves_on_time else "",
         "needs_confirmation": "yes" if event.needs_confirmation else "",
         **{f"n-{key}": text for key, text in event.notice.items()},
     }

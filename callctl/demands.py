@@ -1,0 +1,157 @@
+"""小结: what an agent writes of a call, checked and kept as a note and, when forwarded, as a stub of the city's work order.
+
+Who may write: the agent at whose seat the call was answered, and nobody else; a desk page can name any call.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from callctl.core.acts import ActRefused, Sentence
+from callctl.core.categories import Category, search
+from callctl.core.days import day_of
+from callctl.core.demand import CONTENT_MOST, LINE_MOST, PERSONAL, Deadlines, Demand, Result, WrapUp, due_at
+from callctl.core.model import SeatRef
+from callctl.given_files import GivenRefused, own_or_given, read_calendar, read_categories
+from callctl.rights import Actor, NotAllowed
+from callctl.rules import DeadlineRule, Rules, RulesError, read_rules
+from callctl.settings import Settings
+from callctl.store.cabinet import Cabinet
+from callctl.store.calls import Call, CallBook
+from callctl.store.drafts import Drafts
+from callctl.store.notes import NoteRefused, keep_note, kept_tree
+from callctl.store.seal import Seal
+
+WRAPPED_MOST_S = 7200.0  # A note written later than this after the call was not being written all the time.
+FOUND_MOST = 30  # Categories offered at a time.
+_CHOICES: tuple[tuple[str, type[Demand] | type[Result], Sentence], ...] = (
+    ("demand", Demand, Sentence("请选择诉求类型", "choose the type")),
+    ("result", Result, Sentence("请选择处理结果：在线解答或流转", "choose: answered on the call, or forwarded")),
+)
+
+
+def deadlines(rule: DeadlineRule) -> Deadlines:
+    """The rule as the core has it."""
+    return Deadlines(rule.consult_d, rule.other_d, rule.urgent_h, rule.yellow_before_d)
+
+
+async def tree_in_use(engine: AsyncEngine, settings: Settings) -> list[Category]:
+    """The imported tree, else the province's file, else the starter set. Raises GivenRefused, one of history.LOST."""
+    kept = await kept_tree(engine, date.fromisoformat)
+    return kept or read_categories(own_or_given(settings.province_dir, "categories.csv"))
+
+
+def due(note: WrapUp, category: Category | None, rules: Rules, settings: Settings) -> float:
+    """When the demand must be done. Raises GivenRefused."""
+    limits = deadlines(rules.deadline(note.city, category.profile if category else ""))
+    calendar = read_calendar(own_or_given(settings.province_dir, "holidays.csv"))
+    return due_at(note.demand, note.urgent, note.at, limits, calendar)
+
+
+def ways(city: str, rules: Rules) -> list[str]:
+    """How the city gets its stubs."""
+    rule = rules.delivery.get(city)
+    return [way for way in ("webhook", "drop") if rule and getattr(rule, way)]
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """The desk's way to the records. Every call may raise ActRefused, StoreLost."""
+
+    cabinet: Cabinet
+    calls: CallBook
+    drafts: Drafts
+    settings: Settings
+    seal: Seal
+    now: Callable[[], float]
+
+    async def keep(self, actor: Actor, seat: SeatRef, agent: str, note: Mapping[str, Any]) -> bool:
+        """Keep the note of `note["call"]`; whether it was news. The same note again changes nothing.
+
+        `seat`: where the agent sits now, the seat "" for nowhere.
+        """
+        call = await self._own_call(actor, seat, str(note["call"]))
+        wrong = _wrong(note)
+        if wrong:
+            raise ActRefused("请改正这些地方", "please mend these", wrong)
+        now = self.now()
+        wrapped_s = None if call.ended_at is None else now - call.ended_at
+        kept = WrapUp(
+            call=call.call,
+            city=call.city,
+            answering=call.by_city or seat.city,
+            seat=call.by_seat or seat.seat,
+            agent=agent,
+            at=now,
+            demand=Demand(note["demand"]),
+            code=str(note["code"]),
+            result=Result(note["result"]),
+            number=call.number or "",
+            wrapped_s=wrapped_s if wrapped_s is not None and 0.0 <= wrapped_s <= WRAPPED_MOST_S else None,
+            **{name: note.get(name) or "" for name in PERSONAL if name != "number"},
+            urgent=bool(note.get("urgent")),
+            confidential=bool(note.get("confidential")),
+            nuisance=bool(note.get("nuisance")),
+            script=str(note.get("script") or ""),
+            script_version=note.get("script_version"),
+        )
+        return await self._write(kept)
+
+    async def _write(self, note: WrapUp) -> bool:
+        try:
+            rules = read_rules(self.settings.province_dir)
+            async with self.cabinet.engine() as engine:
+                tree = await tree_in_use(engine, self.settings)
+                codes = {one.code: one for one in tree if one.valid(day_of(note.at))}
+                if note.code not in codes:
+                    said = Sentence("没有这个分类代码，请从列表中选", "there is no such category; choose one of the list")
+                    raise ActRefused(said.zh, said.en, {"code": said})
+                due_at = due(note, codes[note.code], rules, self.settings)
+                return await keep_note(engine, note, codes, ways(note.city, rules), due_at, self.seal)
+        except NoteRefused as refused:
+            raise ActRefused(str(refused), refused.en) from None
+        except (GivenRefused, RulesError) as fault:
+            raise ActRefused(
+                f"服务器上的清单或规则有误，小结先留在草稿里：{fault}",
+                f"a list or rule on the server is wrong, the note stays a draft: {fault}",
+            ) from None
+
+    async def _own_call(self, actor: Actor, seat: SeatRef, name: str) -> Call:
+        call = await self.calls.find(name)
+        mine = call is not None and actor.sees(seat.city) and call.by_city == seat.city
+        if mine and call is not None and call.by_seat != seat.seat:
+            # Who has moved to another seat since: the call had popped up for this account.
+            mine = await self.drafts.rang(actor.account, name)
+        if call is None or not mine:
+            raise NotAllowed(
+                "这个通话不是在您的座席接听的，不能写小结", "this call was not answered at your seat; its note is not yours"
+            )
+        return call
+
+    async def categories(self, asked: str) -> list[Category]:
+        """What an agent may mean by a few characters: a code's beginning, a name, a synonym."""
+        try:
+            async with self.cabinet.engine() as engine:
+                tree = await tree_in_use(engine, self.settings)
+        except GivenRefused:
+            return []
+        return search(tree, asked[:LINE_MOST], day_of(self.now()))[:FOUND_MOST]
+
+
+def _wrong(note: Mapping[str, Any]) -> dict[str, Sentence]:
+    """What is wrong at which field, for the agent."""
+    wrong = {name: said for name, kind, said in _CHOICES if note.get(name) not in {one.value for one in kind}}
+    if not note.get("code"):
+        wrong["code"] = Sentence("请选择分类代码", "choose a category")
+    if not str(note.get("content") or "").strip() and not note.get("nuisance"):
+        wrong["content"] = Sentence("请写诉求内容", "write what it was about")
+    if note.get("result") == Result.FORWARDED.value and note.get("nuisance"):
+        wrong["result"] = Sentence("骚扰或静音来电不流转", "a nuisance call is not forwarded")
+    for name in PERSONAL:
+        most = CONTENT_MOST if name == "content" else LINE_MOST
+        if len(str(note.get(name) or "")) > most:
+            wrong[name] = Sentence(f"最多 {most} 字", f"at most {most} characters")
+    return wrong

@@ -1,0 +1,130 @@
+"""Every page of the route table, in both languages: axe finds nothing, and the keyboard reaches and shows everything.
+
+Made from the route table: a new page is visited without being named here. Only one that names more than a city in its path
+must say in FILLED which one to look at.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from playwright.async_api import Page
+
+from callctl.rights import RIGHTS, Role
+from callctl.web.doors import NOBODY, Door, every_door
+from callctl.web.site import parts
+from tests.web.browser import PHONE, WALL, axe, picture_of
+from tests.web.hall import Hall
+from tests.web.test_desk_browser import ring, seat_of
+from tests.web.test_scripts_browser import publish, write
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+CITY = "yangzhou"
+FILLED: Mapping[str, str] = {"name": "root-admin", "owner": CITY, "script": "1", "city": CITY}
+# Not pages: pieces of one, figures for its script, streams, and the way on from one to another.
+PIECES = {
+    "/",
+    "/team",
+    "/board/stream",
+    "/cities/{city}/board/stream",
+    "/board/day",
+    "/cities/{city}/board/day",
+    "/cities/{city}/assistance/now",
+    "/cities/{city}/team/now",
+    "/desk/now",
+    "/desk/notes",
+    "/desk/phone",
+    "/desk/categories",
+}
+PAGES = [door for door in every_door(parts()) if door.method == "GET" and not door.is_api and door.path not in PIECES]
+# The roles whose page shows most, where several may see it.
+MOST = (Role.DISPATCHER, Role.LEADER, Role.EDITOR, Role.AGENT, Role.SECURITY_ADMIN, Role.AUDITOR)
+MOST_OF = {"see seats": Role.LEADER}
+# Everything Tab must reach: visible, not switched off, not in a closed part of the page. Of radio buttons one is enough.
+REACHABLE = """() => {
+  const shown = (one) => one.checkVisibility() && !one.closest("dialog:not([open]), details:not([open]) > :not(summary)");
+  const all = "a[href], button, input:not([type=hidden]):not([type=radio]), select, textarea, summary, [tabindex='0']";
+  window.wanted = [...document.querySelectorAll(all)].filter((one) => shown(one) && !one.disabled && one.tabIndex >= 0);
+  window.reached = new Set();
+  window.unseen = [];
+  document.addEventListener("focusin", ({ target }) => {
+    window.reached.add(target);
+    const style = getComputedStyle(target);
+    if (style.outlineStyle === "none" && style.boxShadow === "none") window.unseen.push(target.outerHTML.slice(0, 120));
+  });
+  return window.wanted.length;
+}"""
+MISSED = """() => window.wanted.filter((one) => one.isConnected && !window.reached.has(one))
+  .map((one) => one.outerHTML.slice(0, 160))"""
+
+
+def place(door: Door) -> str:
+    """The door's path, filled in."""
+    path = door.path
+    for name, value in FILLED.items():
+        path = path.replace(f"{{{name}}}", value)
+    assert "{" not in path, f"{door.path}: say in FILLED which one to look at"
+    return path
+
+
+def who(door: Door) -> tuple[Role | None, tuple[str, ...], dict[str, Any]]:
+    """Somebody who may look, of one city where the role is a city's."""
+    if door.right == NOBODY:
+        return None, (), {}
+    role = MOST_OF.get(door.right) or next(role for role in (*MOST, *Role) if role in RIGHTS[door.right])
+    cities = () if role in (Role.DISPATCHER, Role.SECURITY_ADMIN, Role.AUDITOR) else (CITY,)
+    return role, cities, {"agent": "2099"} if role is Role.AGENT else {}
+
+
+async def by_keyboard(page: Page) -> list[str]:
+    """What Tab does not reach, and what shows no focus."""
+    count = await page.evaluate(REACHABLE)
+    for _ in range(count + 15):
+        await page.keyboard.press("Tab")
+    missed: list[str] = await page.evaluate(MISSED)
+    unseen: list[str] = await page.evaluate("() => window.unseen")
+    return [f"not reached: {one}" for one in missed] + [f"focus not seen: {one}" for one in unseen]
+
+
+@pytest.mark.parametrize("door", PAGES, ids=[door.path for door in PAGES])
+async def test_axe_finds_nothing_and_the_keyboard_reaches_all(hall: Hall, door: Door) -> None:
+    await write(hall)
+    await publish(hall)
+    role, cities, more = who(door)
+    name = door.path.strip("/").replace("/", "-").replace("{", "").replace("}", "")
+    for locale in ("zh-CN", "en"):
+        page = await hall.page(role, *cities, path=place(door), locale=locale, size=WALL, **more)
+        await page.locator("main").wait_for()
+        assert await page.locator("html").get_attribute("lang") == locale
+        if FILLED["name"] not in door.path and "{name}" not in door.path:
+            assert await page.locator(".problem").count() == 0
+        assert await axe(page) == [], locale
+        await picture_of(page, f"every-{name}-{locale}")
+        if locale == "zh-CN":
+            assert await by_keyboard(page) == []
+        await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1"), "wider than a phone"
+        await picture_of(page, f"every-{name}-{locale}-phone")
+        await page.context.close()
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "en"])
+async def test_the_desk_with_a_call_on_it_too(hall: Hall, locale: str) -> None:
+    seat, agent = seat_of(hall)
+    page = await hall.page(Role.AGENT, "xuzhou", path="/desk", agent=agent, locale=locale)
+    await page.locator("#seat").select_option(seat)
+    await page.locator("form[action='/desk/seat'] button").click()
+    await page.locator("#desk-now").wait_for()
+    ring(hall)
+    await page.locator(".pop").wait_for()
+    await page.locator("[data-note]").wait_for()
+    assert await axe(page) == []
+    assert await by_keyboard(page) == []
+    await picture_of(page, f"every-desk-ringing-{locale}")
+
+
+def test_every_page_of_the_table_is_visited_or_known_to_be_a_piece() -> None:
+    there = {door.path for door in every_door(parts()) if door.method == "GET" and not door.is_api}
+    assert there >= PIECES, "a piece that is there no more"
+    for door in PAGES:
+        place(door)

@@ -1,0 +1,47 @@
+"""The console's tests once more, on PostgreSQL: accounts, scripts, assistance, desk, webhooks, signing in.
+
+The very same functions; only the console they are given keeps its books in another database.
+"""
+
+import inspect
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.store.servers import Postgres, Valkey, why_no_postgres
+from tests.web import test_accounts, test_assistance, test_desk, test_hooks, test_scripts, test_signing_in
+from tests.web.house import Console, open_console
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    if why := why_no_postgres():
+        pytest.skip(why)
+    server = Postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+async def console(valkey: Valkey, tmp_path: Path, postgres: Postgres) -> AsyncIterator[Console]:
+    async with open_console(tmp_path / "state", valkey.url, CALLCTL_SQL_URL=postgres.database()) as opened:
+        assert not opened.house.demands.cabinet.is_sqlite
+        yield opened
+
+
+def _again(module: ModuleType) -> dict[str, object]:
+    """The module's tests that are given a console, under names of their own; fixtures they share come along."""
+    found = {}
+    for name, one in vars(module).items():
+        if name.startswith("test_") and "console" in inspect.signature(one).parameters:
+            found[f"{name}__{module.__name__.rpartition('.')[2]}"] = one
+    return found
+
+
+for _module in (test_accounts, test_assistance, test_desk, test_hooks, test_scripts, test_signing_in):
+    globals().update(_again(_module))
+receiver = test_hooks.receiver

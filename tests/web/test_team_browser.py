@@ -1,0 +1,76 @@
+"""The team leader's page in a real browser: hands on the seats, and what to dial once the PBX has permitted to listen."""
+
+from dataclasses import replace
+
+import pytest
+from playwright.async_api import expect
+
+from callctl import clock, foresight
+from callctl.core.listening import How
+from callctl.core.model import SeatRef
+from callctl.rights import Role
+from tests.web.browser import PHONE, WALL, axe, picture_of
+from tests.web.hall import Hall
+from tests.web.test_assistance_browser import event
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "en"])
+async def test_a_leader_asks_to_listen_and_is_told_what_to_dial(hall: Hall, locale: str) -> None:
+    page = await hall.page(Role.LEADER, "yangzhou", path="/team", locale=locale, size=WALL)
+    await page.locator("#listen").wait_for()
+    await page.get_by_role("link", name="2003").click()
+    assert await page.locator("#f-seat").input_value() == "2003", "the seat's own link chooses it"
+    await page.locator("#f-how").select_option("whisper")
+    await page.locator("#listen button[type=submit]").click()
+    await expect(page.locator("#w-phone")).to_be_visible()  # No telephone was chosen; the rest stays.
+    assert await page.locator("#f-how").input_value() == "whisper"
+    await page.locator("#f-phone").select_option("2004")
+    await page.locator("#f-reason").fill("新手带教")
+    await page.locator("#listen button[type=submit]").click()
+    permit = page.locator("[data-permit]")
+    await expect(permit).not_to_contain_text("*902003")
+    assert await page.locator("#f-phone").input_value() == "2004", "this person's telephone is remembered"
+    [one] = await hall.site.house.room.registry.listenings()
+    assert (one.city, one.seat, one.phone, one.how) == ("yangzhou", "2003", "2004", How.WHISPER)
+    await hall.site.house.room.registry.put_listening(replace(one, granted_at=clock.now()))
+    await expect(permit).to_contain_text("*902003")
+    assert await axe(page) == []
+    await picture_of(page, f"team-permit-{locale}")
+    await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    await picture_of(page, f"team-permit-{locale}-phone")
+    assert [fault for fault in hall.faults if "422" not in fault] == []
+
+
+async def test_a_leader_makes_a_seat_not_ready_and_signs_it_out(hall: Hall) -> None:
+    page = await hall.page(Role.LEADER, "yangzhou", path="/cities/yangzhou/team")
+    await page.get_by_role("button", name="强制示忙 2001").click()
+    await expect(page.locator("[role=status]").first).to_contain_text("已要求座席 2001 示忙")
+    presses = await hall.site.house.room.registry.presses()
+    assert (presses[SeatRef("yangzhou", "2001")].ready, presses[SeatRef("yangzhou", "2001")].reason) == (False, "3")
+    await page.get_by_role("button", name="强制签出 2001").click()
+    await expect(page.locator("[role=status]").first).to_contain_text("座席 2001 已强制签出")
+    audited = [one.what for one in await hall.site.house.room.history.audited(5)]
+    assert audited[:2] == ["force out", "force not ready"]
+
+
+async def test_before_pressing_the_supervisor_sees_the_next_hour_with_its_interval(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("SEEDS", 3), ("NICE", 0), ("DEADLINE_S", 200.0)):  # A busy machine is no fault.
+        monkeypatch.setattr(foresight, name, value)
+    await event(hall)
+    wishes = await hall.site.house.desk.wishes()
+    hall.scene.wishes = lambda now: wishes  # type: ignore[method-assign] - As a controller does that has read them.
+    page = await hall.page(Role.SUPERVISOR, "yangzhou", path="/assistance", size=WALL)
+    await expect(page.locator("[data-foretold=no]")).to_contain_text("正在推演")
+    await page.locator("[data-foretold=yes]").wait_for(timeout=150_000)
+    await expect(page.locator("[data-foretold=yes]")).to_contain_text("±")
+    await expect(page.get_by_role("button", name="开启支援")).to_be_visible()
+    assert await axe(page) == []
+    await picture_of(page, "assistance-foretold-zh")
+    english = await hall.page(Role.SUPERVISOR, "yangzhou", path="/assistance", locale="en", size=PHONE)
+    await english.locator("[data-foretold=yes]").wait_for()
+    await picture_of(english, "assistance-foretold-en-phone")
+    assert hall.faults == []
