@@ -178,7 +178,7 @@ async def ended(heard: list[Fact], within_s: float) -> CallBackEnded:
             await asyncio.sleep(0.05)
 
 
-async def told(link: AsteriskLink, order: CallBack) -> None:
+async def ordered(link: AsteriskLink, order: CallBack) -> None:
     """Give the order once somebody takes it: the desk comes a moment after the citizen has gone."""
     async with asyncio.timeout(10.0):
         while True:
@@ -203,7 +203,7 @@ async def test_a_lent_seat_of_another_city_calls_back_over_the_home_city_s_line(
     await floor.lend("xuzhou", seat, ASSISTED)
     async with linked(floor) as (link, heard):
         call = await missed_call(heard, hall, number)
-        await told(link, CallBack(ASSISTED, call, "xuzhou"))
+        await ordered(link, CallBack(ASSISTED, call, "xuzhou"))
         called = await hall.rung(number, 15.0)
         await called.until_hears(floor.tone("xuzhou"), 10.0)
         assert agent.last.header("X-CC-Caller") == number  # The agent sees whom.
@@ -218,7 +218,7 @@ async def test_without_a_free_agent_the_citizen_s_phone_does_not_ring(hall: Hall
         call = await missed_call(heard, hall, "13912340006")
         for by in (ASSISTED, "xuzhou"):
             heard.clear()
-            await told(link, CallBack(ASSISTED, call, by))
+            await ordered(link, CallBack(ASSISTED, call, by))
             assert (await ended(heard, 30.0)).how is CallBackEnd.NO_AGENT
     assert [one for one in carrier.calls if one.rung_by is not None] == []
 
@@ -239,6 +239,6 @@ async def test_a_number_that_never_called_cannot_be_called_whatever_the_order_sa
             "yangzhou-1790000000.1,1)Dial(PJSIP/9@pstn",
         ):
             heard.clear()
-            await told(link, CallBack(ASSISTED, order, ASSISTED))
+            await ordered(link, CallBack(ASSISTED, order, ASSISTED))
             await asyncio.sleep(1.0)
     assert [call for call in carrier.calls if call.rung_by is not None] == []
