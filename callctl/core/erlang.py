@@ -6,6 +6,7 @@ Rates are per hour, times in seconds, loads in erlang (calls in progress on aver
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 HOUR = 3600.0
 
@@ -121,6 +122,7 @@ def staff_erlang_c(calls_per_h: float, aht_s: float, target: float, tau_s: float
     return staff_for(lambda n: erlang_c(n, calls_per_h, aht_s, tau_s).sl >= target, least)
 
 
+@lru_cache(4096)  # A recommendation asks the same half hour several times; thousands of agents take a tenth of a second.
 def staff_erlang_a(calls_per_h: float, aht_s: float, patience_s: float, target: float, tau_s: float) -> int:
     """Agents so that `target` of the callers are answered within tau, hang-ups counted as not answered."""
     return staff_for(lambda n: erlang_a(n, calls_per_h, aht_s, patience_s, tau_s).sl >= target)

@@ -100,9 +100,6 @@ async def report_of_a_day(folder: Path, network: int) -> None:
         keep = os.environ.get("CALLCTL_KEEP_REPORT")
         if keep:
             shutil.copytree(folder / "out", keep, dirs_exist_ok=True)
-            for city, log in logs.items():
-                shutil.copy(log.parent / "cdr-csv" / "Master.csv", Path(keep) / f"{city}-Master.csv")
-                shutil.copy(log, Path(keep) / f"{city}-queue_log")
 
 
 async def mended(demo: Demo, since: float, logs: dict[str, Path]) -> None:
