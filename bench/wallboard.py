@@ -96,11 +96,19 @@ class _Screen:
         self.bytes = 0
 
     async def watch(self, secret: str) -> None:
+        """As a page does: refused or cut off, it comes again after a while."""
+        while True:
+            await self._read(secret)
+            await asyncio.sleep(0.3)
+
+    async def _read(self, secret: str) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", PORT, limit=2**20)
         head = f"GET /board/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {COOKIE}={secret}\r\n\r\n"
         writer.write(head.encode())
         try:
             rest = b""
+            if b" 200 " not in await reader.readline():
+                return
             while content := await reader.read(2**18):
                 self.bytes += len(content)
                 text = rest + content
