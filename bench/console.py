@@ -59,16 +59,21 @@ def search() -> list[dict[str, Any]]:
         )
         for number in range(10_000)
     )  # fmt: skip
-    took = []
+    took, worked = [], []
     for _ in range(300):
         asked = draw.choice(
             [draw.choice(TOPICS), draw.choice(TOPICS)[:2], f"{draw.choice(TOPICS)} 社区", "登记 身份证", "没有这个"]
         )
-        began = time.perf_counter()
+        began, worked_before = time.perf_counter(), time.process_time()
         shelf.search(asked, 1.0)
         took.append((time.perf_counter() - began) * 1000)
-    p95 = statistics.quantiles(took, n=20)[-1]
-    return [{"name": "console: search over 10,000 scripts, p95", "value": p95, "unit": "ms", "against": "aim 50 ms"}]
+        worked.append((time.process_time() - worked_before) * 1000)
+    name, aim = "console: search over 10,000 scripts, p95", "aim 50 ms"
+    rows = [(name, took, f"{aim}; wall clock, load {os.getloadavg()[0]:.1f}"), (f"{name} of CPU time", worked, aim)]
+    return [
+        {"name": name, "value": statistics.quantiles(values, n=20)[-1], "unit": "ms", "against": against}
+        for name, values, against in rows
+    ]
 
 
 async def screens() -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ from callctl.unsent import UnsentAudit
 SETTLE_EVERY_S = 10.0  # How late an act made without SQL, or without Redis, may reach it once it is back.
 STOP_WITHIN_S = 10.0  # A clean stop takes one order's deadline; systemd's own patience is 90 s.
 
-CONSOLE_CONNECTIONS = 48  # To Redis. After a restart of the console hundreds of pages come back in the same second.
+CONSOLE_CONNECTIONS = 24  # To Redis: the pages that come back after a restart take half of them (web/gate.py TURNS).
 STARTUP_S = 20.0  # A password refused in this time is a mistake of whoever starts us; later it is one city's trouble.
 
 CLOCK = Actor("callctl", "clock", frozenset({Role.DISPATCHER}), frozenset({EVERYWHERE}))  # Who acts when a time has come.

@@ -25,7 +25,7 @@ from callctl.web.words import Words
 
 BEAT_S = 1.0
 DRAW_LEAST_S = 0.1  # A change is on every screen this soon, and no screen is drawn more often.
-BUSY_SHARE = 0.4  # Most of the time that goes into drawing and sending, however many look: presses need the rest.
+BUSY_SHARE = 0.6  # Most of the time that goes into drawing and sending, however many look: presses need the rest.
 COUNT_EVERY_S = 5.0  # The day's counts are asked of SQL so often, while anybody looks.
 WEEK_S = 7 * DAY_S
 

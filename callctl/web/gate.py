@@ -20,7 +20,7 @@ from callctl.web.words import LANGUAGE_COOKIE, Words, chosen_language
 
 COOKIE = "__Host-callctl"
 GRACE_S = 300.0  # With Redis lost, who was known so short a time ago still is: the emergency stop must not need Redis.
-TURNS = 40  # Visits looked up at a time, so that who waits for a turn does not run into the registry's deadline.
+TURNS = 12  # Visits looked up at a time, so that who waits for a turn does not run into the registry's deadline.
 GRACE_MOST = 1000  # Visits remembered for that.
 
 
