@@ -193,6 +193,8 @@ class Controller:
         if facts:
             self._news.set()
         self._expected = expect.heard(self._expected, facts, now)
+        for city in expect.unseen_in(self._expected, now):
+            self._reread[city].set()
         self._call_backs = callbacks.heard(self._call_backs, facts, now)
         if self._ledger.doubt(max((_slot_token(fact) for fact in facts), default=0)):
             self._stand_back()
@@ -314,7 +316,7 @@ class Controller:
         while True:
             if not self._unheard or self._ledger.lease is not None:
                 await self._ledger.lead(self._world)
-                await self._ledger.tidy(self._world, expect.overlay(self._world, self._expected), self._plan)
+                await self._ledger.tidy(self._world, self._expected, self._plan)
                 self._wake.set()
             pause = self._pace.lease_s if self.leading else self._pace.standby_s
             pause = self._pace.batch_s if self._unheard else pause

@@ -28,7 +28,25 @@ NAMED = {
     727: "a seat called home and lent again before the Recall was obeyed: lent by a token the registry had taken back",
     10598: "the same",
     122: "a slot opened beyond the trunk, after a PBX was dead for two seconds; seats ring together here",
+    61665: "the fact of a loan was lost: forgotten three seconds after the PBX had confirmed it, and lent a second time",
+    62059: "the same, and with it more seats than the quota",
+    61265: "a loan taken back in the registry while its Lend was in a slow link and only the Recall behind it was expected",
+    60484: "the same on a slow PBX",
+    61014: "the end of 'two controllers' came after everything was mended, and killed the last controller",
 }
+# Not understood yet: whoever mends one has to say so.
+OPEN = {
+    60188: "help is offered: a slot that a successor took over in mid-call is not opened again",
+    60937: "help is offered: over a slow link",
+    61036: "help is offered: after a PBX was frozen, seats in groups",
+    61319: "help is offered: a successor closes a slot that the plan still wants",
+}
+
+
+@pytest.mark.parametrize("seed", OPEN)
+@pytest.mark.xfail(strict=True, reason="docs/FUZZ.md, open findings")
+def test_open_findings(seed: int) -> None:
+    assert live_through(seed).violation == "", f"callctl sim replay {seed} --shrink"
 
 
 @pytest.mark.parametrize("seed", [*FEW, *NAMED])
