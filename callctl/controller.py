@@ -31,7 +31,7 @@ from callctl.core.commands import (
     Recall,
     RenewHeartbeat,
 )
-from callctl.core.events import Fact, PbxLost, PbxObserved, SlotChanged
+from callctl.core.events import CallLeftQueue, Fact, PbxLost, PbxObserved, SlotChanged
 from callctl.core.expect import Expectations
 from callctl.core.fold import fold
 from callctl.core.in_force import in_force, ruled, under_rules
@@ -195,6 +195,9 @@ class Controller:
         self._expected = expect.heard(self._expected, facts, now)
         for city in expect.unseen_in(self._expected, now):
             self._reread[city].set()
+        for fact in facts:
+            if isinstance(fact, CallLeftQueue) and self._world.cities[fact.city].has_unnamed_ring:
+                self._reread[fact.city].set()  # It may have been this call's: who cancels a ring does not say so.
         self._call_backs = callbacks.heard(self._call_backs, facts, now)
         if self._ledger.doubt(max((_slot_token(fact) for fact in facts), default=0)):
             self._stand_back()
