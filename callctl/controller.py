@@ -31,7 +31,7 @@ from callctl.core.commands import (
     Recall,
     RenewHeartbeat,
 )
-from callctl.core.events import Fact, PbxLost, PbxObserved, SlotChanged
+from callctl.core.events import CallLeftQueue, Fact, PbxLost, PbxObserved, SlotChanged
 from callctl.core.expect import Expectations
 from callctl.core.fold import fold
 from callctl.core.in_force import in_force, ruled, under_rules
@@ -193,6 +193,11 @@ class Controller:
         if facts:
             self._news.set()
         self._expected = expect.heard(self._expected, facts, now)
+        for city in expect.unseen_in(self._expected, now):
+            self._reread[city].set()
+        for fact in facts:
+            if isinstance(fact, CallLeftQueue) and self._world.cities[fact.city].has_unnamed_ring:
+                self._reread[fact.city].set()  # It may have been this call's: who cancels a ring does not say so.
         self._call_backs = callbacks.heard(self._call_backs, facts, now)
         if self._ledger.doubt(max((_slot_token(fact) for fact in facts), default=0)):
             self._stand_back()
@@ -314,7 +319,7 @@ class Controller:
         while True:
             if not self._unheard or self._ledger.lease is not None:
                 await self._ledger.lead(self._world)
-                await self._ledger.tidy(self._world, expect.overlay(self._world, self._expected), self._plan)
+                await self._ledger.tidy(self._world, self._expected, self._plan)
                 self._wake.set()
             pause = self._pace.lease_s if self.leading else self._pace.standby_s
             pause = self._pace.batch_s if self._unheard else pause

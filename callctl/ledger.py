@@ -6,7 +6,9 @@ from typing import Any
 
 import structlog
 
+from callctl.core import expect
 from callctl.core.commands import Lend
+from callctl.core.expect import Expectations
 from callctl.core.listening import Listening
 from callctl.core.missed import Wanted
 from callctl.core.model import SeatRef
@@ -108,15 +110,16 @@ class Ledger:
                 fresh[ref] = self.taken[ref]
         self.taken = fresh
 
-    async def tidy(self, world: World, expected: World, plan: Plan) -> None:
+    async def tidy(self, world: World, expected: Expectations, plan: Plan) -> None:
         """Make the registry's loans those of the PBXs: the PBXs are the truth, the registry is who may change it.
 
-        Only what a PBX showed is adopted (`world`); what we just ordered counts as being there, too (`expected`).
+        Only what a PBX showed is adopted (`world`); what we ordered counts as being there, too. Nothing is ended while an
+        order about it is on its way (`expected`): of a Lend and the Recall behind it the PBX may have obeyed but the first.
         """
         if self.lease is None or not self.up:
             return
         unknown = [(ref, loan) for ref, loan in all_loans(world) if ref not in self.taken and plan.loans.get(ref)]
-        shown = dict(all_loans(expected))
+        shown = {ref for ref, _ in all_loans(expect.overlay(world, expected))} | expect.seats_under_way(expected)
         gone = [
             (ref, taken)
             for ref, taken in self.taken.items()

@@ -1,4 +1,4 @@
-"""Our own latest orders, believed for a few seconds: a reading may have been taken before they were obeyed."""
+"""Our own latest orders, believed until the PBX shows what came of them: a reading may be older than they are."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from callctl.core.commands import (
     Regroup,
     SetReady,
 )
-from callctl.core.events import Fact, LoanChanged, PbxLost, SeatReadied, SlotChanged, SlotState
+from callctl.core.events import Fact, LoanChanged, PbxLost, PbxObserved, SeatReadied, SlotChanged, SlotState
 from callctl.core.fold import fold
 from callctl.core.model import SeatRef, SlotRef
 from callctl.core.world import World
@@ -32,7 +32,7 @@ class Expectation:
 
     order: Order
     since: float
-    confirmed: bool = False  # The PBX said yes; believed for BELIEVED_S from then on.
+    confirmed: bool = False  # The PBX said yes; believed until a fact or a reading begun since then tells it.
 
 
 _READINESS, _LISTENING = "", "*"  # In the place of an assisted city.
@@ -87,14 +87,20 @@ def failed(expected: Expectations, order: Order) -> Expectations:
 
 
 def heard(expected: Expectations, facts: Iterable[Fact], now: float) -> Expectations:
-    """Without what the facts settled, and without what is too old to be believed against the PBX."""
+    """Without what the facts settled, and without what a reading of the PBX may contradict.
+
+    What the PBX has confirmed is true although its fact was lost: forgotten before a reading, a loan would be lent twice.
+    """
     if not expected:
         return expected
     settled: set[Thing] = set()
     lost: set[str] = set()
+    read: set[str] = set()
     for fact in facts:
         if isinstance(fact, PbxLost):
             lost.add(fact.city)
+        elif isinstance(fact, PbxObserved):
+            read.add(fact.city)
         elif isinstance(fact, LoanChanged):
             key: Thing = (fact.city, fact.seat, fact.assisted)
             if key in expected and _tells(fact, expected[key].order):
@@ -111,8 +117,29 @@ def heard(expected: Expectations, facts: Iterable[Fact], now: float) -> Expectat
     return {
         key: each
         for key, each in expected.items()
-        if key not in settled and key[0] not in lost and not (each.confirmed and now - each.since > BELIEVED_S)
+        if key not in settled
+        and key[0] not in lost
+        and not (_overdue(each, now) and (key[0] in read or _as_fact(each.order) is None))
     }
+
+
+def unseen_in(expected: Expectations, now: float) -> set[str]:
+    """The cities whose PBX confirmed an order long ago and has told nothing of it: a fact was lost, they must be read."""
+    return {key[0] for key, each in expected.items() if _overdue(each, now)}
+
+
+def seats_under_way(expected: Expectations) -> frozenset[SeatRef]:
+    """Seats about whose loans an order is on its way: what the PBX has obeyed so far, nobody knows."""
+    return frozenset(
+        SeatRef(each.order.city, each.order.seat)
+        for each in expected.values()
+        if isinstance(each.order, Lend | Regroup | Recall) and not each.confirmed
+    )
+
+
+def _overdue(each: Expectation, now: float) -> bool:
+    """Whether a reading that comes now began after the PBX had obeyed."""
+    return each.confirmed and now - each.since > BELIEVED_S
 
 
 def overlay(world: World, expected: Expectations) -> World:

@@ -157,6 +157,11 @@ class CityView:
         return used
 
     @cached_property
+    def has_unnamed_ring(self) -> bool:
+        """Whether a slot is in use and no fact has said for which call: a reading shows a ring without its caller."""
+        return any(slot.in_use and not slot.call for slot in self.slots.values())
+
+    @cached_property
     def slots_open(self) -> Mapping[str, int]:
         """Slots open or in use, by supporting city."""
         count: dict[str, int] = {}

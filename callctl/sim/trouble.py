@@ -27,6 +27,7 @@ class Misfortune:
         self._silent: set[str] = set()
         self._asleep: list[str] = []  # Controllers that are stopped.
         self._spare = 0
+        self._over = False
 
     def lets_ring(self, city: str) -> bool:
         """Whether the agents of this city do not answer just now."""
@@ -39,6 +40,8 @@ class Misfortune:
         asyncio.get_running_loop().call_later(trouble.for_s, self._mend, trouble)
 
     def _mend(self, trouble: Trouble) -> None:
+        if self._over:
+            return  # Mended with all the others; what ends "two controllers" would kill the last one.
         key = (trouble.kind, trouble.city, trouble.other)
         self._under_way[key] -= 1
         if not self._under_way[key]:
@@ -46,6 +49,8 @@ class Misfortune:
 
     def end_all(self) -> None:
         """Everything is mended, and one controller is there."""
+        self._over = True
+        self._under_way.clear()
         run = self._run
         if run.registry.lost:
             self._registry_back()
