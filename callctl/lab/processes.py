@@ -43,9 +43,9 @@ class Mark:
 
     @property
     def frozen(self) -> bool:
-        """Whether it is stopped (SIGSTOP)."""
-        fields = _stat(self.pid)
-        return self.alive and fields is not None and fields[0] == "T"
+        """Whether it is stopped (SIGSTOP), every thread of it: where the machine is busy some work on for a while."""
+        threads = [_stat(path) for path in Path(f"/proc/{self.pid}/task").glob("[0-9]*")]
+        return self.alive and all(fields is None or fields[0] == "T" for fields in threads)
 
     def send(self, number: signal.Signals) -> None:
         """Signal the process and its group; nothing happens where it is gone."""
@@ -62,15 +62,15 @@ class Mark:
 
 
 def _started(pid: int) -> int | None:
-    fields = _stat(pid)
+    fields = _stat(Path(f"/proc/{pid}"))
     return None if fields is None or fields[0] in {"Z", "X"} else int(fields[_START_TIME_FIELD - 3])
 
 
-def _stat(pid: int) -> list[str] | None:
-    """The fields from the third on."""
+def _stat(folder: Path) -> list[str] | None:
+    """The fields from the third on, of a process or a thread."""
     try:
         # The name in brackets may hold spaces and brackets: count from the last one.
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
 

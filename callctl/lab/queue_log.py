@@ -46,20 +46,24 @@ class Account:
 
     def inversions(self) -> int:
         """Answered calls whose ring began while an earlier caller waited and was not being rung (place lost)."""
+        return len(self.overtakings())
+
+    def overtakings(self) -> list[tuple[LoggedCall, LoggedCall]]:
+        """Each such call, and the first of those it overtook."""
         ordered = sorted(self.calls.values(), key=lambda call: call.order)
-        return sum(self._overtook(call, ordered) for call in ordered if call.rung_at is not None)
+        found = ((call, self._overtaken_by(call, ordered)) for call in ordered)
+        return [(call, earlier) for call, earlier in found if earlier is not None]
 
     @staticmethod
-    def _overtook(call: LoggedCall, ordered: list[LoggedCall]) -> bool:
-        assert call.rung_at is not None
+    def _overtaken_by(call: LoggedCall, ordered: list[LoggedCall]) -> LoggedCall | None:
         for earlier in ordered:
-            if earlier.order >= call.order:
-                return False
+            if call.rung_at is None or earlier.order >= call.order:
+                return None
             gone_at = earlier.rung_at if earlier.rung_at is not None else earlier.left_at
             waits = gone_at is None or gone_at > call.rung_at + CLOCK_STEP_S
             if waits and not earlier.rung_about(call.rung_at):
-                return True
-        return False
+                return earlier
+        return None
 
 
 def read_queue_log(path: Path, queue: str, since: float = 0.0) -> Account:

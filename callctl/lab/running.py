@@ -5,6 +5,7 @@ import asyncio
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from callctl.lab.processes import Mark, Port
 
 ASKED_EVERY_S = 0.05
 _LOG_LINES_SHOWN = 12
+_FROZEN_WITHIN_S = 10.0
 _BAD_ADDRESS = "is no address of this machine (the lab needs the whole 127.0.0.0/8 on lo)"
 
 
@@ -198,8 +200,13 @@ class RunningPbx(abc.ABC):
             self._process.wait()
 
     def freeze(self) -> None:
-        """SIGSTOP: it keeps its ports and answers nothing."""
+        """SIGSTOP: it keeps its ports and answers nothing, from now on: every thread of it has stopped."""
         self._signal(signal.SIGSTOP)
+        began = time.monotonic()
+        while self._process is not None and self.running and not Mark.of(self._process.pid).frozen:
+            if time.monotonic() - began > _FROZEN_WITHIN_S:
+                raise PbxFailed(f"{self.city.code}: process {self._process.pid} did not stop within {_FROZEN_WITHIN_S:g} s")
+            time.sleep(0.002)
 
     def thaw(self) -> None:
         """SIGCONT."""

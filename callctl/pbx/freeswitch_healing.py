@@ -14,7 +14,7 @@ from callctl.pbx.freeswitch_reading import Lists, member_call
 from callctl.pbx.freeswitch_words import MEMBER_TALKS, MEMBER_WAITS, RUNG, TALKING, WAITING, Row
 from callctl.pbx.values import number_of
 
-LOOK_EVERY_S = 2.5  # Two looks and STUCK_AFTER_S are less than the ten seconds in which a stuck agent shall be free again.
+LOOK_EVERY_S = 2.0  # What is stuck is free after four looks: 8 s and the time they take, of ten seconds.
 STUCK_AFTER_S = 5.0  # An honest state without a channel lasts milliseconds.
 NOBODY_RUNG_AFTER_S = 10.0  # mod_callcenter looks for agents ten times a second.
 

@@ -55,6 +55,7 @@ class TestLife:
     async def test_a_frozen_pbx_answers_again_when_thawed(self, pbx: LabPbx) -> None:
         await pbx.start()
         pbx.freeze()
+        assert Mark.of(pbx.pid).frozen
         with pytest.raises(PbxFailed, match="did not answer"):
             await pbx.cli("core show version", within_s=0.5)
         pbx.thaw()

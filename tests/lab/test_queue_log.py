@@ -38,6 +38,7 @@ def test_later_caller_rung_while_an_earlier_one_waited_unrung_is_an_inversion() 
         "130|a|q|2001|CONNECT|30|x|2",
     )
     assert account(lines, "q").inversions() == 1
+    assert [(call.call, earlier.call) for call, earlier in account(lines, "q").overtakings()] == [("b", "a")]
 
 
 def test_later_caller_answered_sooner_because_the_earlier_ones_phone_rang_longer_is_none() -> None:

@@ -243,7 +243,9 @@ class FaultContract(Suite):
             await until(driver, driver.beta, PbxObserved, after=before)
             if driver.forgets_at_boot(driver.beta):
                 await lend(driver, slot=False)
-            while not (await read(driver, driver.alpha)).trunks[0].up:  # Where its OPTIONS noticed the absence.
+            # Alpha's OPTIONS may have noticed the absence, or be about to: one sent into it runs out after 2 s.
+            await driver.wait(2.5)
+            while not (await read(driver, driver.alpha)).trunks[0].up:
                 await driver.wait(0.5)
             await driver.pause(driver.alpha_seat)
             await driver.citizen_calls(FIRST)

@@ -73,7 +73,7 @@ class Stage:
     async def control(self, name: str = "a", environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start a controller and wait until it (or an earlier one) leads and sees every city."""
         self.start_controller(name, environment)
-        await self.until(lambda status: all(city["up"] for city in status["cities"].values()), 40.0)
+        await self.until(lambda status: all(city["up"] for city in status["cities"].values()), 60.0)
         return self.controllers[name]
 
     def start_controller(self, name: str, environment: Mapping[str, str] | None = None) -> None:

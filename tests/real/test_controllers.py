@@ -132,7 +132,7 @@ async def test_of_two_controllers_one_leads_and_the_other_takes_over_in_time(sta
     floor = stage.floor
     await stage.control("a")
     stage.start_controller("b")
-    await stage.until_wrote("b", "PBX read", times=3)
+    await stage.until_wrote("b", "PBX read", times=3, within_s=40.0)
     assert not stage.wrote("b", '"leading"')
     await floor.log_in("xuzhou", habit=TALKS)
     await stage.assist()
@@ -153,7 +153,7 @@ async def test_a_leader_frozen_beyond_its_lease_orders_nothing_when_it_wakes(sta
     seats = {city: floor.seats(city) for city in ("xuzhou", "nanjing")}
     await stage.control("a")
     stage.start_controller("b")
-    await stage.until_wrote("b", "PBX read", times=3)
+    await stage.until_wrote("b", "PBX read", times=3, within_s=40.0)
     await stage.assist()
     citizens = [await floor.citizen(ASSISTED) for _ in range(2)]
     await stage.until(lambda status: bool(status["cities"][ASSISTED]["reasons"]))

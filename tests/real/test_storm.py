@@ -1,6 +1,8 @@
 """A minute of everything at once on three real cities: nobody is doubled, nobody is lost, history and PBXs agree."""
 
 import asyncio
+import math
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -12,7 +14,8 @@ from tests.real.accounts import account_of
 from tests.real.mixed import every_mix
 from tests.real.stage import Stage
 
-pytestmark = [pytest.mark.real, every_mix]
+# A minute of storm; the cities boot before it and the calls end after it.
+pytestmark = [pytest.mark.real, every_mix, pytest.mark.timeout(300)]
 CITIES = ("nanjing", "yangzhou", "xuzhou")
 STORM_S = 60.0
 # Yangzhou is flooded, the others have calls of their own; 12 to 20 citizens are in the cities at once.
@@ -42,7 +45,7 @@ async def test_a_storm_doubles_nobody_loses_nobody_and_is_told_right(stage: Stag
         for staff in agents.values():
             assert [phone.account.user for phone in staff.phones.values() if phone.most_calls_at_once > 1] == []
         for code, crowd in crowds.items():
-            await check_city(stage, crowd, accounts[code]())
+            await check_city(stage, crowd, with_rings(accounts[code](), agents.values()))
             await stage.until_true(lambda code=code: stage.no_call_at(code), 10.0)
         helped = sum(by not in (None, "yangzhou") for _, by in stage.outcomes("yangzhou").values())
         assert helped >= 3, "the storm was to be more than yangzhou could answer alone"
@@ -54,7 +57,7 @@ async def check_city(stage: Stage, crowd: Crowd, log: Account) -> None:
     assert (tally.thrown_out, tally.waiting, tally.talking) == (0, 0, 0), told(crowd.citizens)
     assert tally.asked == len(crowd.citizens) == len(log.calls)
     assert sum(tally.answered.values()) + tally.gave_up == tally.asked
-    assert log.inversions() == 0, [line_of(call) for call in log.calls.values()]
+    assert [f"{line_of(call)}; before it: {line_of(earlier)}" for call, earlier in log.overtakings()] == []
     ends = {call: "answered" if kept.answers else "abandoned" for call, kept in log.calls.items()}
     assert sum(end == "answered" for end in ends.values()) == sum(tally.answered.values())
 
@@ -62,6 +65,19 @@ async def check_city(stage: Stage, crowd: Crowd, log: Account) -> None:
         return {call: outcome for call, (outcome, _) in stage.outcomes(code).items()} == ends
 
     await stage.until_true(history_agrees, 10.0)
+
+
+def with_rings(log: Account, agents: Iterable[CityAgents]) -> Account:
+    """The account, and what only the agents' phones know: whom they rang for. A PBX writes ABANDON alone, without the
+    ring, of a caller who gives up while a phone rings; and its times are whole seconds."""
+    rings: dict[str, list[tuple[float, float]]] = {}
+    for phone in (phone for staff in agents for phone in staff.phones.values()):
+        for call in phone.calls:
+            if (rung := call.at("rung")) is not None:
+                rings.setdefault(call.number, []).append((rung, call.at("up") or call.at("ended") or math.inf))
+    for kept in log.calls.values():
+        kept.failed_rings += rings.get(kept.number, [])
+    return log
 
 
 def told(citizens: list[Citizen]) -> list[str]:
