@@ -35,7 +35,7 @@ from callctl.store.ledger import write_audit
 from callctl.store.missed import Made, keep_call_back, made_lately, to_call_back
 from callctl.store.notes import CityStatus, StatusRefused, Unreconciled, pull, reconcile, replace_tree, take_status
 from callctl.store.port import AuditEntry, StoreLost
-from callctl.store.reports import Report, ReportRefused, annotate, approve, list_reports, mark_sent
+from callctl.store.reports import NOTED, Report, ReportRefused, annotate, approve, list_reports, mark_sent
 from callctl.store.schema import SchemaUnfit, prepare
 from callctl.store.seal import Unsealable
 from callctl.store.supervision import Order, open_orders
@@ -199,7 +199,7 @@ class BookKeeping:
 
     async def annotate(self, actor: Actor, city: str, day: date, notes: str) -> None:
         """编报说明 of a draft."""
-        await self._step(actor, "report note", city, day, lambda engine, of: annotate(engine, city, of, notes))
+        await self._step(actor, NOTED, city, day, lambda engine, of: annotate(engine, city, of, notes))
 
     async def approve(self, actor: Actor, city: str, day: date) -> None:
         """审批: the figures are frozen from here."""

@@ -123,8 +123,8 @@ class Demands:
         call = await self.calls.find(name)
         mine = call is not None and actor.sees(seat.city) and call.by_city == seat.city
         if mine and call is not None and call.by_seat != seat.seat:
-            # Who has moved to another seat since: the call had popped up for this account.
-            mine = await self.drafts.rang(actor.account, name)
+            # Who has moved to another seat since, but was seen talking in this call.
+            mine = await self.drafts.talked(actor.account, name)
         if call is None or not mine:
             raise NotAllowed(
                 "这个通话不是在您的座席接听的，不能写小结", "this call was not answered at your seat; its note is not yours"

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,11 +16,11 @@ from callctl.cli.words import say
 from callctl.core.acts import ActRefused
 from callctl.core.categories import Category, search
 from callctl.core.days import day_of, day_span, time_text
-from callctl.core.demand import CARD_ZH, DEMAND_ZH, STATE_ZH, Card, Deadlines, Demand, Result, StubState, WrapUp, due_at
+from callctl.core.demand import CARD_ZH, DEMAND_ZH, STATE_ZH, Card, Demand, Result, StubState, WrapUp
+from callctl.demands import deadlines, due, tree_in_use, ways
 from callctl.given_files import GivenRefused, own_or_given, read_calendar, read_categories
 from callctl.outbox import one_round
-from callctl.rules import DeadlineRule
-from callctl.store.notes import CityStatus, keep_note, kept_tree, pull, reconcile, replace_tree, take_status
+from callctl.store.notes import CityStatus, keep_note, pull, reconcile, replace_tree, take_status
 from callctl.store.supervision import Order, open_orders
 
 
@@ -53,28 +52,13 @@ def note(province: ProvinceOption = None) -> None:
 
     async def write(desk: Desk) -> bool:
         city = desk.city(kept.city)
-        tree = {one.code: one for one in await tree_of(desk) if one.valid(day_of(kept.at))}
-        category = tree.get(kept.code)
-        limits = deadlines(desk.rules.deadline(city, category.profile if category else ""))
-        calendar = read_calendar(own_or_given(desk.books.settings.province_dir, "holidays.csv"))
-        due = due_at(kept.demand, kept.urgent, kept.at, limits, calendar)
-        rule = desk.rules.delivery.get(city)
-        ways = [way for way in ("webhook", "drop") if rule and getattr(rule, way)]
-        return await keep_note(desk.books.engine, kept, tree, ways, due, desk.books.seal)
+        books = desk.books
+        tree = {one.code: one for one in await tree_in_use(books.engine, books.settings) if one.valid(day_of(kept.at))}
+        due_at = due(kept, tree.get(kept.code), desk.rules, books.settings)
+        return await keep_note(books.engine, kept, tree, ways(city, desk.rules), due_at, books.seal)
 
     news = _told(lambda: at_desk(province, write))
     print(say("已记录" if news else "已有同样的记录", "kept" if news else "was there already"))
-
-
-def deadlines(rule: DeadlineRule) -> Deadlines:
-    """The rule as the core has it."""
-    return Deadlines(rule.consult_d, rule.other_d, rule.urgent_h, rule.yellow_before_d)
-
-
-async def tree_of(desk: Desk) -> list[Category]:
-    """The imported tree, else the province's file, else the starter set."""
-    kept = await kept_tree(desk.books.engine, date.fromisoformat)
-    return kept or read_categories(own_or_given(desk.books.settings.province_dir, "categories.csv"))
 
 
 def _told(do: Any) -> Any:
@@ -102,7 +86,7 @@ def categories(
             tree = read_categories(file)
             await desk.audited("categories", "", f"{file.name}: {len(tree)}", "")
             await replace_tree(desk.books.engine, tree)
-        return await tree_of(desk)
+        return await tree_in_use(desk.books.engine, desk.books.settings)
 
     tree = _told(lambda: at_desk(province, do))
     found = search(tree, find, day_of(clock.now())) if find else tree

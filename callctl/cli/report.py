@@ -20,7 +20,7 @@ from callctl.reporting import FORMS, catch_up, keep_books, kept_daily, make_dail
 from callctl.store.assistance import past_events
 from callctl.store.connect import open_registry
 from callctl.store.counters import buckets, recount
-from callctl.store.reports import annotate, approve, list_reports, mark_sent
+from callctl.store.reports import NOTED, annotate, approve, list_reports, mark_sent
 
 OutOption = Annotated[Path, typer.Option("--out", help=say("输出目录", "folder for the files"))]
 FormsOption = Annotated[str, typer.Option("--forms", help=say("文件类型", "which files"))]
@@ -175,7 +175,9 @@ def note(
     """Put notes on a draft."""
 
     async def write(desk: Desk) -> None:
-        await annotate(desk.books.engine, desk.city(city), the_day(day).isoformat(), text)
+        code, which = desk.city(city), the_day(day).isoformat()
+        await desk.audited(NOTED, code, which, "")
+        await annotate(desk.books.engine, code, which, text)
 
     at_desk(province, write)
     print(say("已记入", "kept"))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 HOUR = 3600.0
+_NOTHING = 40.0  # A weight this many powers of e below the greatest one adds nothing.
+_STEPS = 600  # Of Simpson's rule, between two such places.
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +92,29 @@ def erlang_a(n: int, calls_per_h: float, aht_s: float, patience_s: float, tau_s:
 def _served_within(n: int, lam: float, mu: float, theta: float, tau_s: float, peak: float) -> float:
     """Weight of those who wait and are served within tau: the sum over places in the queue has a closed form in time."""
 
-    def density(t: float) -> float:
-        return n * mu * math.exp(-(n * mu + theta) * t - lam / theta * math.expm1(-theta * t) - peak)
+    def log_density(t: float) -> float:
+        return -(n * mu + theta) * t - lam / theta * math.expm1(-theta * t) - peak
 
-    steps = 2 * max(100, math.ceil(tau_s * (n * mu + lam + theta)) * 10)
-    h = tau_s / steps
-    inner = sum((4 if i % 2 else 2) * density(i * h) for i in range(1, steps))
-    return (density(0.0) + inner + density(tau_s)) * h / 3.0
+    # The logarithm is concave: it has one top, and what lies far below the top, on either side, adds nothing.
+    top = min(max(0.0, math.log(lam / (n * mu + theta)) / theta), tau_s)
+    least = log_density(top) - _NOTHING
+    first, last = _edge(log_density, top, 0.0, least), _edge(log_density, top, tau_s, least)
+    h = (last - first) / _STEPS
+    weights = (
+        math.exp(log_density(first + i * h)) * (1 if i in (0, _STEPS) else 4 if i % 2 else 2) for i in range(_STEPS + 1)
+    )
+    return n * mu * sum(weights) * h / 3.0
+
+
+def _edge(curve: Callable[[float], float], top: float, end: float, least: float) -> float:
+    """From the top towards an end: the end, or a place before it behind which the curve is below `least`."""
+    if curve(end) >= least:
+        return end
+    inside, outside = top, end
+    while abs(outside - inside) > 0.05 * abs(outside - top):
+        middle = (inside + outside) / 2.0
+        inside, outside = (middle, outside) if curve(middle) >= least else (inside, middle)
+    return outside
 
 
 def staff_for(enough: Callable[[int], bool], at_least: int = 1) -> int:

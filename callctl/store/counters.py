@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, delete, func, insert, select
+from sqlalchemy import and_, delete, func, insert, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from callctl.core.counting import NAMES, CountedCall, Counters, count, together
-from callctl.core.days import BUCKET_S, HOUR_S, Span, bucket_of
+from callctl.core.days import BUCKET_S, HOUR_S, Span, bucket_of, hours_of
 from callctl.store.record_tables import attempts, counters, stale, wrapups
 from callctl.store.schema import IMMEDIATE
 from callctl.store.tables import calls, legs
@@ -196,13 +196,16 @@ async def callers(engine: AsyncEngine, city: str, span: Span) -> int | None:
 
 async def seats_seen(engine: AsyncEngine, city: str, span: Span) -> dict[int, int]:
     """By hour of the span: how many of the city's own seats answered a home call; in a busy hour that is who was there."""
-    home = and_(legs.c.city == city, legs.c.side == "home", legs.c.rung_at >= span.since, legs.c.rung_at < span.until)
-    seen: dict[int, set[str]] = defaultdict(set)
+    home = and_(legs.c.city == city, legs.c.side == "home", legs.c.answered_at.is_not(None))
+    hours = [
+        select(literal(number), func.count(legs.c.seat.distinct())).where(
+            home, legs.c.rung_at >= hour.since, legs.c.rung_at < hour.until
+        )
+        for number, hour in enumerate(hours_of(span))
+    ]
     async with engine.connect() as connection:
-        asked = select(legs.c.rung_at, legs.c.seat).where(home, legs.c.answered_at.is_not(None))
-        for at, seat in await connection.execute(asked):
-            seen[int((at - span.since) // HOUR_S)].add(seat)
-    return {hour: len(found) for hour, found in seen.items()}
+        found = (await connection.execute(union_all(*hours))).all()
+    return {hour: seats for hour, seats in found if seats}
 
 
 async def carrier_attempts(engine: AsyncEngine, city: str, span: Span) -> Tries:

@@ -27,7 +27,7 @@ from callctl.store.counters import buckets, callers, carrier_attempts, recount, 
 from callctl.store.notes import reconcile
 from callctl.store.report import Gap, gaps
 from callctl.store.supervision import handling
-from callctl.store.support import Given, given, most_at_once, topics, waiting_most
+from callctl.store.support import Given, given, most_at_once, topics, waiting_most, worked_share
 from callctl.store.tables import calls
 
 TOP = 10
@@ -204,7 +204,7 @@ async def supporters(
                 planned=planned.get(code),
                 peak=one.peak,
                 mean=one.mean,
-                agents=len(one.agents),
+                agents=one.agents,
                 lent_s=one.lent_s,
                 answered=one.answered,
                 talk_s=mean(one.talks_s, one.talks_n),
@@ -294,9 +294,7 @@ async def _advice(
     profile = [count / sum(by_hour) for count in by_hour]
     occupancy = []
     for one in spans[-staffing.idle_days :]:
-        gave = (await given(sources.engine, city, one, now)).values()
-        lent_s = sum(each.lent_s for each in gave)
-        occupancy.append(sum(each.talks_s + each.wraps_s for each in gave) / lent_s if lent_s else None)
+        occupancy.append(await worked_share(sources.engine, city, one, now))
     demand = Demand(
         city,
         _half_hours([totals[-1] * share for share in profile], forecast(totals)[1] / totals[-1]),

@@ -50,22 +50,22 @@ class Drafts:
                 notes.append(Note(name, float(kept["at"]), kept["fields"]))
         return sorted(notes, key=lambda note: -note.at)
 
-    async def ring(self, account: str, call: str) -> None:
-        """The call has popped up for this account: whoever moves to another seat may still write its note."""
-        await bounded(self._redis.sadd(_rung(account), call))
-        await bounded(self._redis.expire(_rung(account), int(KEPT_S)))
+    async def talk(self, account: str, call: str) -> None:
+        """This account talks with the citizen: whoever moves to another seat may still write the note."""
+        await bounded(self._redis.sadd(_talked(account), call))
+        await bounded(self._redis.expire(_talked(account), int(KEPT_S)))
 
-    async def rang(self, account: str, call: str) -> bool:
-        """Whether it has, in the last days."""
-        return bool(await bounded(self._redis.sismember(_rung(account), call)))
+    async def talked(self, account: str, call: str) -> bool:
+        """Whether it did, in the last days. That a call rang there is not enough: somebody else may have answered."""
+        return bool(await bounded(self._redis.sismember(_talked(account), call)))
 
     async def drop(self, account: str, call: str) -> None:
         """The note is finished."""
         await bounded(self._redis.hdel(_key(account), call))
 
 
-def _rung(account: str) -> str:
-    return f"{{callctl}}:rung:{account}"
+def _talked(account: str) -> str:
+    return f"{{callctl}}:talked:{account}"
 
 
 def _key(account: str) -> str:

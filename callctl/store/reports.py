@@ -21,8 +21,10 @@ from callctl.store.ledger import clean, insert_new
 from callctl.store.port import Refusal
 from callctl.store.record_tables import reports
 from callctl.store.schema import IMMEDIATE
+from callctl.store.tables import audit
 
 DAILY = "daily"
+NOTED = "report note"  # Audit word of the notes.
 GRACE_S = 3600.0  # A report made this long after its time is not called late.
 CATCH_UP_DAYS = 62  # Further back nobody waits for a daily report; the summary has the figures.
 
@@ -157,7 +159,11 @@ async def annotate(engine: AsyncEngine, city: str, day: str, notes: str) -> None
 
 
 async def approve(engine: AsyncEngine, city: str, day: str, who: str, now: float) -> None:
-    """Freeze a draft. Raises ReportRefused."""
+    """Freeze a draft; not by who wrote its notes, as the audit knows. Raises ReportRefused."""
+    theirs = and_(audit.c.what == NOTED, audit.c.city == city, audit.c.after == day, audit.c.who == clean(who))
+    async with engine.connect() as connection:
+        if (await connection.execute(select(audit.c.id).where(theirs).limit(1))).first():
+            raise ReportRefused(f"{who} 写过 {city} {day} 日报的编报说明，请由另一人审批")
     await _step(engine, city, day, "draft", {"state": "approved", "approved_by": clean(who), "approved_at": now})
 
 

@@ -1,12 +1,16 @@
 """What each supporting city gave in a span: lent seats over time, answers, talk, rings missed, trunks."""
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count, repeat
+from operator import sub
 from typing import Any
 
-from sqlalchemy import DateTime, and_, or_, select, type_coerce
+from sqlalchemy import and_, case, func, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.types import NullType
 
 from callctl.core.counting import SATISFIED_FROM
 from callctl.core.days import Span
@@ -28,7 +32,7 @@ class Given:
     unanswered: int = 0
     scored: int = 0
     satisfied: int = 0
-    agents: set[str] = field(default_factory=set)
+    agents: int = 0  # Different ones who answered; where no note names one, different seats.
     on_trunk: list[tuple[float, float]] = field(default_factory=list)
     trunk_full: int = 0
 
@@ -83,6 +87,17 @@ async def given(engine: AsyncEngine, assisted: str, span: Span, now: float) -> d
     return dict(found)
 
 
+async def worked_share(engine: AsyncEngine, assisted: str, span: Span, now: float) -> float | None:
+    """Talk and wrap-up, of the time of all loans together; None where nothing was lent."""
+    found: dict[str, Given] = defaultdict(Given)
+    async with engine.connect() as connection:
+        await _loans(connection, assisted, span, now, found)
+        if found:  # Else the day's calls are not read for nothing.
+            await _answers(connection, assisted, span, found)
+    lent_s = sum(one.lent_s for one in found.values())
+    return sum(one.talks_s + one.wraps_s for one in found.values()) / lent_s if lent_s else None
+
+
 async def _loans(connection: AsyncConnection, assisted: str, span: Span, now: float, found: dict[str, Given]) -> None:
     ended = or_(loans.c.returned_at.is_(None), loans.c.returned_at > span.since)
     mine = and_(loans.c.assisted == assisted, loans.c.lent_at < span.until, ended)
@@ -105,31 +120,31 @@ async def _answers(connection: AsyncConnection, assisted: str, span: Span, found
         calls.c.by_city.is_not(None),
         calls.c.by_city != assisted,
     )
-    columns = (calls.c.by_city, calls.c.by_seat, calls.c.talked_s, calls.c.score, wrapups.c.wrapped_s, wrapups.c.agent)
-    asked = select(*columns).outerjoin(wrapups, wrapups.c.call == calls.c.call).where(mine)
-    for row in await connection.execute(asked):
-        city = found[row.by_city]
-        city.answered += 1
-        if row.talked_s is not None:
-            city.talks_s += row.talked_s
-            city.talks_n += 1
-        if row.wrapped_s is not None:
-            city.wraps_s += row.wrapped_s
-            city.wraps_n += 1
-        if row.score is not None:
-            city.scored += 1
-            city.satisfied += row.score >= SATISFIED_FROM
-        if row.agent or row.by_seat:
-            city.agents.add(row.agent or row.by_seat)
+    who = func.coalesce(func.nullif(wrapups.c.agent, ""), func.nullif(calls.c.by_seat, ""))
+    columns = (
+        calls.c.by_city,
+        func.count().label("answered"),
+        func.coalesce(func.sum(calls.c.talked_s), 0.0).label("talks_s"),
+        func.count(calls.c.talked_s).label("talks_n"),
+        func.coalesce(func.sum(wrapups.c.wrapped_s), 0.0).label("wraps_s"),
+        func.count(wrapups.c.wrapped_s).label("wraps_n"),
+        func.count(calls.c.score).label("scored"),
+        func.count(case((calls.c.score >= SATISFIED_FROM, 1))).label("satisfied"),
+        func.count(who.distinct()).label("agents"),
+    )
+    asked = select(*columns).outerjoin(wrapups, wrapups.c.call == calls.c.call).where(mine).group_by(calls.c.by_city)
+    for row in (await connection.execute(asked)).mappings():
+        for name in columns[1:]:
+            setattr(found[row["by_city"]], name.name, row[name.name])
 
 
 async def _rings(connection: AsyncConnection, assisted: str, span: Span, found: dict[str, Given]) -> None:
     """Rings that lent seats missed, and how full the trunks were."""
     mine = and_(calls.c.city == assisted, calls.c.asked_at >= span.since, calls.c.asked_at < span.until)
     missed = and_(legs.c.side == "lent", legs.c.assisted == assisted, legs.c.how == "no_answer")
-    with_calls = select(legs.c.city).join(calls, calls.c.call == legs.c.call)
-    for (city,) in await connection.execute(with_calls.where(mine, missed)):
-        found[city].unanswered += 1
+    with_calls = select(legs.c.city, func.count()).join(calls, calls.c.call == legs.c.call).group_by(legs.c.city)
+    for city, rings in await connection.execute(with_calls.where(mine, missed)):
+        found[city].unanswered = rings
     within = and_(legs.c.rung_at >= span.since, legs.c.rung_at < span.until)
     out = and_(legs.c.side == "slot", legs.c.city == assisted)
     columns = (legs.c.supporting, legs.c.rung_at, legs.c.ended_at, legs.c.how)
@@ -142,41 +157,26 @@ async def _rings(connection: AsyncConnection, assisted: str, span: Span, found: 
 async def waiting_most(engine: AsyncEngine, city: str, hours: Sequence[Span]) -> list[int]:
     """The longest queue of each hour."""
     mine = and_(calls.c.city == city, calls.c.asked_at >= hours[0].since, calls.c.asked_at < hours[-1].until)
-    # The database's own moments, only compared: to make seconds of two million of them would take half a minute.
-    raw = [type_coerce(column, DateTime(timezone=True)) for column in (calls.c.asked_at, calls.c.left_at)]
+    # The driver's own moments, only compared: to make seconds of two million of them would take half a minute.
+    raw = [type_coerce(column, NullType()) for column in (calls.c.asked_at, calls.c.left_at)]
     asked = select(*raw).where(mine, calls.c.left_at.is_not(None))
+    as_driver = Utc().dialect_impl(engine.dialect).bind_processor(engine.dialect)
     async with engine.connect() as connection:
         rows = (await connection.execute(asked)).all()
-    ends = [Utc().process_bind_param(hour.until, engine.dialect) for hour in hours]
+    ends = [as_driver(hour.until) if as_driver else hour.until for hour in hours]
     return longest_queues(sorted(row[0] for row in rows), sorted(row[1] for row in rows), ends)
 
 
 def longest_queues(came: Sequence[Any], went: Sequence[Any], ends: Sequence[Any]) -> list[int]:
     """The most who waited at one moment before each of `ends`, since the one before; everything in order of time.
 
-    At one moment a leaver goes before a newcomer comes: two who pass each other are not two who wait.
+    At one moment a leaver goes before a newcomer comes: two who pass each other are not two who wait. A queue is longest
+    just after somebody came, or at the hour's begin.
     """
-    longest, waiting, gone = [0] * len(ends), 0, 0
-    number = 0
-    for at in came:
-        while number < len(ends) and at >= ends[number]:
-            # Who leaves in this hour makes no queue longer; the next one begins with who is left at its begin.
-            while gone < len(went) and went[gone] <= ends[number]:
-                gone, waiting = gone + 1, waiting - 1
-            number += 1
-            if number < len(ends):
-                longest[number] = waiting
-        if number == len(ends):
-            break
-        while gone < len(went) and went[gone] <= at:
-            gone, waiting = gone + 1, waiting - 1
-        waiting += 1
-        longest[number] = max(longest[number], waiting)
-    for later in range(number + 1, len(ends)):  # Nobody came any more; who still waited did so at its begin.
-        while gone < len(went) and went[gone] <= ends[later - 1]:
-            gone, waiting = gone + 1, waiting - 1
-        longest[later] = waiting
-    return longest
+    waiting = list(map(sub, count(1), map(bisect_right, repeat(went), came)))
+    cuts = [0, *(bisect_left(came, end) for end in ends)]
+    at_begin = [0, *(cut - bisect_right(went, end) for cut, end in zip(cuts[1:], ends, strict=True))]
+    return [max((left, *waiting[first:last])) for left, first, last in zip(at_begin, cuts, cuts[1:], strict=False)]
 
 
 async def topics(engine: AsyncEngine, city: str, span: Span) -> Mapping[str, tuple[int, int]]:

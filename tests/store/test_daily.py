@@ -253,9 +253,19 @@ def test_the_commands_lead_a_report_from_draft_to_sent(tmp_path: Path) -> None:
     for words in (
         ("report", "note", "徐州断电", "--city", "扬州", "--date", day),
         ("report", "approve", "--city", "扬州", "--date", day),
-        ("report", "sent", "--to", "省政务办", "--city", "扬州", "--date", day),
     ):
-        assert run(tmp_path, *words, url=url).exit_code == 0, words
+        done = run(tmp_path, *words, url=url)
+        assert (done.exit_code == 0) == (words[1] == "note"), done.output
+    assert "请由另一人审批" in str(done.exception), "who wrote the notes does not sign them"
+
+    async def sign() -> None:
+        engine = open_engine(url)
+        await approve(engine, Y, day, "李科长", moment(DAY, 33))
+        await engine.dispose()
+
+    asyncio.run(sign())
+    sent = run(tmp_path, "report", "sent", "--to", "省政务办", "--city", "扬州", "--date", day, url=url)
+    assert sent.exit_code == 0, sent.output
     assert "已报出" in run(tmp_path, "report", "list", url=url).output
     again = run(tmp_path, "report", "daily", "--date", day, "--out", str(tmp_path / "out"), "--forms", "html", url=url)
     assert again.exit_code == 0

@@ -131,10 +131,14 @@ async def test_a_report_goes_from_draft_over_notes_and_approval_to_sent_and_its_
     of = f"/cities/{Y}/reports/{kept.day}"
     writer = await kept.console.as_role(Role.REPORTER, Y)
     signer = await kept.console.as_role(Role.SUPERVISOR, Y)
+    hasty = await kept.console.as_role(Role.REPORTER, Y, more_roles=("supervisor",))  # As writer, with the right to sign.
     first = await writer.get(of, headers={"Accept-Language": "zh"})
     assert "人工请求 2 件，接听 2 件，其中支援市接听 2 件" in first.text
     assert (await writer.post(f"{of}/notes", data={"notes": "暴雨当日"})).status_code == 303
     assert (await writer.post(f"{of}/approve", data={"sure": "yes"})).status_code == 403
+    refused = await hasty.post(f"{of}/approve", data={"sure": "yes"}, headers={"Accept-Language": "zh"})
+    assert refused.status_code == 422
+    assert "请由另一人审批" in refused.text
     assert (await signer.post(f"{of}/approve", data={"sure": "yes"})).status_code == 303
     again = await signer.post(f"{of}/approve", data={"sure": "yes"})
     assert again.status_code == 422

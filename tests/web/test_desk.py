@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from callctl.core.events import CallAnswered, CallEnded, CallRinging, CallWaiting, HomeSeat, LentSeat, WaitingCall
+from callctl.core.events import CallAnswered, CallEnded, CallRinging, CallWaiting, Fact, HomeSeat, LentSeat, WaitingCall
 from callctl.core.fold import fold
 from callctl.core.model import SeatRef, SlotRef
 from callctl.core.picture import picture
@@ -68,8 +68,8 @@ async def test_at_a_seat_sits_one_agent_and_an_agent_at_one_seat(console: Consol
     assert (await first.get("/api/v1/desk")).json()["seat"] is None
 
 
-async def ringing(console: Console, seat: str) -> None:
-    """The call rings at a lent seat of Xuzhou, and the controller has published that."""
+async def ringing(console: Console, seat: str, *then: Fact) -> None:
+    """The call rings at a lent seat of Xuzhou, or what came of it then, and the controller has published that."""
     now = console.clock()
     waiting = CallWaiting("yangzhou", now - 40.0, WaitingCall(CALL, NUMBER, now - 40.0))
     earlier = CallWaiting("yangzhou", now - 900.0, WaitingCall("yangzhou-1790000000.1", NUMBER, now - 900.0))
@@ -79,7 +79,7 @@ async def ringing(console: Console, seat: str) -> None:
     world = unseen(PROVINCE)
     for code in PROVINCE.cities:
         world = observed(world, code, 0, now)
-    world = fold(world, [waiting, CallRinging("xuzhou", now, CALL, LentSeat(seat, "yangzhou"))])
+    world = fold(world, [waiting, CallRinging("xuzhou", now, CALL, LentSeat(seat, "yangzhou")), *then])
     assert isinstance(HomeSeat(seat), HomeSeat)
     await console.house.room.registry.put_status(picture(PROVINCE, world, Plan(), Wishes(), now))
     await console.site.state.feed.look()
@@ -193,10 +193,19 @@ async def test_nobody_writes_the_note_of_another_agents_call(console: Console) -
     assert await stub_of(console) == []
 
 
-async def test_who_has_changed_seats_since_still_writes_the_note_of_the_call_that_rang_here(console: Console) -> None:
+async def test_a_call_that_rang_here_and_was_answered_next_door_is_not_ours_to_note(console: Console) -> None:
     browser = await seated(console)
     await ringing(console, "3001")
-    await browser.get("/api/v1/desk")  # It pops up.
+    assert (await browser.get("/api/v1/desk")).json()["call"]["call"] == CALL, "it pops up"
+    await answered(console, "3002")
+    assert (await browser.post("/api/v1/desk/wrap-up", json=NOTE)).status_code == 403
+    assert await stub_of(console) == []
+
+
+async def test_who_has_changed_seats_since_still_writes_the_note_of_the_call_they_answered(console: Console) -> None:
+    browser = await seated(console)
+    await ringing(console, "3001", CallAnswered("xuzhou", console.clock(), CALL, LentSeat("3001", "yangzhou"), 2.0))
+    assert (await browser.get("/api/v1/desk")).json()["state"] == "busy"
     await answered(console)
     assert (await browser.put("/api/v1/desk/seat", json={"seat": "3002"})).status_code == 200
     assert (await browser.post("/api/v1/desk/wrap-up", json=NOTE)).json() == {"new": True}
