@@ -33,7 +33,7 @@ NAMED = {
     61265: "a loan taken back in the registry while its Lend was in a slow link and only the Recall behind it was expected",
     60484: "the same on a slow PBX",
     61014: "the end of 'two controllers' came after everything was mended, and killed the last controller",
-    60188: "a ring that a successor found in its first reading, cancelled without a word: its slot counted as in use for 30 s",
+    60188: "a ring first seen in a reading and cancelled without a word: its slot counted as in use for up to 30 s",
     61319: "the same",
     61036: "the same, after a PBX was frozen",
 }
