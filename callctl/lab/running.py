@@ -15,7 +15,7 @@ from callctl.lab.processes import Mark, Port
 
 ASKED_EVERY_S = 0.05
 _LOG_LINES_SHOWN = 12
-_FROZEN_WITHIN_S = 10.0
+_FROZEN_LOOKS, _FROZEN_LOOK_S = 5_000, 0.002
 _BAD_ADDRESS = "is no address of this machine (the lab needs the whole 127.0.0.0/8 on lo)"
 
 
@@ -202,11 +202,11 @@ class RunningPbx(abc.ABC):
     def freeze(self) -> None:
         """SIGSTOP: it keeps its ports and answers nothing, from now on: every thread of it has stopped."""
         self._signal(signal.SIGSTOP)
-        began = time.monotonic()
-        while self._process is not None and self.running and not Mark.of(self._process.pid).frozen:
-            if time.monotonic() - began > _FROZEN_WITHIN_S:
-                raise PbxFailed(f"{self.city.code}: process {self._process.pid} did not stop within {_FROZEN_WITHIN_S:g} s")
-            time.sleep(0.002)
+        for _ in range(_FROZEN_LOOKS):
+            if self._process is None or not self.running or Mark.of(self._process.pid).frozen:
+                return
+            time.sleep(_FROZEN_LOOK_S)
+        raise PbxFailed(f"{self.city.code}: its {self.kind} did not stop within {_FROZEN_LOOKS * _FROZEN_LOOK_S:g} s")
 
     def thaw(self) -> None:
         """SIGCONT."""

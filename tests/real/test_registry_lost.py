@@ -68,7 +68,7 @@ async def test_a_registry_that_was_frozen_and_killed_is_filled_from_the_pbxs_and
     again = await floor.citizen(ASSISTED)
     helpers = {floor.tone("xuzhou"), floor.tone("nanjing")}
     await again.until(lambda: again.hears in helpers, 20.0)
-    assert talking.hears == floor.tone("xuzhou")
+    await talking.until_hears(floor.tone("xuzhou"), 2.0)  # A late packet is heard as silence for a moment.
     assert all(phone.most_calls_at_once <= 1 for city in ("xuzhou", "nanjing") for phone in floor.phones(city))
 
 
