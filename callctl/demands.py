@@ -73,10 +73,10 @@ class Demands:
 
         `seat`: where the agent sits now, the seat "" for nowhere.
         """
-        call = await self._own_call(actor, seat, str(note["call"]))
         wrong = _wrong(note)
         if wrong:
             raise ActRefused("请改正这些地方", "please mend these", wrong)
+        call = await self._own_call(actor, seat, str(note["call"]))
         now = self.now()
         wrapped_s = None if call.ended_at is None else now - call.ended_at
         kept = WrapUp(

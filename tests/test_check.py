@@ -66,7 +66,7 @@ def test_every_mistake_is_printed_at_once_and_the_exit_code_is_1(province: Path)
     assert code == 1
     assert [line.split(" – ")[0] for line in lines] == [
         "agents/wuxi.toml:13 seat[2].id",
-        "queues/suzhou.toml:37 lend.quota",
+        "queues/suzhou.toml:38 lend.quota",
         "queues/yangzhou.toml:20 queue.wait_threshold_s",
     ]
     assert "wuxi (无锡)" in lines[0]

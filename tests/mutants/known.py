@@ -176,7 +176,7 @@ MUTANTS = (
     Mutant(
         "never lends",
         "callctl/core/reconcile.py",
-        "        yield Lend(ref.city, ref.seat, assisted, held.token if held is not None else UNTAKEN)\n",
+        "        yield Lend(ref.city, ref.seat, assisted, token, plan.groups.get(ref, 0))\n",
         "        yield from ()\n",
         seeds=(54,),
     ),

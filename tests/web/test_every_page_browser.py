@@ -20,7 +20,7 @@ from tests.web.test_scripts_browser import publish, write
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 CITY = "yangzhou"
-FILLED: Mapping[str, str] = {"name": "root-admin", "owner": CITY, "script": "1", "city": CITY}
+FILLED: Mapping[str, str] = {"name": "root-admin", "owner": CITY, "script": "1", "city": CITY, "day": "2026-11-20"}
 # Not pages: pieces of one, figures for its script, streams, and the way on from one to another.
 PIECES = {
     "/",
@@ -35,6 +35,7 @@ PIECES = {
     "/desk/notes",
     "/desk/phone",
     "/desk/categories",
+    "/cities/{city}/reports/{day}/file/{form}",
 }
 PAGES = [door for door in every_door(parts()) if door.method == "GET" and not door.is_api and door.path not in PIECES]
 # The roles whose page shows most, where several may see it.
