@@ -128,7 +128,8 @@ async def test_the_dialplan_is_whole(cities: dict[str, RunningCity]) -> None:
     assert contexts == {
         *("cc-from-pstn", "cc-hotline", "cc-survey", "cc-keys", "cc-cb-queue", "cc-cb-dial"),
         *("cc-seat", "cc-move", "cc-none", "cc-from-city", "cc-out", "cc-leg-end", "cc-alive", "cc-file", "cc-say"),
-        "cc-from-agent",
+        *("cc-from-agent", "cc-listen"),
+        *("cc-missed", "cc-back-agent", "cc-back-out", "cc-back-taken", "cc-back-citizen"),
     }
     used = set(re.findall(r"\d+\. (?:\[\w+\] )?(\w+)\(", shown))
     missing = {app for app in used if "are) not registered" in city.ask(f"core show application {app}")}
@@ -142,7 +143,7 @@ async def test_queues_are_what_was_meant(cities: dict[str, RunningCity]) -> None
     await until("fully booted", city, "core waitfullybooted")
     shown = city.ask("queue show")
     assert set(re.findall(r"^(\S+) has \d+ calls", shown, re.MULTILINE)) == {
-        *("q12345", "cc-seats", "cc-heartbeat", "support-nanjing", "support-xuzhou"),
+        *("q12345", "cc-seats", "cc-heartbeat", "cc-listen", "support-nanjing", "support-xuzhou"),
     }
     home = shown.partition("q12345 has")[2].partition("\n\n")[0]
     assert "W:10" in home

@@ -16,7 +16,10 @@ from callctl.web.gate import TheCity, TheHouse, Who
 DOORS = Doors()
 TAGS = ["reports"]
 FILE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {media: {"schema": {"type": "string", "format": "binary"}} for media in FORMS.values()}}
+    200: {
+        "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in FORMS.values()}
+        | {FORMS["json"]: {"schema": {"type": "object"}}}
+    }
 }
 
 
