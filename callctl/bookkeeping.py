@@ -7,7 +7,7 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,11 @@ from callctl.core.callbacks import can_call_back
 from callctl.core.categories import Category
 from callctl.core.daily import Daily
 from callctl.core.days import DAY_S, Span, day_span
-from callctl.core.demand import Deadlines
 from callctl.core.missed import CallBack, Entry, Tried
 from callctl.core.model import Province
 from callctl.core.satisfaction import SCALES, score_of
-from callctl.given_files import GivenRefused, read_calendar, read_categories
-from callctl.given_files import own_or_given as own_or_given_file
+from callctl.demands import calendar_in_use, deadlines
+from callctl.given_files import GivenRefused, read_categories
 from callctl.log import mask
 from callctl.paper.pdf import PrintFailed
 from callctl.reporting import kept_daily, make_daily, sources_of, write_daily
@@ -121,7 +120,7 @@ class BookKeeping:
             if score is None:
                 known = "、".join(SCALES[scale])
                 raise ActRefused(f"满意度“{satisfaction}”不在评价档次中：{known}", f"satisfaction: one of {known}")
-            told = CityStatus(told.stub, told.what, told.at, told.who, told.note, told.order_no, score)
+            told = replace(told, score=score)
         async with self._open() as books:
             try:
                 return await take_status(books.engine, told, city)
@@ -131,11 +130,10 @@ class BookKeeping:
     async def orders(self, city: str) -> Sequence[Order]:
         """The city's open orders with their cards, the most urgent first."""
         rules = self._rules()
-        rule = rules.deadline(city)
-        limits = Deadlines(rule.consult_d, rule.other_d, rule.urgent_h, rule.yellow_before_d)
+        limits = deadlines(rules.deadline(city))
         async with self._open() as books:
             try:
-                calendar = read_calendar(own_or_given_file(books.settings.province_dir, "holidays.csv"))
+                calendar = calendar_in_use(books.settings)
             except GivenRefused as error:
                 raise ActRefused(f"节假日文件有误：{error}", str(error)) from None
             return await open_orders(books.engine, city, lambda _: limits, calendar, self._now())

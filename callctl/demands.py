@@ -15,6 +15,7 @@ from callctl.core.categories import Category, search
 from callctl.core.days import day_of
 from callctl.core.demand import CONTENT_MOST, LINE_MOST, PERSONAL, Deadlines, Demand, Result, WrapUp, due_at
 from callctl.core.model import SeatRef
+from callctl.core.workdays import Calendar
 from callctl.given_files import GivenRefused, own_or_given, read_calendar, read_categories
 from callctl.rights import Actor, NotAllowed
 from callctl.rules import DeadlineRule, Rules, RulesError, read_rules
@@ -44,11 +45,15 @@ async def tree_in_use(engine: AsyncEngine, settings: Settings) -> list[Category]
     return kept or read_categories(own_or_given(settings.province_dir, "categories.csv"))
 
 
+def calendar_in_use(settings: Settings) -> Calendar:
+    """The province's own holidays, else those that come with callctl. Raises GivenRefused."""
+    return read_calendar(own_or_given(settings.province_dir, "holidays.csv"))
+
+
 def due(note: WrapUp, category: Category | None, rules: Rules, settings: Settings) -> float:
     """When the demand must be done. Raises GivenRefused."""
     limits = deadlines(rules.deadline(note.city, category.profile if category else ""))
-    calendar = read_calendar(own_or_given(settings.province_dir, "holidays.csv"))
-    return due_at(note.demand, note.urgent, note.at, limits, calendar)
+    return due_at(note.demand, note.urgent, note.at, limits, calendar_in_use(settings))
 
 
 def ways(city: str, rules: Rules) -> list[str]:

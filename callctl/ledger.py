@@ -63,7 +63,7 @@ class Ledger:
 
         A registry that does not answer is another matter: nothing new is lent, and taking back goes on (decision 0004).
         """
-        return bool(self._answers) and self._now() - self._renewed_at > LEASE_TTL_S
+        return bool(self._answers) and not self.up
 
     def step_down(self, why: str) -> None:
         """Order nothing more."""

@@ -19,7 +19,7 @@ from callctl.core.days import DAY_S, Span, day_of, day_span, day_text, days_betw
 from callctl.core.gain import before_after, by_model
 from callctl.core.model import Province
 from callctl.core.rates import connect_rate
-from callctl.given_files import own_or_given, read_calendar, read_categories
+from callctl.demands import calendar_in_use, tree_in_use
 from callctl.missed import tell_wanted
 from callctl.outbox import one_round
 from callctl.paper.page import daily_page
@@ -31,7 +31,6 @@ from callctl.store.connect import Books
 from callctl.store.counters import buckets, recount, rolled_up
 from callctl.store.daily import Sources, daily, handling_time_s, help_hours, order_figures, supporters
 from callctl.store.history import LOST, first_line
-from callctl.store.notes import kept_tree
 from callctl.store.port import Registry, StoreLost
 from callctl.store.reports import Report, due, keep_draft, plain, read_report
 
@@ -46,9 +45,8 @@ _FROZEN = TypeAdapter(Daily)
 
 async def sources_of(books: Books, province: Province, rules: Rules) -> Sources:
     """Where figures come from. Raises GivenRefused for a wrong list."""
-    folder = books.settings.province_dir
-    tree = await kept_tree(books.engine, date.fromisoformat) or read_categories(own_or_given(folder, "categories.csv"))
-    return Sources(books.engine, province, rules, tree, read_calendar(own_or_given(folder, "holidays.csv")))
+    tree = await tree_in_use(books.engine, books.settings)
+    return Sources(books.engine, province, rules, tree, calendar_in_use(books.settings))
 
 
 async def make_daily(sources: Sources, city: str, day: date, now: float, late: bool) -> Daily:

@@ -228,17 +228,20 @@ def ringing_elsewhere(world: World, assisted: CityView) -> Iterator[tuple[str, i
 
     Also those just answered there of which their own city has not told yet.
     """
-    code, waiting = assisted.city.code, assisted.waiting
+    waiting = assisted.waiting
     for other, view in world.cities.items():
-        served = [view.seats[seat] for seat in view.tally.served.get(code, ()) if not orphaned(assisted, view.seats[seat])]
-        ringing = {seat.call for seat in served if seat.state is SeatState.RINGING or seat.call in waiting}
+        ringing = {seat.call for seat in served(assisted, view) if seat.state is SeatState.RINGING or seat.call in waiting}
         if ringing:
             yield other, len(ringing)
 
 
-def orphaned(home: CityView, seat: SeatView) -> bool:
-    """Whether the seat rings or talks for a city that has started anew since: its citizen is gone, and nobody has told.
+def served(home: CityView, away: CityView) -> Iterator[SeatView]:
+    """The seats of `away` that ring or talk for a citizen of `home` who is still there.
 
-    A dead PBX cancels no ring and ends no talk. The phone rings out (14 s), the leg is found silent (20 s).
+    Those of a city that has started anew since are not: a dead PBX cancels no ring and ends no talk, and nobody tells. The
+    phone rings out (14 s), the leg is found silent (20 s).
     """
-    return home.up and seat.since < home.booted_at
+    for name in away.tally.served.get(home.city.code, ()):
+        seat = away.seats[name]
+        if not (home.up and seat.since < home.booted_at):
+            yield seat

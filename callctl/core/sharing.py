@@ -35,9 +35,9 @@ from callctl.core.seats import (
     between_cities,
     cooling_down,
     could_lend,
-    orphaned,
     pair_bar,
     ringing_elsewhere,
+    served,
 )
 from callctl.core.together import widen
 from callctl.core.wishes import Wishes
@@ -338,10 +338,9 @@ class _Round:
         """
         slots, cities = self.rung, self.at.world.cities
         for code, view in cities.items() if self.active else ():
-            for assisted, names in view.tally.served.items():
+            for assisted in view.tally.served:
                 if assisted in self.active:
-                    home, pair, seats = cities[assisted], Pair(assisted, code), [view.seats[name] for name in names]
-                    calls = {seat.call for seat in seats if not orphaned(home, seat)}
+                    pair, calls = Pair(assisted, code), {seat.call for seat in served(cities[assisted], view)}
                     # Never beyond the trunk, though a lost fact may leave us with a call too many in the picture.
                     slots[pair] = min(slots.get(pair, 0) + len(calls), view.fixed.channels.get(assisted, 0))
         if not self.at.world.registry_up:

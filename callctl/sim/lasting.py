@@ -13,7 +13,7 @@ from callctl.core.events import Fact, LoanChanged, SeatState, SlotChanged
 from callctl.core.expect import thing
 from callctl.core.model import Lending, Province, SeatRef
 from callctl.sim.checkers import Checkers
-from callctl.sim.offering import OFFER_S, Offering, at_home, rings_next
+from callctl.sim.offering import OFFER_S, Offering, idle_at_home, open_unused
 from callctl.sim.pbx import SimPbx
 from callctl.sim.posts import Posts
 
@@ -145,9 +145,7 @@ class Lasting:
 
         def wrong() -> bool:
             short = any(pbx.calls[call].by is None and not pbx.calls[call].withdrawn_to for call in pbx.waiting)
-            return (
-                pbx.alive and short and any(at_home(seat) and rings_next(seat, self.now()) for seat in pbx.seats.values())
-            )
+            return pbx.alive and short and any(idle_at_home(seat, self.now()) for seat in pbx.seats.values())
 
         self._pass("own callers first", city, wrong, OWN_RING_S, "a caller waits and a seat of the home queue is idle")
 
@@ -213,7 +211,7 @@ class Lasting:
     def _spared(self, city: str, pbx: SimPbx) -> None:
         """Who helps this city can spare it: no own callers, and its reserve at home."""
         for other in {ref.supporting for ref, slot in pbx.slots.items() if slot.open and not slot.call}:
-            helping = [home for home in self.pbxs if home != other and self._open_unused(home, other)]
+            helping = [home for home in self.pbxs if home != other and open_unused(self.pbxs[home], other)]
             well = self.health.well_s(other, *helping) > SETTLE_S and self.pbxs[other].alive
             lag_s = max(self.health.lag_s(each) for each in (other, *helping))
             limit_s = REACT_S + 4 * lag_s
@@ -239,20 +237,17 @@ class Lasting:
     def _cannot_spare(self, city: str, well: bool) -> bool:
         return well and self._excess(city) > 0
 
-    def _open_unused(self, home: str, other: str) -> int:
-        return sum(ref.supporting == other and slot.open and not slot.call for ref, slot in self.pbxs[home].slots.items())
-
     def _excess(self, city: str) -> int:
         """Shared seats that open slots may ring beyond what this city can spare now."""
         pbx, now = self.pbxs[city], self.now()
         offered = sum(self._shared_offered(home, pbx) for home in self.pbxs if home != city)
-        idle = sum(at_home(seat) and rings_next(seat, now) for seat in pbx.seats.values())
+        idle = sum(idle_at_home(seat, now) for seat in pbx.seats.values())
         short = any(pbx.calls[call].by is None for call in pbx.waiting)
         return offered - (0 if short else max(0, idle - self.province.cities[city].lend.reserve))
 
     def _shared_offered(self, home: str, pbx: SimPbx) -> int:
         """Shared seats that this city's open slots at `home` ring at once; a slot that finds no group counts as one."""
-        slots, loans = self._open_unused(home, pbx.city), pbx.support.get(home, {})
+        slots, loans = open_unused(self.pbxs[home], pbx.city), pbx.support.get(home, {})
         lent = [pbx.seats[seat] for seat in loans] if slots else []
         apart = sum(seat.lend is Lending.DEDICATED and seat.state is SeatState.FREE for seat in lent)
         free = [seat for seat in lent if seat.state is SeatState.FREE and seat.free_from <= self.now()]

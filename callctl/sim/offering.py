@@ -67,7 +67,7 @@ class Offering:
         if not any(now - call.waiting.waiting_since >= threshold_s for call in alone):
             return False
         offered = any(slot.open and not slot.call for slot in pbx.slots.values())
-        return not offered and not any(at_home(seat) and rings_next(seat, now) for seat in pbx.seats.values())
+        return not offered and not any(idle_at_home(seat, now) for seat in pbx.seats.values())
 
     def owed(self, home: str, other: str) -> bool:
         """Whether `other` could spare `home` a seat, and nothing forbids it."""
@@ -111,12 +111,8 @@ class Offering:
             return False
         if any(not isinstance(peer.calls[call].by, HomeSeat) for call in peer.waiting):
             return False
-        idle = sum(at_home(seat) and rings_next(seat, now) for seat in peer.seats.values())
-        offered = sum(
-            ref.supporting == other and slot.open and not slot.call
-            for pbx in self._pbxs.values()
-            for ref, slot in pbx.slots.items()
-        )
+        idle = sum(idle_at_home(seat, now) for seat in peer.seats.values())
+        offered = sum(open_unused(pbx, other) for pbx in self._pbxs.values())
         return idle - offered > city.lend.reserve
 
 
@@ -137,9 +133,14 @@ def _serves(seat: SimSeat) -> str:
     return seat.call.partition("-")[0]
 
 
-def at_home(seat: SimSeat) -> bool:
-    """Whether it sits in its own city's queue."""
-    return seat.lend is not Lending.DEDICATED
+def open_unused(home: SimPbx, other: str) -> int:
+    """Slots of `home` to `other` that are open, with no call in them."""
+    return sum(ref.supporting == other and slot.open and not slot.call for ref, slot in home.slots.items())
+
+
+def idle_at_home(seat: SimSeat, now: float) -> bool:
+    """Whether its own city's queue could ring it."""
+    return seat.lend is not Lending.DEDICATED and rings_next(seat, now)
 
 
 def rings_next(seat: SimSeat, now: float) -> bool:

@@ -7,6 +7,7 @@ from datetime import date
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from callctl.core.acts import lendable
 from callctl.core.advice import Advice, Assumptions, forecast, tomorrow
 from callctl.core.categories import Category
 from callctl.core.counting import Counters, together
@@ -14,7 +15,7 @@ from callctl.core.daily import Daily, Gain, Heading, Hour, OrderFigures, Support
 from callctl.core.days import DAY_S, Span, day_of, day_span, day_text, hours_of, time_text
 from callctl.core.demand import Deadlines
 from callctl.core.gain import HourOfHelp, before_after, by_model
-from callctl.core.model import Lending, Pair, Province, SeatRef
+from callctl.core.model import City, Lending, Pair, Province, SeatRef
 from callctl.core.rates import connect_rate, mean
 from callctl.core.recommend import Demand, Supply
 from callctl.core.workdays import Calendar
@@ -232,13 +233,17 @@ def _signed_s(city: str, one: Given, there: Mapping[SeatRef, Sequence[Span]]) ->
 
 def _agents(province: Province, city: str) -> dict[str, frozenset[str]]:
     """By supporting city, the agents at seats that may be lent to this one."""
-    if city not in province.cities:
-        return {}
     return {
-        code: frozenset(seat.agent for seat in one.seats if seat.lend is not Lending.NO)
-        for code, one in province.cities.items()
-        if one.may_help(city) and province.channels(Pair(city, code))
+        one.code: frozenset(seat.agent for seat in one.seats if seat.lend is not Lending.NO)
+        for one in _may_support(province, city)
     }
+
+
+def _may_support(province: Province, city: str) -> list[City]:
+    """Who may help the city, and has a trunk to it."""
+    if city not in province.cities:
+        return []
+    return [one for code, one in province.cities.items() if one.may_help(city) and province.channels(Pair(city, code))]
 
 
 async def _topics(sources: Sources, city: str, span: Span, before_span: Span) -> tuple[Topic, ...]:
@@ -318,18 +323,12 @@ def _half_hours(per_hour: Sequence[float], factor: float = 1.0) -> tuple[float, 
 
 async def _supplies(sources: Sources, city: str, span: Span, planned: Mapping[str, int]) -> list[Supply]:
     """Who may help the city tomorrow, as busy and as manned as on this day."""
-    cities, staffing = sources.province.cities, sources.rules.staffing
-    helpers = [
-        one
-        for code, one in cities.items()
-        if city in cities and one.may_help(city) and sources.province.channels(Pair(city, code))
-    ]
-    found = await buckets(sources.engine, span, [one.code for one in helpers])
+    staffing, supporting = sources.rules.staffing, _may_support(sources.province, city)
+    found = await buckets(sources.engine, span, [one.code for one in supporting])
     supplies = []
-    for one in helpers:
+    for one in supporting:
         own = found.get(one.code, {})
         seats = await seats_seen(sources.engine, one.code, span)
-        lendable = sum(seat.lend is not Lending.NO for seat in one.seats)
         supplies.append(
             Supply(
                 one.code,
@@ -340,7 +339,7 @@ async def _supplies(sources: Sources, city: str, span: Span, planned: Mapping[st
                 one.queue.sl_target,
                 one.queue.sl_seconds,
                 one.lend.reserve,
-                max(planned.get(one.code, 0), min(one.lend.quota, lendable)),
+                max(planned.get(one.code, 0), min(one.lend.quota, lendable(one))),
                 sources.province.channels(Pair(city, one.code)),
                 max(planned.get(one.code, 0), sum(seat.lend is Lending.DEDICATED for seat in one.seats)),
                 planned.get(one.code, 0),

@@ -197,14 +197,14 @@ MUTANTS = (
     Mutant(
         "orders as soon as it is woken",
         "callctl/ledger.py",
-        "        return bool(self._answers) and self._now() - self._renewed_at > LEASE_TTL_S\n",
+        "        return bool(self._answers) and not self.up\n",
         "        return False\n",
         (LOOP + "test_a_controller_that_was_stopped_asks_who_leads_before_it_orders_anything",),
     ),
     Mutant(
         "goes on leading when it is woken",
         "callctl/ledger.py",
-        "        return bool(self._answers) and self._now() - self._renewed_at > LEASE_TTL_S\n",
+        "        return bool(self._answers) and not self.up\n",
         "        return False\n",
         seeds=(30423,),
         also=(
@@ -225,8 +225,8 @@ MUTANTS = (
     Mutant(
         "keeps slots for seats that are called by who is gone",
         "callctl/core/seats.py",
-        "    return home.up and seat.since < home.booted_at\n",
-        "    return False\n",
+        "        if not (home.up and seat.since < home.booted_at):\n",
+        "        if seat:\n",
         (SHARING + "test_a_seat_still_called_for_a_pbx_that_started_anew_has_no_slot",),
         seeds=(10145,),
     ),

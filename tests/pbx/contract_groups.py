@@ -31,6 +31,14 @@ async def lend_all(driver: Driver, *groups: int) -> list[LentSeat]:
     return [LentSeat(seat, "alpha") for seat in driver.beta_seats]
 
 
+async def two_citizens_call(driver: Driver) -> None:
+    """There is a slot for each of them."""
+    for slot in (SLOT, SlotRef("beta", 2)):
+        await driver.alpha.do(OpenSlot("alpha", slot, TOKEN))
+    for number in NUMBERS:
+        await driver.citizen_calls(number)
+
+
 class AloneContract(Suite):
     """What a PBX promises that rings one lent seat a call: to say so, for then the plan counts on nothing else."""
 
@@ -39,10 +47,7 @@ class AloneContract(Suite):
             await lend_all(driver, 0, 0)
             assert not (await read(driver, driver.beta)).rings_together
             await driver.beta.do(Regroup("beta", driver.beta_seats[1], "alpha", TOKEN + 1, 1))
-            for slot in (SLOT, SlotRef("beta", 2)):
-                await driver.alpha.do(OpenSlot("alpha", slot, TOKEN))
-            for number in NUMBERS:
-                await driver.citizen_calls(number)
+            await two_citizens_call(driver)
             rung = [
                 await until(driver, driver.beta, CallRinging, lambda fact, seat=seat: fact.by.seat == seat)
                 for seat in driver.beta_seats
@@ -72,10 +77,7 @@ class GroupContract(Suite):
                 (first.seat, 0),
                 (second.seat, 5),
             }
-            for slot in (SLOT, SlotRef("beta", 2)):
-                await driver.alpha.do(OpenSlot("alpha", slot, TOKEN))
-            for number in NUMBERS:
-                await driver.citizen_calls(number)
+            await two_citizens_call(driver)
             one = await until(driver, driver.beta, CallRinging, lambda fact: fact.by == first)
             two = await until(driver, driver.beta, CallRinging, lambda fact: fact.by == second)
             assert one.call != two.call
@@ -148,10 +150,7 @@ class GroupContract(Suite):
     def test_a_second_call_rings_the_next_group_while_the_first_group_rings(self) -> None:
         async def story(driver: Driver) -> None:
             first, second = await lend_all(driver, 0, 1)
-            for slot in (SLOT, SlotRef("beta", 2)):
-                await driver.alpha.do(OpenSlot("alpha", slot, TOKEN))
-            for number in NUMBERS:
-                await driver.citizen_calls(number)
+            await two_citizens_call(driver)
             one = await until(driver, driver.beta, CallRinging, lambda fact: fact.by == first)
             two = await until(driver, driver.beta, CallRinging, lambda fact: fact.by == second)
             assert one.call != two.call
@@ -163,10 +162,7 @@ class GroupContract(Suite):
             await lend_all(driver, 0, 0)
             for seat in driver.beta_seats:
                 await driver.agent(seat, 1.0)
-            for slot in (SLOT, SlotRef("beta", 2)):
-                await driver.alpha.do(OpenSlot("alpha", slot, TOKEN))
-            for number in NUMBERS:
-                await driver.citizen_calls(number)
+            await two_citizens_call(driver)
             answered = []
             for _ in range(100):
                 answered = facts(driver, driver.beta, CallAnswered)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from callctl import clock
 from callctl.core.events import (
@@ -42,6 +42,16 @@ async def sitting(hall: Hall, **more: object) -> Page:
     await page.get_by_role("button", name="签入").click()
     await expect(page.locator("[role=status]").first).to_contain_text("已签入座席")
     return page
+
+
+async def written(page: Page) -> Locator:
+    """A whole note of the call, not saved yet."""
+    note = page.locator(f"[data-note='{CALL}']")
+    await note.get_by_label("诉求内容").fill("小区停水两天")
+    await note.get_by_label("诉求类型").select_option("complaint")
+    await note.get_by_label("分类代码").fill("900400")
+    await note.get_by_label("流转办理").check()
+    return note
 
 
 def ring(hall: Hall, call: str = CALL, number: str = NUMBER) -> None:
@@ -195,11 +205,7 @@ async def test_by_keyboard_alone_an_agent_sits_gets_ready_and_writes_a_note_that
 async def test_a_note_written_before_the_browser_died_is_finished_in_another_and_becomes_an_order(hall: Hall) -> None:
     page = await sitting(hall)
     ring(hall)
-    note = page.locator(f"[data-note='{CALL}']")
-    await note.get_by_label("诉求内容").fill("小区停水两天")
-    await note.get_by_label("诉求类型").select_option("complaint")
-    await note.get_by_label("分类代码").fill("900400")
-    await note.get_by_label("流转办理").check()
+    note = await written(page)
     await expect(note.locator("[data-draft-state]")).to_have_text("已自动保存")
     await page.context.close()
     await answered(hall)
@@ -216,11 +222,7 @@ async def test_a_note_written_before_the_browser_died_is_finished_in_another_and
 async def test_with_sql_away_the_note_stays_and_the_page_says_what_works(hall: Hall) -> None:
     page = await sitting(hall)
     ring(hall)
-    note = page.locator(f"[data-note='{CALL}']")
-    await note.get_by_label("诉求内容").fill("小区停水两天")
-    await note.get_by_label("诉求类型").select_option("complaint")
-    await note.get_by_label("分类代码").fill("900400")
-    await note.get_by_label("流转办理").check()
+    note = await written(page)
     await answered(hall)
     await lose_sql(hall)
     await note.get_by_role("button", name="保存小结").click()

@@ -1,5 +1,6 @@
 """记录: a city's orders with cards, its missed calls, its daily reports from draft to sent; the categories' import."""
 
+from collections.abc import Awaitable
 from datetime import date, timedelta
 
 from starlette.datastructures import UploadFile
@@ -140,11 +141,8 @@ async def file(house: TheHouse, city: TheCity, day: date, form: str) -> Response
 async def notes(request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity, day: date) -> Response:
     """编报说明."""
     form = await typed(request)
-    try:
-        await house.books.annotate(who.actor, city.code, day, form.get("notes")[:4000])
-    except ActRefused as fault:
-        return await _report(request, house, city, day, form.refused(fault), 422)
-    return onward(f"/cities/{city.code}/reports/{day}", "good", words("说明已保存"))
+    step = house.books.annotate(who.actor, city.code, day, form.get("notes")[:4000])
+    return await _taken(request, house, city, day, form, step, words("说明已保存"))
 
 
 @DOORS.post("/cities/{city}/reports/{day}/approve", "report approve")
@@ -153,11 +151,8 @@ async def approve(request: Request, house: TheHouse, who: Who, words: TheWords, 
     form = await typed(request)
     if form.get("sure") != "yes":
         return onward(f"/cities/{city.code}/reports/{day}", "warn", words("审批前请勾选已核对"))
-    try:
-        await house.books.approve(who.actor, city.code, day)
-    except ActRefused as fault:
-        return await _report(request, house, city, day, form.refused(fault), 422)
-    return onward(f"/cities/{city.code}/reports/{day}", "good", words("已审批，数字从此不变"))
+    step = house.books.approve(who.actor, city.code, day)
+    return await _taken(request, house, city, day, form, step, words("已审批，数字从此不变"))
 
 
 @DOORS.post("/cities/{city}/reports/{day}/sent", "report send")
@@ -167,11 +162,19 @@ async def sent(request: Request, house: TheHouse, who: Who, words: TheWords, cit
     to = form.get("to").strip()[:200]
     if not to:
         return onward(f"/cities/{city.code}/reports/{day}", "warn", words("请填写报送对象"))
+    step = house.books.sent(who.actor, city.code, day, to)
+    return await _taken(request, house, city, day, form, step, words("已登记报出"))
+
+
+async def _taken(
+    request: Request, house: TheHouse, city: TheCity, day: date, form: Typed, step: Awaitable[None], said: str
+) -> Response:
+    """Take a step of the report's way; refused, the page shows why, with what was typed."""
     try:
-        await house.books.sent(who.actor, city.code, day, to)
+        await step
     except ActRefused as fault:
         return await _report(request, house, city, day, form.refused(fault), 422)
-    return onward(f"/cities/{city.code}/reports/{day}", "good", words("已登记报出"))
+    return onward(f"/cities/{city.code}/reports/{day}", "good", said)
 
 
 async def _report(
