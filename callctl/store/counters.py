@@ -35,11 +35,14 @@ class Tries:
 async def recount(engine: AsyncEngine, most: int = 10_000) -> int:
     """Count the stale buckets, oldest first, at most so many; how many were counted. Raises one of history.LOST.
 
-    An hour is read at a time: a province's busiest is 120,000 calls.
+    An hour is read at a time: a province's busiest is 120,000 calls. What is written meanwhile is for the next recount,
+    so that this one ends also while calls come in.
     """
+    async with engine.connect() as connection:
+        last: int | None = (await connection.execute(select(func.max(stale.c.id)))).scalar_one()
     done = 0
-    while done < most:
-        seen = await _stale_buckets(engine)
+    while last is not None and done < most:
+        seen = await _stale_buckets(engine, last)
         if not seen:
             break
         done += await _recount_some(engine, seen)
@@ -47,10 +50,10 @@ async def recount(engine: AsyncEngine, most: int = 10_000) -> int:
     return done
 
 
-async def _stale_buckets(engine: AsyncEngine) -> dict[int, list[int]]:
-    """The oldest stale bucket and those of the hour behind it, each with its rows."""
+async def _stale_buckets(engine: AsyncEngine, last: int) -> dict[int, list[int]]:
+    """The oldest bucket with a row up to `last` and the stale ones of the hour behind it, each with all its rows."""
     async with engine.connect() as connection:
-        oldest = (await connection.execute(select(func.min(stale.c.bucket)))).scalar_one_or_none()
+        oldest = (await connection.execute(select(func.min(stale.c.bucket)).where(stale.c.id <= last))).scalar_one()
         if oldest is None:
             return {}
         near = and_(stale.c.bucket >= oldest, stale.c.bucket < oldest + HOUR_S)

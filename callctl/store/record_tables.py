@@ -17,6 +17,7 @@ stale = Table(
     Column("id", Key, Identity(), primary_key=True),
     Column("bucket", BigInteger, nullable=False),  # Epoch seconds; core/days.py bucket_of.
     Index(None, "bucket"),
+    sqlite_autoincrement=True,  # A number given again would let a recount that was overtaken take a newer row away.
 )
 
 # The counters of core/counting.py, one row a city and five minutes; a city without a call in them has no row.

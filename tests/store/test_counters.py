@@ -4,6 +4,7 @@ import asyncio
 import random
 from pathlib import Path
 
+import pytest
 from sqlalchemy import func, select
 
 from callctl.core.counting import count, together
@@ -18,7 +19,16 @@ from callctl.core.events import (
     RingEnded,
     SurveyAnswered,
 )
-from callctl.store.counters import buckets, callers, carrier_attempts, count_span, recount, rolled_up, seats_seen
+from callctl.store.counters import (
+    buckets,
+    callers,
+    carrier_attempts,
+    count_span,
+    counted_calls,
+    recount,
+    rolled_up,
+    seats_seen,
+)
 from callctl.store.ledger import mark_stale
 from callctl.store.record_tables import attempts, stale
 from callctl.store.schema import open_engine, prepare
@@ -157,6 +167,55 @@ async def test_counting_and_writing_at_once_loses_and_doubles_nothing(sql_url: s
         assert (await connection.execute(select(func.count()).select_from(stale))).scalar_one() == 0
     for engine in engines:
         await engine.dispose()
+
+
+async def test_a_recount_that_was_overtaken_forgets_no_later_call(
+    sql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite gives the numbers of deleted rows again, unless it is told not to."""
+    engine, other = open_engine(sql_url), open_engine(sql_url)
+    await write(sql_url, tmp_path, answered_home(1, T0, T0 + 5))
+    has_read, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*args):
+        found = await counted_calls(*args)
+        has_read.set()
+        await may_go_on.wait()
+        return found
+
+    monkeypatch.setattr("callctl.store.counters.counted_calls", slowly)
+    overtaken = asyncio.create_task(recount(engine))
+    await has_read.wait()
+    monkeypatch.undo()
+    assert await recount(other) == 1
+    await write(sql_url, tmp_path, answered_home(2, T0 + 1, T0 + 6))
+    may_go_on.set()
+    await overtaken
+    await recount(other)
+    assert together((await buckets(engine, DAY))[Y].values()).requested == 2
+    await engine.dispose()
+    await other.dispose()
+
+
+async def test_a_recount_ends_although_calls_keep_coming_in(
+    sql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(sql_url)
+    await write(
+        sql_url, tmp_path, [fact for hour in (0, 3600, 7200) for fact in answered_home(hour, T0 + hour, T0 + hour + 5)]
+    )
+    come_in = 0
+
+    async def while_a_call_comes_in(*args):
+        nonlocal come_in
+        come_in += 1
+        if come_in < 20:
+            await write(sql_url, tmp_path, answered_home(come_in, T0, T0 + 5))
+        return await counted_calls(*args)
+
+    monkeypatch.setattr("callctl.store.counters.counted_calls", while_a_call_comes_in)
+    assert await recount(engine) == 3
+    await engine.dispose()
 
 
 async def test_callers_seats_and_attempts_of_a_span(sql_url: str, tmp_path: Path) -> None:

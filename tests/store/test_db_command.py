@@ -6,17 +6,21 @@ from pathlib import Path
 
 import pytest
 import typer
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection, insert, select
 from typer.testing import CliRunner
 
 from callctl.cli.db import register
+from callctl.core.counting import NAMES
 from callctl.settings import read_settings
 from callctl.store import console_tables
 from callctl.store.connect import open_history
 from callctl.store.history import SqlHistory
 from callctl.store.migrations import versions
-from callctl.store.schema import Fit, SchemaUnfit, open_engine, prepare, standing, upgrade
+from callctl.store.record_tables import counters, stale
+from callctl.store.schema import Fit, SchemaUnfit, _config, open_engine, prepare, standing, upgrade
 from callctl.store.spool import Spool
 from callctl.store.tables import metadata
 from tests.store.facts import T0, waiting
@@ -140,6 +144,29 @@ async def test_the_migrations_make_exactly_the_tables_the_program_uses(sql_url: 
         )
     await engine.dispose()
     assert differences == []
+
+
+async def test_an_upgrade_counts_again_what_a_number_given_twice_may_have_spoilt(sql_url: str) -> None:
+    """From 0003 on; PostgreSQL never gives a number twice, and there nothing is touched."""
+    engine = open_engine(sql_url)
+    await upgrade(engine)
+
+    def back_to_0003(connection: Connection) -> None:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0003")
+
+    async with engine.begin() as connection:
+        await connection.run_sync(back_to_0003)
+        await connection.execute(insert(stale), [{"bucket": 600}])
+        nothing = dict.fromkeys(NAMES, 0)
+        await connection.execute(insert(counters), [{"bucket": bucket, "city": "扬州", **nothing} for bucket in (0, 600)])
+    assert (await standing(engine)).fit is Fit.OLDER
+    await upgrade(engine)
+    async with engine.connect() as connection:
+        marked = list((await connection.execute(select(stale.c.bucket).order_by(stale.c.bucket))).scalars())
+    assert marked == ([600] if engine.dialect.name == "postgresql" else [0, 600])
+    await engine.dispose()
 
 
 def test_only_the_owner_may_read_the_citizens_numbers(app: typer.Typer, tmp_path: Path) -> None:
