@@ -39,7 +39,7 @@ from callctl.core.model import Province, SeatRef
 from callctl.core.picture import picture
 from callctl.core.plan import Plan, Policy
 from callctl.core.presses import unobeyed
-from callctl.core.reconcile import reconcile
+from callctl.core.reconcile import held_back, reconcile
 from callctl.core.sharing import plan as first_policy
 from callctl.core.wishes import Wishes
 from callctl.core.world import World, unseen
@@ -103,6 +103,7 @@ class Controller:
         self._inbox: deque[Fact] = deque()
         self._overflowed: set[str] = set()
         self._unheard = set(links)  # Not heard since the start, neither up nor down.
+        self._unread: set[str] = set()  # Not read since we lead: nothing is lent or opened there.
         self._wake = asyncio.Event()
         self._ask_registry = asyncio.Event()
         self._news = asyncio.Event()  # The picture is not the published one any more.
@@ -165,6 +166,7 @@ class Controller:
         for fact in facts:
             if isinstance(fact, PbxObserved | PbxLost):
                 self._unheard.discard(fact.city)
+                self._unread.discard(fact.city)
         return facts
 
     # Plan and act ------------------------------------------------------------------------------------------------------
@@ -218,7 +220,7 @@ class Controller:
             if self._expected:
                 self._stand_back()
             return
-        orders = reconcile(world, self._plan, self._ledger.taken, self._ledger.lease, now)
+        orders = held_back(reconcile(world, self._plan, self._ledger.taken, self._ledger.lease, now), self._unread)
         self._give((*unobeyed(world, self._ledger.presses, now)[0], *orders, *self._begin_call_backs(world, now)), now)
         for fact in facts:
             if isinstance(fact, PbxObserved):  # Perhaps just started, and its dead man's switch has never been set.
@@ -265,7 +267,8 @@ class Controller:
                 continue
             if expect.overtaken(self._expected, order):
                 continue  # A slow PBX: the plan has changed while the order waited, and its opposite is behind it.
-            if isinstance(order, Lend | OpenSlot) and not self._ledger.up:
+            outdated = isinstance(order, OpenSlot) and order.token != self._ledger.lease  # Queued before we led anew.
+            if outdated or (isinstance(order, Lend | OpenSlot) and not self._ledger.up):
                 self._expected = expect.failed(self._expected, order)
                 continue
             if isinstance(order, Lend) and not self._ledger.holds(order):
@@ -274,6 +277,8 @@ class Controller:
                 # Asked anew: who was frozen meanwhile (SIGSTOP, a paused machine) may have been deposed.
                 if taken is None or self._ledger.lease is None or not self._ledger.up:
                     self._expected = expect.failed(self._expected, order)
+                    if not self.leading:
+                        self._ask_registry.set()
                     continue
                 untaken, order = order, replace(order, token=taken.token)
                 self._expected = expect.renamed(self._expected, untaken, order)
@@ -306,7 +311,8 @@ class Controller:
             try:
                 async with asyncio.timeout(self._pace.reread_s):
                     await asked.wait()
-                await asyncio.sleep(self._pace.tick_s)  # Several failed orders ask for one reading.
+                if city not in self._unread:
+                    await asyncio.sleep(self._pace.tick_s)  # Several failed orders ask for one reading.
             except TimeoutError:
                 pass
             asked.clear()
@@ -315,11 +321,21 @@ class Controller:
             except OrderUnanswered:
                 continue  # The link will tell that it is lost, or read on its own when it is back.
 
+    def _read_all(self) -> None:
+        """We lead from now on: what the leader before us did we know from facts alone, and some may be lost."""
+        self._unread = {city for city, view in self._world.cities.items() if view.up}
+        for city in self._links:
+            if city in self._unread:
+                self._reread[city].set()
+
     async def _watch_registry(self) -> None:
         while True:
             if not self._unheard or self._ledger.lease is not None:
+                before = self._ledger.lease
                 await self._ledger.lead(self._world)
-                await self._ledger.tidy(self._world, self._expected, self._plan)
+                if self._ledger.lease not in (None, before):
+                    self._read_all()
+                await self._ledger.tidy(self._world, self._expected, self._plan, self._unread)
                 self._wake.set()
             pause = self._pace.lease_s if self.leading else self._pace.standby_s
             pause = self._pace.batch_s if self._unheard else pause

@@ -1,6 +1,6 @@
 """The controller's side of the registry: lease, tokens of the loans, supervisors' wishes; and going on without it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from callctl.core.presses import Press
 from callctl.core.reconcile import Taken
 from callctl.core.wishes import Wishes
 from callctl.core.world import World, all_loans
-from callctl.store.port import History, Loan, Refusal, Registry, StoreLost
+from callctl.store.port import History, Loan, Outdated, Refusal, Registry, StoreLost
 
 log = structlog.get_logger()
 
@@ -41,6 +41,7 @@ class Ledger:
         self.newest_seen = 0  # Slot tokens up to this one are not taken for a rival's: the registry was asked.
         self._answers: bool | None = None  # None: not asked yet; the first silence is told, too.
         self._renewed_at = 0.0
+        self._refused_at: float | None = None  # When we asked to lead and another one did; None once we lead.
         self.taken: dict[SeatRef, Taken] = {}
         self.wishes: Wishes | None = None  # None: never heard; then nothing is planned.
         self._unbriefed: Mapping[str, frozenset[SeatRef]] = {}
@@ -83,7 +84,9 @@ class Ledger:
         """Take or renew the lease, and with a new one adopt what the PBXs show. Without a registry: as before."""
         asked_at = self._now()
         try:
-            lease = await self._registry.lead(self._holder, LEASE_TTL_S)
+            refused_s = None if self._refused_at is None else asked_at - self._refused_at
+            lease = await self._registry.lead(self._holder, LEASE_TTL_S, refused_s)
+            self._refused_at = asked_at if lease is None else None
             if lease is None:
                 self.step_down("another controller leads")
             elif lease != self.lease:
@@ -110,11 +113,12 @@ class Ledger:
                 fresh[ref] = self.taken[ref]
         self.taken = fresh
 
-    async def tidy(self, world: World, expected: Expectations, plan: Plan) -> None:
+    async def tidy(self, world: World, expected: Expectations, plan: Plan, unread: Set[str]) -> None:
         """Make the registry's loans those of the PBXs: the PBXs are the truth, the registry is who may change it.
 
         Only what a PBX showed is adopted (`world`); what we ordered counts as being there, too. Nothing is ended while an
-        order about it is on its way (`expected`): of a Lend and the Recall behind it the PBX may have obeyed but the first.
+        order about it is on its way (`expected`): of a Lend and the Recall behind it the PBX may have obeyed but the first;
+        nor in cities whose picture dates from before we led (`unread`): there a fact of it may have been lost.
         """
         if self.lease is None or not self.up:
             return
@@ -123,7 +127,10 @@ class Ledger:
         gone = [
             (ref, taken)
             for ref, taken in self.taken.items()
-            if ref not in shown and plan.loans.get(ref) != taken.assisted and _readable(world, ref)
+            if ref not in shown
+            and plan.loans.get(ref) != taken.assisted
+            and _readable(world, ref)
+            and ref.city not in unread
         ]
         try:
             if unknown:
@@ -150,6 +157,9 @@ class Ledger:
             loan = await self._registry.lend(request, self.lease, ref, assisted)
         except StoreLost as lost:
             self.miss(lost)
+            return None
+        except Outdated as outdated:
+            self.step_down(str(outdated))
             return None
         except Refusal as refusal:
             found = await self._booked(ref, assisted)
@@ -267,11 +277,11 @@ class Ledger:
         try:
             remembered = await self._history.wishes()
         except StoreLost as lost:
-            self._recollect_at = self._now() + RECOLLECT_LOST_S
+            self._recollect_at = self._now() + RECOLLECT_LOST_S if told else 0.0
             if known is None:
                 log.warning("wishes unknown: neither registry nor history tells them", why=str(lost))
             return known
-        self._recollect_at = self._now() + RECOLLECT_S
+        self._recollect_at = self._now() + RECOLLECT_S if told else 0.0
         newest = _newest(known, remembered)
         self.wishes = Wishes() if newest is None and told else newest
         return self.wishes
@@ -296,6 +306,7 @@ class Ledger:
         if self._answers is not False:
             log.warning("registry lost: nothing new is lent", why=str(lost))
         self._answers = False
+        self._recollect_at = 0.0  # What is wished meanwhile stands in the history alone: once it is back, that is asked.
 
     def _found(self) -> None:
         if not self._answers:

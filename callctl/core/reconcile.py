@@ -1,6 +1,6 @@
 """The steps still missing between what the PBXs show and what the plan wants. A reached plan gives no steps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import NamedTuple
 
 from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Order, Recall, Regroup
@@ -39,6 +39,16 @@ def reconcile(world: World, plan: Plan, taken: Mapping[SeatRef, Taken], lease: i
                 _slots(code, view, wanted.get(code, {}), lease, now, back, forth)
     forth.extend(_lends(world, plan, taken))
     return (*back, *forth)
+
+
+def held_back(orders: tuple[Order, ...], unread: Set[str]) -> tuple[Order, ...]:
+    """Without lending and opening at PBXs not read since we lead: of what another controller did there a fact may be lost.
+
+    Its own orders a controller knows without any fact; another's it has but heard of. Taking back waits for nothing.
+    """
+    if not unread:
+        return orders
+    return tuple(order for order in orders if not (isinstance(order, Lend | OpenSlot) and order.city in unread))
 
 
 def _of_loans(code: str, view: CityView, plan: Plan, taken: Mapping[SeatRef, Taken]) -> Iterator[Order]:

@@ -158,7 +158,11 @@ class FullRun:
 
     async def _wish(self, change: Callable[[Wishes], Wishes]) -> None:
         known = self.history.known or Wishes()
-        self.history.known = replace(change(known), version=known.version + 1)
+        wished = change(known)
+        # As the desk: an act is written into the history before it takes effect, a stop may stand in the registry alone.
+        if self.history.lost and (self.registry.lost or known.stopped or not wished.stopped):
+            return  # The supervisor is told, and nothing has changed.
+        self.history.known = replace(wished, version=known.version + 1)
         self.checkers.wished.append((loop_clock(), self.history.known))
         self.lasting.changed()
         with suppress(StoreLost):  # The controller asks the history as well.

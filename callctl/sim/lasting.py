@@ -222,10 +222,12 @@ class Lasting:
     def _offered(self, city: str) -> None:
         """Who waits too long beside a spare seat is offered it."""
         needy = bool(self.checkers.wished) and self.offering.in_need(city)
+        # A seat may be promised to another assisted city, whose slot is still on its way: no PBX shows that yet.
+        helped = self.checkers.wished[-1][1].assisted() & self.pbxs.keys() if self.checkers.wished else ()
         for other in self.pbxs:
             if other == city or (not needy and ("help is offered", f"{other} to {city}") not in self._since):
                 continue
-            limit_s = OFFER_S + 4 * max(self.health.lag_s(city), self.health.lag_s(other))
+            limit_s = OFFER_S + 4 * max(self.health.lag_s(each) for each in (city, other, *helped))
             wrong = partial(self._owed, city, other)
             self._pass("help is offered", f"{other} to {city}", wrong, limit_s, "a caller waits, a seat is spare, no slot")
 

@@ -11,10 +11,11 @@ from callctl.core.missed import Wanted
 from callctl.core.model import SeatRef
 from callctl.core.presses import Press
 from callctl.core.wishes import Wishes
-from callctl.store.port import AlreadyDone, AuditEntry, Loan, Refusal, StoreLost, WishesChanged
+from callctl.store.port import AlreadyDone, AuditEntry, Loan, Outdated, Refusal, StoreLost, WishesChanged
 from callctl.store.registry import TOKEN_MOST
 
 LOAN_TTL_S = 120.0  # Of a loan nobody has renewed yet.
+_NOBODY = ""  # Holds the lease of a registry that has lost its memory, until whoever led may have said so.
 
 
 @dataclass(slots=True)
@@ -97,33 +98,34 @@ class MemoryRegistry:
 
     def _leads(self, lease: int) -> None:
         self._reach()
-        if lease != self._server.lease or self._now() >= self._server.lease_until:
-            raise Refusal("the controller's lease is outdated")
+        if lease != self._server.lease or self._server.holder == _NOBODY or self._now() >= self._server.lease_until:
+            raise Outdated("the controller's lease is outdated")
 
     def _alive(self) -> dict[SeatRef, Loan]:
         now = self._now()
         return {ref: loan for ref, (loan, until) in self._server.loans.items() if until > now}
 
-    async def lead(self, holder: str, ttl_s: float) -> int | None:
+    async def lead(self, holder: str, ttl_s: float, refused_s: float | None = None) -> int | None:
         """See store.port.Registry."""
         if self.lag_s:
             await asyncio.sleep(self.lag_s)
-        self._reach()
-        now = self._now()
-        if self._server.holder != holder:
-            if self._server.holder and now < self._server.lease_until:
-                return None
-            self._server.holder, self._server.lease, self._server.leased_at = holder, self._next_token(), now
-        elif now >= self._server.lease_until:
-            self._server.lease, self._server.leased_at = self._next_token(), now
-        self._server.lease_until = now + ttl_s
-        return self._server.lease
+        server, now = self._reach(), self._now()
+        if refused_s is not None and server.lease_until < now - refused_s - 1.0:
+            server.holder, server.lease, server.lease_until = _NOBODY, 0, now + ttl_s
+            return None
+        running = now < server.lease_until
+        if running and server.holder != holder and (server.holder != _NOBODY or refused_s is not None):
+            return None
+        if not running or server.holder != holder:
+            server.holder, server.lease, server.leased_at = holder, self._next_token(), now
+        server.lease_until = now + ttl_s
+        return server.lease
 
     async def resign(self, holder: str) -> None:
         """See store.port.Registry."""
         self._reach()
         if self._server.holder == holder:
-            self._server.holder, self._server.lease_until = "", 0.0
+            self._server.lease_until = self._now()
 
     async def lend(self, request: str, lease: int, seat: SeatRef, assisted: str) -> Loan:
         """See store.port.Registry."""

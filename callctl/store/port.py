@@ -24,6 +24,10 @@ class WishesChanged(Refusal):
     """Somebody else wrote first; read again and ask the person again."""
 
 
+class Outdated(Refusal):
+    """Who asks does not lead (any more); only who leads may change loans."""
+
+
 class AlreadyDone(Refusal):
     """An act with this request id is in the audit already; it is done once."""
 
@@ -41,8 +45,12 @@ class Loan:
 class Registry(Protocol):
     """Who leads, who is lent to whom, what is wished, what the province looks like now. Every call may raise StoreLost."""
 
-    async def lead(self, holder: str, ttl_s: float) -> int | None:
-        """Take or renew the controller's lease; its fencing token, or None while another holder has it."""
+    async def lead(self, holder: str, ttl_s: float, refused_s: float | None = None) -> int | None:
+        """Take or renew the controller's lease; its fencing token, or None while another holder has it.
+
+        `refused_s`: how long ago this holder asked and was told that another one leads. A registry that knows nothing of it
+        has lost its memory: the other may lead still, and has ttl_s to say so before a holder that was refused may lead.
+        """
         ...
 
     async def resign(self, holder: str) -> None:

@@ -24,7 +24,7 @@ from callctl.core.model import SeatRef
 from callctl.core.presses import Press
 from callctl.core.wishes import Wishes
 from callctl.store.codec import Unreadable, decode_wishes, encode_wishes, without_numbers
-from callctl.store.port import Loan, Refusal, StoreLost, WishesChanged
+from callctl.store.port import Loan, Outdated, Refusal, StoreLost, WishesChanged
 
 DEADLINE_S = 0.9  # Longest a call may take, connecting included; then it is StoreLost.
 CONNECT_S = 0.5
@@ -90,9 +90,9 @@ class RedisRegistry:
         """Let go of the connections."""
         await self._redis.aclose()
 
-    async def lead(self, holder: str, ttl_s: float) -> int | None:
+    async def lead(self, holder: str, ttl_s: float, refused_s: float | None = None) -> int | None:
         """See the port. `holder` must name this process, not this machine: two processes must not share a lease."""
-        token = await self.run("lead", [], holder, _ms(ttl_s))
+        token = await self.run("lead", [], holder, _ms(ttl_s), "" if refused_s is None else _ms(refused_s))
         return int(token) if token else None
 
     async def resign(self, holder: str) -> None:
@@ -282,8 +282,8 @@ def _loan(key: str, value: str) -> Loan:
     return Loan(_seat_ref(key), assisted, int(token), int(at_ms) / 1000)
 
 
-def _outdated(lease: int) -> Refusal:
-    return Refusal(f"the controller's lease {lease} is outdated: another controller leads, or it ran out")
+def _outdated(lease: int) -> Outdated:
+    return Outdated(f"the controller's lease {lease} is outdated: another controller leads, or it ran out")
 
 
 def _lease_held(reply: Any, lease: int) -> None:

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from callctl.core.commands import CloseSlot
+from callctl.core.commands import CloseSlot, Lend, OpenSlot, Recall
 from callctl.core.events import LoanChanged, PbxObserved, SeatSeen, SeatState, SlotSeen, SlotState
 from callctl.core.fold import fold
 from callctl.core.model import SeatRef, SlotRef
 from callctl.core.plan import Plan
-from callctl.core.reconcile import UNTAKEN, Taken, reconcile
+from callctl.core.reconcile import UNTAKEN, Taken, held_back, reconcile
 from callctl.core.world import unseen
 from tests.provinces import a_province
 
@@ -27,3 +27,13 @@ def test_a_slot_to_a_city_that_the_data_folders_no_longer_name_is_closed() -> No
     gone = SlotRef("changzhou", 1)
     seen = PbxObserved("nanjing", 1.0, (), (), (), (SlotSeen(gone, SlotState.OPEN, 3),), (), ())
     assert reconcile(fold(unseen(PROVINCE), [seen]), Plan(), {}, 4, 1.0) == (CloseSlot("nanjing", gone),)
+
+
+def test_where_nothing_was_read_since_we_lead_nothing_is_lent_or_opened_and_taking_back_goes_on() -> None:
+    slot = SlotRef("wuxi", 1)
+    lend, recall = Lend("wuxi", SEAT.seat, "nanjing", UNTAKEN), Recall("wuxi", SEAT.seat, "xuzhou")
+    shut, opened = CloseSlot("nanjing", slot), OpenSlot("nanjing", slot, 4)
+    orders = (recall, shut, lend, opened)
+    assert held_back(orders, {"wuxi"}) == (recall, shut, opened)
+    assert held_back(orders, {"wuxi", "nanjing"}) == (recall, shut)
+    assert held_back(orders, set()) == orders

@@ -284,6 +284,19 @@ def test_help_is_owed_within_two_ticks_and_not_at_once() -> None:
     assert offered(nothing, seconds=2.0) == ""
 
 
+def test_a_slow_link_to_another_assisted_city_makes_help_owed_later_and_one_to_a_bystander_does_not() -> None:
+    def slow(city: str) -> Callable[[Watched], None]:
+        def change(watched: Watched) -> None:
+            watched.health.lag_s = lambda asked: 0.5 if asked == city else 0.0  # type: ignore[method-assign]
+
+        return change
+
+    both, one = wish("nanjing", "xuzhou"), wish("nanjing", seats={"wuxi": 2})
+    assert offered(slow("xuzhou"), both, seconds=4.0) == "", "the seat may be promised to xuzhou, the slot on its way"
+    assert offered(slow("xuzhou"), both, seconds=8.0) == "help is offered"
+    assert offered(slow("xuzhou"), one, seconds=4.0) == "help is offered"
+
+
 def test_a_slot_that_is_open_or_a_call_that_rings_is_help() -> None:
     async def story(watched: Watched) -> None:
         await a_caller_in_need(watched)

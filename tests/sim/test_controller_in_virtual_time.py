@@ -276,13 +276,38 @@ def test_without_the_registry_nothing_new_is_lent_and_taking_back_works() -> Non
         trial.registry.lost = False
         await trial.until(lambda: len(trial.answered("nanjing", remote=True)) > 2, 12)
         trial.registry.lost = True
-        trial.pbxs["wuxi"].set_trunk("nanjing", up=False)
-        await trial.until(
-            lambda: (
-                not [ref for ref, slot in trial.pbxs["nanjing"].slots.items() if slot.open and ref.supporting == "wuxi"]
-            ),
-            3,
-        )
+        slots = trial.pbxs["nanjing"].slots
+        unused = next(ref for ref, slot in slots.items() if slot.open and not slot.call)
+        trial.pbxs[unused.supporting].set_trunk("nanjing", up=False)
+        await trial.until(lambda: not slots[unused].open, 3)
+
+    tell(story)
+
+
+def test_a_registry_that_came_back_empty_leaves_the_lease_with_whoever_leads() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial)
+        [led] = [holder for holder, (controller, _, _) in trial.running.items() if controller.leading]
+        for _ in range(10):  # Whoever of the two asks first afterwards.
+            trial.registry.forget()
+            await asyncio.sleep(1.7)
+            assert [holder for holder, (controller, _, _) in trial.running.items() if controller.leading] == [led]
+
+    tell(story, "a", "b")
+
+
+def test_what_waited_for_a_slow_pbx_is_not_opened_by_a_lease_of_before() -> None:
+    async def story(trial: Trial) -> None:
+        nanjing, orders = trial.pbxs["nanjing"], trial.orders["nanjing"]
+        nanjing.timing = replace(nanjing.timing, order_s=1.0)
+        call_in(trial, 6)
+        await trial.until(lambda: any(isinstance(order, OpenSlot) for order in orders), 30)
+        trial.registry.forget()
+        await asyncio.sleep(2.5)  # It leads anew, and what was on its way has come.
+        before = len(orders)
+        await asyncio.sleep(10)
+        opened = {order.token for order in orders[before:] if isinstance(order, OpenSlot)}
+        assert opened == {trial.registry.leased()[0]}
 
     tell(story)
 

@@ -3,6 +3,7 @@
 Subclass RegistryContract and give `run(story)`, which calls story(registry) with an empty registry.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from callctl.core.missed import Errand, Wanted
 from callctl.core.model import SeatRef
 from callctl.core.presses import Press
 from callctl.core.wishes import AssistanceEvent, Wishes
-from callctl.store.port import Loan, Refusal, Registry, WishesChanged
+from callctl.store.port import Loan, Outdated, Refusal, Registry, WishesChanged
 
 Story = Callable[[Registry], Coroutine[Any, Any, None]]
 SEAT, OTHER = SeatRef("wuxi", "12001"), SeatRef("wuxi", "12002")
@@ -25,6 +26,16 @@ async def lease_of(registry: Registry, holder: str = "a") -> int:
     lease = await registry.lead(holder, TTL_S)
     assert lease is not None
     return lease
+
+
+async def led_at_last(registry: Registry, holder: str) -> int:
+    """The lease of one who stands by and asks again and again, until a short lease of another has run out."""
+    for _ in range(200):
+        lease = await registry.lead(holder, TTL_S, refused_s=0.1)
+        if lease is not None:
+            return lease
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{holder} never leads")
 
 
 class RegistryContract:
@@ -115,9 +126,38 @@ class RegistryContract:
                 registry.renew(old, TTL_S),
                 registry.adopt(old, [Loan(OTHER, "nanjing", 5, 0.0)]),
             ):
-                with pytest.raises(Refusal):
+                with pytest.raises(Outdated):
                     await attempt
             assert set(await registry.loans()) == {SEAT}
+
+        self.run(story)
+
+    def test_a_registry_without_memory_lets_whoever_led_say_so_before_one_who_was_refused_leads(self) -> None:
+        async def story(registry: Registry) -> None:
+            assert await registry.lead("b", TTL_S, refused_s=0.5) is None, "it knows that another led half a second ago"
+            lease = await lease_of(registry, "a")
+            assert await registry.lead("b", TTL_S, refused_s=0.5) is None
+            assert await registry.lead("a", TTL_S) == lease
+
+        self.run(story)
+
+    def test_whoever_was_refused_leads_once_nobody_has_said_so(self) -> None:
+        async def story(registry: Registry) -> None:
+            assert await registry.lead("b", 0.2, refused_s=0.5) is None
+            with pytest.raises(Outdated):
+                await registry.renew(0, TTL_S)
+            assert await led_at_last(registry, "b")
+
+        self.run(story)
+
+    def test_whoever_was_refused_leads_at_once_after_a_lease_that_ran_out_or_was_given_back(self) -> None:
+        async def story(registry: Registry) -> None:
+            assert await registry.lead("a", 0.2) is not None
+            lease = await led_at_last(registry, "b")
+            await registry.resign("b")
+            after = await registry.lead("a", TTL_S, refused_s=0.1)
+            assert after is not None
+            assert after > lease
 
         self.run(story)
 
