@@ -24,6 +24,7 @@ class Mutant:
     tests: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
     also: tuple[tuple[str, str], ...] = ()  # Further anchors of the same file: rules that guard each other.
+    rule: str = ""  # What the checkers must call it: this promise's own mutant.
 
     def edits(self) -> tuple[tuple[str, str], ...]:
         """Every anchor and what takes its place."""
@@ -125,6 +126,14 @@ MUTANTS = (
         (LOOP + "test_a_reading_older_than_our_orders_makes_nothing_be_ordered_twice",),
     ),
     Mutant(
+        "forgets a confirmed loan before the PBX is read",
+        "callctl/core/expect.py",
+        "        and not (_overdue(each, now) and (key[0] in read or _as_fact(each.order) is None))\n",
+        "        and not _overdue(each, now)\n",
+        ("tests/core/test_expect.py::test_a_confirmed_loan_whose_fact_was_lost_is_not_forgotten_and_the_pbx_is_read",),
+        seeds=(61665,),
+    ),
+    Mutant(
         "acts on the picture of a lost city",
         "callctl/core/fold.py",
         "    draft.forget()\n    draft.up, draft.lost_reason = False, fact.reason\n",
@@ -206,13 +215,22 @@ MUTANTS = (
         "callctl/ledger.py",
         "        return bool(self._answers) and not self.up\n",
         "        return False\n",
-        seeds=(30423,),
+        (LOOP + "test_whoever_was_deposed_while_stopped_opens_and_lends_nothing_although_the_new_leader_sleeps",),
         also=(
             (
                 "        return bool(self._answers) and self._now() - self._renewed_at <= LEASE_TTL_S\n",
                 "        return bool(self._answers)\n",
             ),
         ),
+    ),
+    Mutant(
+        "opens by a lease that another has taken",
+        "callctl/ledger.py",
+        "            self.lease = lease\n",
+        "            self.lease = lease or self.lease\n",
+        seeds=(30192, 30595, 30865),
+        also=(("lease=self.lease, why=why)\n        self.lease = None\n", "lease=self.lease, why=why)\n"),),
+        rule="only who leads opens",
     ),
     Mutant(
         "lends by a token that was given back",

@@ -133,6 +133,19 @@ def test_more_slots_than_the_trunk_carries() -> None:
     assert at_once(lambda watched: watched.order(*slots)) == "trunk"
 
 
+def test_a_slot_opened_by_a_lease_that_another_has_taken() -> None:
+    def leased(token: int, ago_s: float) -> str:
+        def act(watched: Watched) -> None:
+            watched.checkers.leased = lambda: (token, loop_clock() - ago_s)
+            watched.order(OpenSlot("nanjing", SLOT, 5))
+
+        return at_once(act)
+
+    assert leased(6, 1.0) == "only who leads opens"
+    assert leased(6, 0.001) == ""  # It was on its way when the other took over.
+    assert leased(5, 1.0) == ""
+
+
 def test_a_slot_of_a_city_that_is_switched_off() -> None:
     off = wish("nanjing", on=False)
     assert at_once(lambda watched: watched.order(OpenSlot("nanjing", SLOT, 5)), off) == "only for who is switched on"
