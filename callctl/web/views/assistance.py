@@ -200,6 +200,7 @@ async def _page(request: Request, house: TheHouse, who: Caller, rejected: Reject
     events = {code: event for code, event in wishes.events.items() if who.actor.sees(code)}
     asked = {code: event for code, event in wishes.events.items() if set(own) - {code}}
     shown = {
+        "path": PLACE,
         "wishes": wishes,
         "events": events,
         "forms": {code: rejected.of(f"event-{code}", event_typed(event)) for code, event in events.items()},

@@ -112,6 +112,7 @@ async def _missed(
 ) -> HTMLResponse:
     found = await house.books.missed(city.code)
     shown = {"city": city, "found": found, "form": form, "words": WORDS, "clear": shown_number, "tried": TRIED_WORDS}
+    shown["path"] = f"/cities/{city.code}/missed"
     return page(request, "books/missed.html", status, shown)
 
 
@@ -191,7 +192,8 @@ async def _report(
         "在线解答和流转办理率": rates.remote_recorded(sums),
     }
     shown = {"city": city, "day": day, "r": made, "kept": kept, "figures": figures, "form": form, "words": WORDS}
-    return page(request, "books/report.html", status, {**shown, "forms": list(FORMS)})
+    shown |= {"forms": list(FORMS), "path": f"/cities/{city.code}/reports/{day}"}
+    return page(request, "books/report.html", status, shown)
 
 
 @DOORS.get("/categories", "see orders")
