@@ -86,7 +86,7 @@ PLACES = (
     Place("/desk", "座席", "desk"),
     Place("/team", "班组", "see seats"),
     Place("/scripts", "统一口径", "see scripts"),
-    Place("/books", "记录", "see missed"),
+    Place("/books", "记录", "see books"),
     Place("/accounts", "账号", "see accounts"),
     Place("/audit", "审计", "see audit"),
 )

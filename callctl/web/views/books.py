@@ -42,11 +42,11 @@ WORDS = {
     "state": STATE_WORDS,
     "card": CARD_WORDS,
 }
-PARTS = (("orders", "see orders"), ("missed", "see missed"), ("reports", "see reports"))
-PART_WORDS = {"orders": "工单", "missed": "漏接回拨", "reports": "数据日报"}
+PARTS = (("calls", "see calls"), ("orders", "see orders"), ("missed", "see missed"), ("reports", "see reports"))
+PART_WORDS = {"calls": "通话记录", "orders": "工单", "missed": "漏接回拨", "reports": "数据日报"}
 
 
-@DOORS.get("/books", "see missed")
+@DOORS.get("/books", "see books")
 async def books(request: Request, house: TheHouse, who: Who) -> HTMLResponse:
     """The cities this person sees, and what may be looked at of each."""
     shown = {"cities": seen_cities(house, who.actor), "parts": PARTS, "names": PART_WORDS}
