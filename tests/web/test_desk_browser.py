@@ -292,14 +292,29 @@ async def test_with_redis_away_what_was_typed_stays_on_the_page_and_is_saved_whe
 async def lose_sql(hall: Hall) -> None:
     """The database can be opened no more."""
     engine = hall.site.house.demands.cabinet._engine
-    await engine.dispose()
+    for one in (engine, hall.site.house.room.history._engine):  # type: ignore[attr-defined]
+        await one.dispose()
     await asyncio.to_thread(_hide, Path(str(engine.url.database)))
 
 
+async def find_sql(hall: Hall) -> None:
+    """It is back as it was."""
+    engine = hall.site.house.demands.cabinet._engine
+    await asyncio.to_thread(_unhide, Path(str(engine.url.database)))
+
+
 def _hide(file: Path) -> None:
+    away = file.parent / "away"
+    away.mkdir()
     for part in file.parent.glob(f"{file.name}*"):
-        part.unlink()
+        part.rename(away / part.name)
     file.mkdir()
+
+
+def _unhide(file: Path) -> None:
+    file.rmdir()
+    for part in (file.parent / "away").iterdir():
+        part.rename(file.parent / part.name)
 
 
 async def test_a_seat_with_a_telephone_gives_no_password_to_the_page(hall: Hall) -> None:

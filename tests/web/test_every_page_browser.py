@@ -31,6 +31,7 @@ PIECES = {
     "/cities/{city}/board/stream",
     "/board/day",
     "/cities/{city}/board/day",
+    "/assistance/stores",
     "/cities/{city}/assistance/now",
     "/cities/{city}/team/now",
     "/desk/now",
