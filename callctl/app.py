@@ -281,7 +281,7 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
             webhooks=Webhooks(hooks, now),
             books=BookKeeping(kept, province, now),
             now=now,
-            demands=Demands(cabinet, calls, drafts, settings, seal, now),
+            demands=Demands(cabinet, calls, sitting, settings, seal, now),
             foresight=foresight,
             ear=Ear(province, registry, sitting, calls, now),
         )

@@ -1,6 +1,6 @@
 """小结: what an agent writes of a call, checked and kept as a note and, when forwarded, as a stub of the city's work order.
 
-Who may write: the agent at whose seat the call was answered, and nobody else; a desk page can name any call.
+Who may write: the agent who sat where the call was answered when it was, and nobody else; a desk page can name any call.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,9 +22,9 @@ from callctl.rules import DeadlineRule, Rules, RulesError, read_rules
 from callctl.settings import Settings
 from callctl.store.cabinet import Cabinet
 from callctl.store.calls import Call, CallBook
-from callctl.store.drafts import Drafts
 from callctl.store.notes import NoteRefused, keep_note, kept_tree
 from callctl.store.seal import Seal
+from callctl.store.sitting import Sitting
 
 WRAPPED_MOST_S = 7200.0  # A note written later than this after the call was not being written all the time.
 FOUND_MOST = 30  # Categories offered at a time.
@@ -68,7 +68,7 @@ class Demands:
 
     cabinet: Cabinet
     calls: CallBook
-    drafts: Drafts
+    sitting: Sitting
     settings: Settings
     seal: Seal
     now: Callable[[], float]
@@ -125,16 +125,18 @@ class Demands:
             ) from None
 
     async def _own_call(self, actor: Actor, seat: SeatRef, name: str) -> Call:
+        """The call, where this person talked in it: who sat there when it was answered, wherever they sit by now."""
         call = await self.calls.find(name)
-        mine = call is not None and actor.sees(seat.city) and call.by_city == seat.city
-        if mine and call is not None and call.by_seat != seat.seat:
-            # Who has moved to another seat since, but was seen talking in this call.
-            mine = await self.drafts.talked(actor.account, name)
-        if call is None or not mine:
-            raise NotAllowed(
-                "这个通话不是在您的座席接听的，不能写小结", "this call was not answered at your seat; its note is not yours"
-            )
-        return call
+        if call is not None and call.by_city and call.by_seat and actor.sees(call.by_city):
+            there = SeatRef(call.by_city, call.by_seat)
+            talked = None if call.answered_at is None else await self.sitting.sat(there, call.answered_at)
+            # Nobody was signed in there just then: whoever is now.
+            if talked == actor.account or (talked is None and there == seat):
+                return call
+        raise NotAllowed(
+            "这个通话不是您接听的，不能写小结；所写内容仍在草稿里",
+            "this call was not answered by you; its note is not yours. What you wrote is still in the draft",
+        )
 
     async def categories(self, asked: str) -> list[Category]:
         """What an agent may mean by a few characters: a code's beginning, a name, a synonym."""

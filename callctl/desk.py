@@ -43,7 +43,9 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class Seen:
+    """What is wished now, and which stores said so."""
+
     wishes: Wishes
     registry_up: bool
     history_up: bool
@@ -109,12 +111,16 @@ class Desk:
         """The desk's clock."""
         return self._now()
 
-    async def wishes(self) -> Wishes:
+    async def seen(self) -> Seen:
         """What is wished now, from whichever store knows more. Raises DeskClosed where neither answers."""
         seen = await self._see()
         if not seen.registry_up and not seen.history_up:
             raise DeskClosed(_BOTH_LOST.zh, _BOTH_LOST.en)
-        return seen.wishes
+        return seen
+
+    async def wishes(self) -> Wishes:
+        """The same without who said so."""
+        return (await self.seen()).wishes
 
     async def settle(self) -> int:
         """Write the emergency stops that SQL could not take into the audit; how many. Quietly 0 while SQL is lost."""
@@ -181,7 +187,7 @@ class Desk:
             seen = await self._see()
         raise DeskClosed("同时操作的人太多，请稍后再试", "too many people are changing things at once; try again")
 
-    async def _changed_since(self, act: Act, version: int, seen: _Seen) -> bool:
+    async def _changed_since(self, act: Act, version: int, seen: Seen) -> bool:
         """Whether somebody changed what the act concerns after that version. A stop is never too late."""
         if version >= seen.wishes.version or _is_stop(act):
             return False
@@ -192,7 +198,7 @@ class Desk:
         return before is None or act.concern(before) != act.concern(seen.wishes)
 
     async def _write(
-        self, actor: Actor, act: Act, seen: _Seen, wished: Wishes, why: tuple[str, str], notes: tuple[Sentence, ...]
+        self, actor: Actor, act: Act, seen: Seen, wished: Wishes, why: tuple[str, str], notes: tuple[Sentence, ...]
     ) -> Told | None:
         """Audit, then write; None where somebody else wrote first."""
         before, after = (shown_wish(wishes, act.what, act.city) for wishes in (seen.wishes, wished))
@@ -214,7 +220,7 @@ class Desk:
         lost = _SQL_LOST if kept else _UNAUDITED
         return Told(sentence(self._province, act, wished), notes if audited else (*notes, lost), True, True, written)
 
-    async def _audit(self, act: Act, entry: AuditEntry, wished: Wishes, seen: _Seen) -> bool | None:
+    async def _audit(self, act: Act, entry: AuditEntry, wished: Wishes, seen: Seen) -> bool | None:
         """True: in the audit. False: a stop, kept on disk. None: somebody else's act came first."""
         why_down = seen.why_down
         try:
@@ -266,7 +272,7 @@ class Desk:
             pass  # The next look decides: it reads both stores again.
         return None
 
-    async def _see(self) -> _Seen:
+    async def _see(self) -> Seen:
         await self.settle()
         registered = remembered = None
         registry_up = history_up = True
@@ -283,7 +289,7 @@ class Desk:
         if remembered and (registered is None or remembered.version > registered.version):
             wishes = remembered
             registry_up = registry_up and await self._restore(remembered)
-        return _Seen(wishes, registry_up, history_up, why_down)
+        return Seen(wishes, registry_up, history_up, why_down)
 
     async def _restore(self, wishes: Wishes) -> bool:
         try:
@@ -300,7 +306,7 @@ class Desk:
         alike = act.what.split()[0]
         return next((entry for entry in entries if entry.what.split()[0] == alike or not act.city), None)
 
-    async def _already(self, act: Act, seen: _Seen) -> Told:
+    async def _already(self, act: Act, seen: Seen) -> Told:
         last = await self._last_of(act) if seen.history_up else None
         by = Sentence(f"({last.who})", f" (by {last.who})") if last and last.what == act.what else Sentence("", "")
         said = sentence(self._province, act, seen.wishes)
@@ -346,7 +352,7 @@ def _is_stop(act: Act) -> bool:
 
 def _sql_lost(why: str) -> DeskClosed:
     return DeskClosed(
-        f"数据库联系不上，不能留审计，因此不执行；只有 callctl stop --all 仍可用，支援按原样继续。原因：{why}",
-        "the database cannot be reached, so the act cannot be audited and is not done; only `callctl stop --all` "
-        f"works; assistance goes on as it was. Why: {why}",
+        f"数据库联系不上，不能留审计，因此不执行；只有“全部停止”（callctl stop --all）仍可用，支援按原样继续。原因：{why}",
+        "the database cannot be reached, so the act cannot be audited and is not done; only the stop (`callctl stop --all`)"
+        f" works; assistance goes on as it was. Why: {why}",
     )

@@ -72,6 +72,7 @@ RIGHTS = {
     "see seats": _HALL | {Role.LEADER},
     "force": frozenset({Role.LEADER, Role.SUPERVISOR}),
     "listen": frozenset({Role.LEADER}),  # 监听、耳语、强插.
+    "see books": _HALL | {Role.LEADER, Role.AGENT, Role.INSPECTOR, Role.REPORTER},  # Where the next ones are found.
     # The books. Stubs are pulled, and their orders' state told, by the city's own order system with a token.
     "pull orders": frozenset({Role.SUPERVISOR}),
     "order status": frozenset({Role.SUPERVISOR}),

@@ -48,7 +48,7 @@ class Seating:
         """签出."""
         ref = await self.seat_of(actor)
         await self._press(ref, False, "258")
-        await self._sitting.stand_up(ref)
+        await self._sitting.stand_up(ref, self._now())
         await self._note(actor, "seat out", ref, "")
 
     async def ready(self, actor: Actor, ready: bool, reason: str = "1") -> SeatRef:
@@ -75,7 +75,7 @@ class Seating:
         ref = SeatRef(city, seat)
         await self._note(actor, "force out", ref, "", why, request)
         await self._press(ref, False, "257")
-        await self._sitting.stand_up(ref)
+        await self._sitting.stand_up(ref, self._now())
 
     async def seat_of(self, actor: Actor) -> SeatRef:
         """Where the agent sits. Raises ActRefused where that is nowhere."""

@@ -4,7 +4,8 @@ class Notes {
   constructor(place) {
     this.place = place;
     this.asking = false;
-    new MutationObserver(() => this.look()).observe(document.getElementById("desk-now"), { childList: true, subtree: true, attributes: true });
+    const now = document.getElementById("desk-now"); // Not there before signing in at a seat.
+    if (now) new MutationObserver(() => this.look()).observe(now, { childList: true, subtree: true, attributes: true });
     this.look();
   }
 

@@ -8,7 +8,9 @@ from sqlalchemy import RowMapping, func, select
 from callctl.store.cabinet import Cabinet
 from callctl.store.port import AuditEntry
 from callctl.store.seal import Clear, Seal, Unsealable
-from callctl.store.tables import calls
+from callctl.store.tables import calls, legs
+
+DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,13 @@ class CallBook:
             row = (await connection.execute(select(calls).where(calls.c.call == call))).mappings().one_or_none()
         return self._call(row) if row else None
 
-    async def times_called(self, city: str, number: str, since: float) -> int:
-        """How often this number asked this city since then; 0 for a withheld number."""
+    async def times_called(self, city: str, number: str, since: float, until: float | None = None) -> int:
+        """How often this number asked this city since then (up to `until`, or to now); 0 for a withheld number."""
         if not number.isdigit():
             return 0
-        same = calls.c.city == city, calls.c.asked_at >= since, calls.c.caller == self._seal.caller(number)
+        same = [calls.c.city == city, calls.c.asked_at >= since, calls.c.caller == self._seal.caller(number)]
+        if until is not None:
+            same.append(calls.c.asked_at <= until)
         async with self._cabinet.reading() as connection:
             count: int = (await connection.execute(select(func.count()).select_from(calls).where(*same))).scalar_one()
         return count
@@ -56,6 +60,17 @@ class CallBook:
         """The city's calls that first arrived in the span, the newest first."""
         span = calls.c.city == city, calls.c.asked_at >= since, calls.c.asked_at < until
         wanted = select(calls).where(*span).order_by(calls.c.asked_at.desc()).limit(most)
+        async with self._cabinet.reading() as connection:
+            return [self._call(row) for row in (await connection.execute(wanted)).mappings()]
+
+    async def answered_for_others(self, city: str, since: float, until: float, most: int) -> Sequence[Call]:
+        """Calls of other cities that this one's agents answered and that first arrived in the span, the newest first."""
+        lent = legs.c.city == city, legs.c.side == "lent", legs.c.answered_at.is_not(None)
+        # By when it rang here, which has an index; nobody waits in a queue for a day.
+        rung = legs.c.rung_at >= since, legs.c.rung_at < until + DAY_S
+        span = calls.c.by_city == city, calls.c.city != city, calls.c.asked_at >= since, calls.c.asked_at < until
+        mine = calls.c.call.in_(select(legs.c.call).where(*lent, *rung))
+        wanted = select(calls).where(*span, mine).order_by(calls.c.asked_at.desc()).limit(most)
         async with self._cabinet.reading() as connection:
             return [self._call(row) for row in (await connection.execute(wanted)).mappings()]
 

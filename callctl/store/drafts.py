@@ -50,22 +50,9 @@ class Drafts:
                 notes.append(Note(name, float(kept["at"]), kept["fields"]))
         return sorted(notes, key=lambda note: -note.at)
 
-    async def talk(self, account: str, call: str) -> None:
-        """This account talks with the citizen: whoever moves to another seat may still write the note."""
-        await bounded(self._redis.sadd(_talked(account), call))
-        await bounded(self._redis.expire(_talked(account), int(KEPT_S)))
-
-    async def talked(self, account: str, call: str) -> bool:
-        """Whether it did, in the last days. That a call rang there is not enough: somebody else may have answered."""
-        return bool(await bounded(self._redis.sismember(_talked(account), call)))
-
     async def drop(self, account: str, call: str) -> None:
         """The note is finished."""
         await bounded(self._redis.hdel(_key(account), call))
-
-
-def _talked(account: str) -> str:
-    return f"{{callctl}}:talked:{account}"
 
 
 def _key(account: str) -> str:

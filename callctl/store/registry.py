@@ -52,6 +52,7 @@ _SCRIPTS = (
     "restore_wishes",
     "settle_press",
     "sit",
+    "stand_up",
 )
 
 

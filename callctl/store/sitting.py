@@ -8,6 +8,9 @@ from callctl.store.port import Refusal
 from callctl.store.registry import RedisRegistry, bounded
 
 _SITTING = "{callctl}:sitting"
+_SAT = "{callctl}:sat"  # By seat, who sat down there when, and when it became empty: "<ms> <account or ->" again and again.
+
+_NOBODY = "-"  # No account's name: those begin with a letter.
 
 
 class SeatTaken(Refusal):
@@ -32,14 +35,24 @@ class Sitting:
     async def sit(self, seat: SeatRef, account: str, agent: str, now: float) -> list[SeatRef]:
         """Sign in at a seat; the seats the account thereby left. Raises SeatTaken."""
         key = f"{seat.city}/{seat.seat}"
-        reply = await self._registry.run("sit", [_SITTING], key, account, agent, round(now * 1000))
+        reply = await self._registry.run("sit", [_SITTING, _SAT], key, account, agent, round(now * 1000))
         if reply[0] == "taken":
             raise SeatTaken(f"{_sitter(reply[1]).agent} is signed in at seat {seat.seat}")
         return [_ref(left) for left in reply[1:]]
 
-    async def stand_up(self, seat: SeatRef) -> None:
+    async def stand_up(self, seat: SeatRef, now: float) -> None:
         """Nobody sits there any more."""
-        await bounded(self._registry.link.hdel(_SITTING, f"{seat.city}/{seat.seat}"))
+        await self._registry.run("stand_up", [_SITTING, _SAT], f"{seat.city}/{seat.seat}", round(now * 1000))
+
+    async def sat(self, seat: SeatRef, at: float) -> str | None:
+        """The account that sat there at that time; None for nobody, or longer ago than is remembered (20 changes)."""
+        text = await bounded(self._registry.link.hget(_SAT, f"{seat.city}/{seat.seat}"))
+        words = (text or "").split()
+        there = None
+        for at_ms, account in zip(words[::2], words[1::2], strict=True):
+            if int(at_ms) <= at * 1000:
+                there = account
+        return None if there == _NOBODY else there
 
     async def all(self) -> Mapping[SeatRef, Sitter]:
         """Everybody who sits."""

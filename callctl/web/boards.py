@@ -26,6 +26,7 @@ from callctl.web.words import Words
 BEAT_S = 1.0
 DRAW_LEAST_S = 0.1  # A change is on every screen this soon, and no screen is drawn more often.
 BUSY_SHARE = 0.6  # Most of the time that goes into drawing and sending, however many look: presses need the rest.
+COUNT_OLD_S = 60.0  # Older counts (nobody looked, or SQL hangs) are no counts: what is not known is not shown.
 COUNT_EVERY_S = 5.0  # The day's counts are asked of SQL so often, while anybody looks.
 WEEK_S = 7 * DAY_S
 
@@ -98,6 +99,7 @@ class Boards:
         self._now = now
         self._screens: dict[Sight, Screen] = {}
         self._figures = Figures()
+        self._counted_at = 0.0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -146,11 +148,11 @@ class Boards:
             today = await self._day.asked(codes, began, now + 1.0)
             week_ago = await self._day.asked(codes, began - WEEK_S, now - WEEK_S)
         except StoreLost as lost:
-            if self._figures.today is not None:
+            if not self._figures.lost:
                 log.warning("the day's counts are lost", why=str(lost))
-            self._figures = Figures()
+            self._figures, self._counted_at = Figures(lost=True), self._now()
             return
-        self._figures = Figures(today, week_ago)
+        self._figures, self._counted_at = Figures(today, week_ago), self._now()
 
     async def _draw_on(self) -> None:
         number, clock = -1, asyncio.get_running_loop().time
@@ -172,13 +174,15 @@ class Boards:
 
     def _own(self, sight: Sight) -> Figures:
         """The counts this person may see."""
+        if abs(self._now() - self._counted_at) > COUNT_OLD_S:
+            return Figures()
         if sight.cities is None:
             return self._figures
 
         def own(counts: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
             return None if counts is None else {city: one for city, one in counts.items() if city in (sight.cities or ())}
 
-        return Figures(own(self._figures.today), own(self._figures.week_ago))
+        return Figures(own(self._figures.today), own(self._figures.week_ago), self._figures.lost)
 
     def _drawn(self, sight: Sight) -> Blocks:
         words = Words(sight.language)

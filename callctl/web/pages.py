@@ -27,7 +27,9 @@ def templates() -> Environment:
 
 
 def page(request: Request, template: str, status: int = 200, context: Mapping[str, Any] | None = None) -> HTMLResponse:
-    """The page. Every template has: `_` the words, `language`, `caller` (None: not signed in), `may(right, city="")`,
+    """The page; one that answers a press names in `context` the `path` where it is found again, if not at its own.
+
+    Every template has: `_` the words, `language`, `caller` (None: not signed in), `may(right, city="")`,
     `province`, `now`, `request_id`, `show` (formats, navigation, assets), and what `context` adds. What came of the act
     before (said_cookie) is shown once.
     """

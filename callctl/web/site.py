@@ -157,6 +157,8 @@ async def _answer_fault(request: Request, fault: Exception) -> Response:
         asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/signin?next={quote(asked[:500], safe='')}", 303)
     shown = {"status": problem.status, "title": words.told(TITLES.get(problem.status, TITLES[500]))}
+    if request.method not in ("GET", "HEAD"):
+        shown["path"] = "/"  # Where a press was refused there may be nothing to look at.
     return page(request, "problem.html", problem.status, {**shown, "detail": words.told(problem.detail)})
 
 

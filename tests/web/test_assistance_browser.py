@@ -1,5 +1,7 @@
 """The assistance page in a real browser: two keys, one click on and off, the stop, and two supervisors at once."""
 
+import asyncio
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -7,8 +9,10 @@ from callctl.core.acts import SetQuota
 from callctl.core.event_acts import StartEvent
 from callctl.core.wishes import Wave, Wishes
 from callctl.rights import EVERYWHERE, Actor, Role
+from tests.store.servers import Valkey
 from tests.web.browser import axe, picture_of
 from tests.web.hall import Hall
+from tests.web.test_desk_browser import find_sql, lose_sql
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 DISPATCHER = Actor("调度", "test", frozenset({Role.DISPATCHER}), frozenset({EVERYWHERE}))
@@ -111,6 +115,50 @@ async def test_the_stop_is_in_sight_on_every_page_and_two_clicks_are_one_stop(ha
     await province.get_by_role("button", name="恢复支援").click()
     await expect(province.locator("[role=status]")).to_contain_text("恢复")
     assert not (await wishes(hall)).stopped
+
+
+async def test_with_sql_away_the_page_says_what_can_be_pressed_and_the_stop_still_works(hall: Hall) -> None:
+    await event(hall)
+    page = await hall.page(Role.SUPERVISOR, "yangzhou", path=PAGE)
+    await expect(page.get_by_role("button", name="开启支援")).to_be_visible()
+    await lose_sql(hall)
+    await expect(page.locator("main")).to_contain_text("历史库联系不上：开启、关闭、调整、确认暂时不能按")  # By itself.
+    await expect(page.locator(".event-card")).to_contain_text("可立即增加")  # What is known is still shown.
+    await page.get_by_label("扬州 配额").fill("4")
+    await page.locator("form#limits-yangzhou button").click()
+    await expect(page.get_by_role("alert").first).to_contain_text("数据库")
+    await expect(page.get_by_label("扬州 配额")).to_have_value("4")
+    await expect(page.locator("main")).to_contain_text("操作记录暂时看不到")
+    await page.get_by_role("button", name="开启支援").click()
+    await expect(page.get_by_role("alert").first).to_contain_text("数据库")
+    assert not (await wishes(hall)).events["yangzhou"].switched_on
+    await picture_of(page, "assistance-without-sql")
+    assert await axe(page) == []
+    await page.get_by_role("button", name="全部停止", exact=True).click()
+    await page.get_by_role("button", name="立即全部停止").click()
+    await expect(page.locator(".stopped-panel")).to_be_visible()
+    assert (await wishes(hall)).stopped
+    await find_sql(hall)
+    await expect(page.locator("main")).not_to_contain_text("历史库联系不上：开启")
+    await hall.site.house.desk.settle()
+    assert await pressed(hall, "stop all") == 1, "written into the audit once it was back"
+    assert [fault for fault in hall.faults if "503" not in fault] == []
+
+
+async def test_with_redis_away_the_page_says_that_what_is_pressed_comes_later(
+    hall: Hall, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await event(hall)
+    page = await hall.page(Role.SUPERVISOR, "yangzhou", path=PAGE)
+    monkeypatch.setattr("callctl.store.registry.DEADLINE_S", 1.0)
+    await asyncio.to_thread(valkey.kill)
+    await expect(page.locator("main")).to_contain_text("现在按下的先记录，恢复后生效")
+    await page.get_by_role("button", name="开启支援").click()
+    await expect(page.locator("[role=status]")).to_contain_text("已记录，尚未生效")
+    await picture_of(page, "assistance-without-redis")
+    valkey.start_again()
+    await expect(page.locator("main")).not_to_contain_text("现在按下的先记录")
+    assert (await wishes(hall)).events["yangzhou"].switched_on
 
 
 async def test_why_nobody_helps_is_told_in_words(hall: Hall) -> None:

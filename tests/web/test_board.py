@@ -98,6 +98,12 @@ def test_lost_figures_are_unknown_and_never_nought() -> None:
     assert (event.share, event.gain_points) == (None, None)
 
 
+def test_a_lost_history_is_an_alarm_whatever_else_is_lost_and_one_not_asked_yet_is_none() -> None:
+    assert "history_lost" in kinds(seen(figures=Figures(lost=True)))
+    assert kinds(board(scene_of(None), PROVINCE, Figures(lost=True), NOW)) == ["no_controller", "history_lost"]
+    assert "history_lost" not in kinds(seen(figures=Figures()))
+
+
 def test_a_rate_is_never_rounded_up_to_a_hundred() -> None:
     full = Figures({"yangzhou": Asked(10_000, 9_999, 0, 0, {})})
     assert Show(Words(ZH)).rate(tile(seen(figures=full), "yangzhou").today) == "99.9% (9999/10000)"

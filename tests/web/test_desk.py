@@ -204,13 +204,69 @@ async def test_a_call_that_rang_here_and_was_answered_next_door_is_not_ours_to_n
 
 async def test_who_has_changed_seats_since_still_writes_the_note_of_the_call_they_answered(console: Console) -> None:
     browser = await seated(console)
-    await ringing(console, "3001", CallAnswered("xuzhou", console.clock(), CALL, LentSeat("3001", "yangzhou"), 2.0))
-    assert (await browser.get("/api/v1/desk")).json()["state"] == "busy"
+    console.clock.at += 120.0
     await answered(console)
     assert (await browser.put("/api/v1/desk/seat", json={"seat": "3002"})).status_code == 200
     assert (await browser.post("/api/v1/desk/wrap-up", json=NOTE)).json() == {"new": True}
     [stub] = await stub_of(console)
     assert stub["seat"] == "3001", "where it was answered"
+
+
+async def two_agents(console: Console) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
+    """A1 at 3001, A2 at 3002, for two minutes."""
+    first = await seated(console)
+    await console.account("zhang", Role.AGENT, "xuzhou", agent="A2")
+    second = await console.signed_in("zhang")
+    assert (await second.put("/api/v1/desk/seat", json={"seat": "3002"})).status_code == 200
+    console.clock.at += 120.0
+    return first, second
+
+
+async def swap(console: Console, from_first: httpx.AsyncClient, from_second: httpx.AsyncClient, first: str) -> None:
+    """They change places: who sat at `first` goes to the other seat."""
+    second = "3002" if first == "3001" else "3001"
+    assert (await from_first.delete("/api/v1/desk/seat")).status_code == 204
+    assert (await from_second.put("/api/v1/desk/seat", json={"seat": first})).status_code == 200
+    assert (await from_first.put("/api/v1/desk/seat", json={"seat": second})).status_code == 200
+    console.clock.at += 120.0
+
+
+async def test_a_call_that_rang_at_one_agent_and_was_answered_by_the_other_after_they_changed_seats(
+    console: Console,
+) -> None:
+    first, second = await two_agents(console)
+    await ringing(console, "3001")
+    assert (await first.get("/api/v1/desk")).json()["call"]["call"] == CALL, "it rings at the first one's seat"
+    await swap(console, first, second, "3001")
+    await answered(console, "3001")  # By the second one, who sits there now.
+    await swap(console, second, first, "3001")
+    refused = problem(await first.post("/api/v1/desk/wrap-up", json=NOTE))
+    assert refused["status"] == 403, "back at that seat, but it was the other one who talked"
+    assert (await second.post("/api/v1/desk/wrap-up", json=NOTE)).json() == {"new": True}
+    [stub] = await stub_of(console)
+    assert (stub["agent"], stub["seat"]) == ("A2", "3001")
+
+
+async def test_who_takes_over_a_seat_in_mid_talk_does_not_write_the_note_of_that_talk(console: Console) -> None:
+    first, second = await two_agents(console)
+    await ringing(console, "3001", CallAnswered("xuzhou", console.clock(), CALL, LentSeat("3001", "yangzhou"), 2.0))
+    await answered(console, "3001")
+    await swap(console, first, second, "3001")
+    assert (await second.get("/api/v1/desk")).json()["seat"] == "3001"
+    assert (await second.post("/api/v1/desk/wrap-up", json=NOTE)).status_code == 403
+    assert (await first.delete("/api/v1/desk/seat")).status_code == 204
+    assert (await first.post("/api/v1/desk/wrap-up", json=NOTE)).json() == {"new": True}, "also after signing out"
+
+
+async def test_a_call_answered_while_nobody_was_signed_in_is_noted_by_whoever_signs_in_there_next(
+    console: Console,
+) -> None:
+    leaves = await seated(console)
+    assert (await leaves.delete("/api/v1/desk/seat")).status_code == 204
+    console.clock.at += 120.0
+    await answered(console, "3001")
+    browser = await seated(console, "3001")
+    assert (await browser.post("/api/v1/desk/wrap-up", json=NOTE)).json() == {"new": True}
 
 
 async def test_a_category_is_found_by_code_name_and_synonym(console: Console) -> None:

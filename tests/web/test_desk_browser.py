@@ -20,7 +20,8 @@ from callctl.core.events import (
 from callctl.core.model import SeatRef, SlotRef
 from callctl.rights import Role
 from callctl.store.notes import pull
-from tests.web.browser import axe, picture_of
+from tests.store.servers import Valkey
+from tests.web.browser import DESK, PHONE, axe, picture_of
 from tests.web.hall import Hall
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -134,9 +135,15 @@ async def test_an_unfinished_note_tells_what_is_missing_and_keeps_the_rest(hall:
     await expect(note.get_by_label("标题")).to_have_value("停水")
 
 
-async def answered(hall: Hall, call: str = CALL) -> None:
-    """They have talked, and the citizen has hung up."""
+def another_seat(hall: Hall) -> str:
+    """A seat beside the agent's."""
     seat, _ = seat_of(hall)
+    return next(one.id for one in hall.scene.province.cities["xuzhou"].seats if one.id != seat)
+
+
+async def answered(hall: Hall, call: str = CALL, seat: str = "") -> None:
+    """They have talked, and the citizen has hung up; at the agent's seat, or at another one."""
+    seat = seat or seat_of(hall)[0]
     now, slot = clock.now(), SlotRef("xuzhou", 1)
     record = hall.site.house.room.history.record
     record(CallRinging("xuzhou", now - 22, call, LentSeat(seat, "yangzhou")))
@@ -235,17 +242,79 @@ async def test_with_sql_away_the_note_stays_and_the_page_says_what_works(hall: H
     await picture_of(page, "desk-without-sql")
 
 
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+async def test_a_note_that_is_not_ones_own_to_write_is_refused_in_words_and_stays_as_typed(
+    hall: Hall, size: tuple[int, int]
+) -> None:
+    page = await sitting(hall, size=size)
+    ring(hall)
+    note = await written(page)
+    await answered(hall, seat=another_seat(hall))  # It rang here; a colleague was quicker.
+    await note.get_by_role("button", name="保存小结").click()
+    refused = page.locator(f"[data-note='{CALL}']")
+    await expect(refused.locator(".told.alarm")).to_contain_text("不是您接听的，不能写小结")
+    await expect(page.get_by_role("alert").first).to_contain_text("不是您接听的，不能写小结")
+    await expect(page.get_by_role("alert").first).to_be_in_viewport()
+    await expect(refused.get_by_label("诉求内容")).to_have_value("小区停水两天")
+    await expect(refused.get_by_label("流转办理")).to_be_checked()
+    assert await stubs(hall) == []
+    assert await axe(page) == []
+    await picture_of(page, f"desk-note-refused-{size[0]}")
+    await page.get_by_role("button", name="English").click()
+    again = page.locator(f"[data-note='{CALL}']")  # The desk, in English, with the note as it was typed.
+    await expect(page.locator("html")).to_have_attribute("lang", "en")
+    await expect(again.locator("[name=content]")).to_have_value("小区停水两天")
+    assert [fault for fault in hall.faults if "403" not in fault] == []
+
+
+async def test_with_redis_away_what_was_typed_stays_on_the_page_and_is_saved_when_it_is_back(
+    hall: Hall, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = await sitting(hall)
+    ring(hall)
+    note = await written(page)
+    await answered(hall)
+    monkeypatch.setattr("callctl.store.registry.DEADLINE_S", 1.0)
+    await asyncio.to_thread(valkey.kill)
+    await note.get_by_role("button", name="保存小结").click()
+    await expect(page.locator("main")).to_contain_text("小结现在存不了；内容仍在本页和草稿里")
+    await expect(page.locator("main")).to_contain_text("话机照常")
+    kept = page.locator(f"[data-note='{CALL}']")
+    await expect(kept.get_by_label("诉求内容")).to_have_value("小区停水两天")
+    await picture_of(page, "desk-without-redis")
+    valkey.start_again()
+    await kept.get_by_role("button", name="保存小结").click()
+    await expect(page.locator("[role=status]").first).to_contain_text("小结已保存")
+    [stub] = await stubs(hall)
+    assert stub["content"] == "小区停水两天"
+
+
 async def lose_sql(hall: Hall) -> None:
     """The database can be opened no more."""
     engine = hall.site.house.demands.cabinet._engine
-    await engine.dispose()
+    for one in (engine, hall.site.house.room.history._engine):  # type: ignore[attr-defined]
+        await one.dispose()
     await asyncio.to_thread(_hide, Path(str(engine.url.database)))
 
 
+async def find_sql(hall: Hall) -> None:
+    """It is back as it was."""
+    engine = hall.site.house.demands.cabinet._engine
+    await asyncio.to_thread(_unhide, Path(str(engine.url.database)))
+
+
 def _hide(file: Path) -> None:
+    away = file.parent / "away"
+    away.mkdir()
     for part in file.parent.glob(f"{file.name}*"):
-        part.unlink()
+        part.rename(away / part.name)
     file.mkdir()
+
+
+def _unhide(file: Path) -> None:
+    file.rmdir()
+    for part in (file.parent / "away").iterdir():
+        part.rename(file.parent / part.name)
 
 
 async def test_a_seat_with_a_telephone_gives_no_password_to_the_page(hall: Hall) -> None:

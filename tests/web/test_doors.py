@@ -88,3 +88,25 @@ def test_a_right_nobody_has_heard_of_is_no_declaration() -> None:
 
 def test_every_right_is_somebodys_and_used() -> None:
     assert all(RIGHTS.values())
+
+
+def opens_by_looking(path: str) -> bool:
+    """Whether there is a page at this path."""
+    pages = [door.path for door in ALL if door.method == "GET" and not door.is_api]
+    return any(re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", one), path) for one in pages)
+
+
+async def test_from_a_refused_press_language_colours_and_the_stop_lead_back_to_a_page(console: Console) -> None:
+    wrong, seen = [], 0
+    for door in ALL:
+        if door.is_api or door.method != "POST" or door.path in ("/look", "/signout"):
+            continue
+        role = next((role for role in Role if role in RIGHTS.get(door.right, ())), None)
+        browser = await console.as_role(role, OWN) if role else console.browser()
+        answer = await browser.post(filled(door, OWN), data={"nothing": "fits"})
+        for back in re.findall(r'name="back" value="([^"]*)"', answer.text):
+            seen += 1
+            if not opens_by_looking(back):
+                wrong.append((door.path, answer.status_code, back))
+    assert wrong == []
+    assert seen > 20, "hardly any page was refused"

@@ -15,12 +15,14 @@ from callctl.web.doors import NOBODY, Door, every_door
 from callctl.web.site import parts
 from tests.web.browser import PHONE, WALL, axe, picture_of
 from tests.web.hall import Hall
-from tests.web.test_desk_browser import ring, seat_of
+from tests.web.test_desk_browser import CALL, answered, ring, seat_of
 from tests.web.test_scripts_browser import publish, write
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 CITY = "yangzhou"
-FILLED: Mapping[str, str] = {"name": "root-admin", "owner": CITY, "script": "1", "city": CITY, "day": "2026-11-20"}
+FILLED: Mapping[str, str] = {
+    "name": "root-admin", "owner": CITY, "script": "1", "city": CITY, "day": "2026-11-20", "call": CALL,
+}  # fmt: skip
 # Not pages: pieces of one, figures for its script, streams, and the way on from one to another.
 PIECES = {
     "/",
@@ -29,6 +31,7 @@ PIECES = {
     "/cities/{city}/board/stream",
     "/board/day",
     "/cities/{city}/board/day",
+    "/assistance/stores",
     "/cities/{city}/assistance/now",
     "/cities/{city}/team/now",
     "/desk/now",
@@ -40,7 +43,7 @@ PIECES = {
 PAGES = [door for door in every_door(parts()) if door.method == "GET" and not door.is_api and door.path not in PIECES]
 # The roles whose page shows most, where several may see it.
 MOST = (Role.DISPATCHER, Role.LEADER, Role.EDITOR, Role.AGENT, Role.SECURITY_ADMIN, Role.AUDITOR)
-MOST_OF = {"see seats": Role.LEADER}
+MOST_OF = {"see seats": Role.LEADER, "see calls": Role.LEADER}
 # Everything Tab must reach: visible, not switched off, not in a closed part of the page. Of radio buttons one is enough.
 REACHABLE = """() => {
   const shown = (one) => one.checkVisibility() && !one.closest("dialog:not([open]), details:not([open]) > :not(summary)");
@@ -91,6 +94,8 @@ async def by_keyboard(page: Page) -> list[str]:
 async def test_axe_finds_nothing_and_the_keyboard_reaches_all(hall: Hall, door: Door) -> None:
     await write(hall)
     await publish(hall)
+    ring(hall)
+    await answered(hall)
     role, cities, more = who(door)
     name = door.path.strip("/").replace("/", "-").replace("{", "").replace("}", "")
     for locale in ("zh-CN", "en"):

@@ -18,7 +18,7 @@ from callctl.web.shown.show import (
     VALUE_WORDS,
     manifest,
 )
-from callctl.web.views import books
+from callctl.web.views import books, calls
 from callctl.web.words import catalogue
 
 WEB = Path(__file__).resolve().parent.parent.parent / "callctl" / "web"
@@ -32,6 +32,7 @@ TABLES = (
     dict(SEAT_WORDS).values(),
     *(table.values() for table in books.WORDS.values()),
     books.PART_WORDS.values(),
+    calls.FATE_WORDS.values(),
 )
 
 

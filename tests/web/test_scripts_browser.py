@@ -1,11 +1,12 @@
 """The scripts' pages in a real browser: written, sent back, published by another, found, read; and text that is markup."""
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from callctl.rights import Role
 from tests.web.browser import axe, picture_of
 from tests.web.hall import Hall
+from tests.web.test_desk_browser import reach
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 BAD = "<img src=x onerror=alert(1)><script>alert(2)</script>"
@@ -80,6 +81,67 @@ async def test_versions_show_what_has_changed(hall: Hall) -> None:
     assert await answer.locator("del").count() >= 1
     await picture_of(page, "scripts-difference")
     assert await axe(page) == []
+
+
+async def press(page: Page, name: str) -> None:
+    """Tab to the link or button of this name, and Enter; the page it leads to is there."""
+    await reach(page, f"one.matches('a, button') && one.innerText?.trim().startsWith('{name}')")
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+
+
+async def test_by_keyboard_alone_a_script_is_written_published_changed_compared_found_and_read(hall: Hall) -> None:
+    editor = await hall.page(Role.EDITOR, "yangzhou", path="/cities/yangzhou/scripts")
+    await press(editor, "新写口径")
+    await reach(editor, "one.name === 'question'")
+    await editor.keyboard.type("台风天学校停课吗？")
+    await reach(editor, "one.name === 'answer'")
+    await editor.keyboard.type("以教育局通知为准。")
+    await editor.keyboard.press("Enter")
+    await editor.keyboard.type("48小时内答复。")
+    await reach(editor, "one.name === 'must_read'")
+    await editor.keyboard.press("Space")
+    await press(editor, "保存草稿并送审")
+    await expect(editor.locator("[role=status]")).to_contain_text("草稿已保存")
+
+    approver = await hall.page(Role.APPROVER, "yangzhou", path="/cities/yangzhou/scripts")
+    await press(approver, "台风天学校停课吗")
+    await expect(approver.locator(".script-text").first).to_contain_text("以教育局通知为准。\n48小时内答复。")
+    await press(approver, "审核通过并发布")
+    await expect(approver.locator("[role=status]")).to_contain_text("已发布")
+
+    for more in ("请关注公告。", "电话12345可查。"):
+        await editor.reload()
+        await press(editor, "修改口径")
+        await reach(editor, "one.name === 'answer'")
+        await editor.keyboard.press("Control+End")
+        await editor.keyboard.type(more)
+        await press(editor, "保存草稿并送审")
+        await expect(editor.locator("p.diff ins").first).to_contain_text(more)
+        await approver.reload()
+        await press(approver, "审核通过并发布")
+        await expect(approver.locator("[role=status]")).to_contain_text("已发布")
+    await reach(editor, "one.id === 'old'")
+    await editor.keyboard.press("ArrowDown")  # The first version instead of the last but one.
+    await press(editor, "比较")
+    await expect(editor.locator("#difference")).to_have_text("v1 与 v3 的差异")
+    await expect(editor.locator("p.diff").first).to_contain_text("请关注公告。电话12345可查。")
+
+    agent = hall.scene.province.cities["xuzhou"].seats[0].agent
+    page = await hall.page(Role.AGENT, "xuzhou", path="/scripts", agent=agent)
+    await reach(page, "one.name === 'q'")
+    await page.keyboard.type("停课 公告")
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+    found = page.locator("section", has=page.get_by_role("heading", name="查找结果"))
+    await expect(found.locator(".script-card")).to_have_count(1)
+    await expect(found.locator(".script-text")).to_contain_text("请关注公告。")
+    await press(page, "已读确认")
+    await expect(page.locator("[role=status]")).to_contain_text("已确认阅读")
+    await expect(page.get_by_text("必读，请先确认")).to_have_count(0)
+    rates = await hall.page(Role.EDITOR, "yangzhou", path="/cities/yangzhou/scripts")
+    await expect(rates.locator("section", has=rates.get_by_text("已读率（各支援市"))).to_contain_text("(1/")
+    assert hall.faults == []
 
 
 async def test_an_empty_answer_and_a_wrong_time_are_told_at_the_field_and_the_rest_stays(hall: Hall) -> None:

@@ -1,16 +1,18 @@
 """The team leader's page in a real browser: hands on the seats, and what to dial once the PBX has permitted to listen."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
 
 from callctl import clock, foresight
 from callctl.core.listening import How
-from callctl.core.model import SeatRef
+from callctl.core.model import PbxKind, Province, SeatRef
 from callctl.rights import Role
+from tests.store.servers import Valkey
 from tests.web.browser import PHONE, WALL, axe, picture_of
-from tests.web.hall import Hall
+from tests.web.hall import Hall, open_hall
 from tests.web.test_assistance_browser import event
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -41,6 +43,32 @@ async def test_a_leader_asks_to_listen_and_is_told_what_to_dial(hall: Hall, loca
     await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     await picture_of(page, f"team-permit-{locale}-phone")
     assert [fault for fault in hall.faults if "422" not in fault] == []
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "en"])
+async def test_in_a_freeswitch_city_the_page_says_that_nobody_can_listen_and_the_rest_works(
+    valkey: Valkey, tmp_path: Path, jiangsu: Province, locale: str
+) -> None:
+    city = jiangsu.cities["yangzhou"]
+    other = replace(city, pbx=replace(city.pbx, kind=PbxKind.FREESWITCH))
+    province = Province({**jiangsu.cities, "yangzhou": other})
+    async with open_hall(tmp_path / "hall", valkey.url, province) as hall:
+        page = await hall.page(Role.LEADER, "yangzhou", path="/team?seat=2003", locale=locale)
+        said = {"zh-CN": "暂不支持监听、耳语、强插", "en": "listening, whispering and barging in are not there"}[locale]
+        await expect(page.locator("#listen")).to_contain_text(said)
+        assert await page.locator("#listen form, a[href*='#listen']").count() == 0, "a way that leads nowhere"
+        assert await axe(page) == []
+        await picture_of(page, f"team-freeswitch-{locale}")
+        await page.locator("button[value='not ready']").first.click()
+        await expect(page.locator("[role=status]").first).to_contain_text("2001")
+        # A form that was open since before: it is told, and nothing is granted.
+        how = {"seat": "2003", "how": "listen", "phone": "2004"}
+        headers = {"Origin": hall.site.address, "Accept-Language": locale}
+        answer = await page.request.post("/cities/yangzhou/team/listening", form=how, headers=headers)
+        assert answer.status == 422
+        assert said in await answer.text()
+        assert await hall.site.house.room.registry.listenings() == []
+        assert hall.faults == []
 
 
 async def test_a_leader_makes_a_seat_not_ready_and_signs_it_out(hall: Hall) -> None:

@@ -6,6 +6,7 @@ from playwright.async_api import Page, expect
 from tests.web.browser import DESK, PHONE, WALL, axe, picture_of
 from tests.web.hall import Hall
 from tests.web.relay import Relay
+from tests.web.test_desk_browser import find_sql, lose_sql
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -66,6 +67,26 @@ async def test_a_lost_city_is_unknown_and_the_others_go_on(hall: Hall) -> None:
     await expect(waiting(page, "huaian")).to_have_text("未知")  # type: ignore[arg-type]
     await expect(waiting(page, "yangzhou")).to_have_text("9")  # type: ignore[arg-type]
     await expect(page.locator("#b-alarms")).to_contain_text("中继中断")
+
+
+async def test_with_sql_away_the_counts_are_unknown_the_live_figures_go_on_and_it_says_so(hall: Hall) -> None:
+    page = await hall.page(size=WALL)
+    rate = page.locator("#b-tile-yangzhou p").filter(has_text="接通").locator("[data-live]")
+    await expect(rate).not_to_have_text("未知")
+    await lose_sql(hall)
+    await expect(page.locator("#b-alarms")).to_contain_text("历史库联系不上：今日数字和走势未知")
+    await expect(rate).to_have_text("未知")
+    hall.scene.waiting["yangzhou"] = 17
+    await expect(waiting(page, "yangzhou")).to_have_text("17")  # type: ignore[arg-type]
+    await picture_of(page, "wallboard-without-sql")
+    again = await hall.page(path="/cities/yangzhou/board")  # Who opens it only now sees the same.
+    await expect(again.locator("#b-alarms")).to_contain_text("历史库联系不上")
+    await expect(again.locator("[data-chart-state]")).to_have_text("图表数据暂时取不到，稍后自动重试")
+    await expect(again.locator("#b-tile-yangzhou .waits b").first).to_have_text("17")
+    await find_sql(hall)
+    await expect(page.locator("#b-alarms")).not_to_contain_text("历史库")
+    await expect(rate).not_to_have_text("未知")
+    assert [fault for fault in hall.faults if "503" not in fault] == []
 
 
 async def test_markup_in_a_reason_is_text(hall: Hall) -> None:

@@ -40,3 +40,13 @@ end
 local function tell(kind, text)
   redis.call('XADD', STREAM, 'MAXLEN', '~', '1000', '*', 'kind', kind, 'text', text)
 end
+
+-- Who sat at a seat when: "<ms> <account>" again and again, '-' for nobody, the last 20 changes; in the hash `key`.
+local function remember_sitter(key, seat, at, account)
+  local text = (redis.call('HGET', key, seat) or '') .. ' ' .. at .. ' ' .. account
+  local _, changes = string.gsub(text, '%S+ %S+', '')
+  for _ = 21, changes do
+    text = string.gsub(text, '^%s*%S+ %S+', '', 1)
+  end
+  redis.call('HSET', key, seat, text)
+end

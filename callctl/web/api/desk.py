@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from callctl.core.acts import Sentence
-from callctl.core.events import SeatState
 from callctl.core.model import SeatRef
 from callctl.core.presses import BY_AGENT, REASONS
 from callctl.store.port import StoreLost
@@ -87,16 +86,13 @@ async def desk(request: Request, house: TheHouse, who: Who) -> dict[str, Any]:
     call = (city.get("seat_calls") or {}).get(ref.seat)
     press = (await house.room.registry.presses()).get(ref)
     pop = await house.seating.pop(call["call"], who.agent) if call else None
-    state = (city.get("seat_states") or {}).get(ref.seat)
-    if pop is not None and call is not None:
-        if state == SeatState.BUSY.value:
-            await house.drafts.talk(who.account, call["call"])
+    if pop is not None:
         scripts = house.reading.shelf.search("", house.now(), pop["city"])
         pop["scripts"] = [shown_script(script) for script in scripts]
     return {
         "seat": ref.seat,
         "city": ref.city,
-        "state": state,
+        "state": (city.get("seat_states") or {}).get(ref.seat),
         "press": None if press is None else {"ready": press.ready, "reason": press.reason, "at": press.at},
         "call": pop,
         "unread": unread,

@@ -177,6 +177,7 @@ class Figures:
 
     today: Mapping[str, Asked] | None = None
     week_ago: Mapping[str, Asked] | None = None
+    lost: bool = False  # It was asked, and did not answer.
 
 
 def board(scene: Mapping[str, Any], province: Province, figures: Figures, now: float, only: Iterable[str] = ()) -> Board:
@@ -197,7 +198,7 @@ def board(scene: Mapping[str, Any], province: Province, figures: Figures, now: f
             _event(city, event, seen, figures, now) for city, event in (wishes.get("events") or {}).items() if city in codes
         ),
         trunks=_trunks(seen, codes),
-        alarms=_alarms(scene, live, tiles, seen),
+        alarms=_alarms(scene, live, tiles, seen, figures.lost),
     )
 
 
@@ -294,13 +295,16 @@ def _trunks(seen: Mapping[str, Any], codes: Iterable[str]) -> tuple[TrunkLoad, .
     return tuple(sorted(found.values(), key=lambda one: (one.up is not False, -one.share, one.cities)))
 
 
-def _alarms(scene: Mapping[str, Any], live: bool, tiles: Iterable[Tile], seen: Mapping[str, Any]) -> tuple[Alarm, ...]:
+def _alarms(
+    scene: Mapping[str, Any], live: bool, tiles: Iterable[Tile], seen: Mapping[str, Any], history_lost: bool
+) -> tuple[Alarm, ...]:
+    lost = [Alarm("warn", "history_lost")] if history_lost else []
     if not scene["registry_answers"]:
-        return (Alarm("alarm", "registry_silent"),)
+        return (Alarm("alarm", "registry_silent"), *lost)
     if not live:
         kind = "no_controller" if scene["age_s"] is None else "controller_silent"
-        return (Alarm("alarm", kind, seconds=scene["age_s"]),)
-    told: list[Alarm] = []
+        return (Alarm("alarm", kind, seconds=scene["age_s"]), *lost)
+    told: list[Alarm] = lost
     if scene["stopped"]:
         told.append(Alarm("alarm", "stopped"))
     if not scene["registry_up"]:

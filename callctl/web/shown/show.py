@@ -62,6 +62,7 @@ ALARM_WORDS: Mapping[str, str] = {
     "controller_silent": "控制器已停 {seconds}：画面未知，各市照常接听自己的来电",
     "stopped": "已全部停止支援：不借调任何座席，由省级调度员恢复",
     "registry_lost": "控制器联系不上登记库：暂不新增借调，已有支援照常",
+    "history_lost": "历史库联系不上：今日数字和走势未知，支援暂不能开启和调整；接听、已有支援和“全部停止”照常",
     "city_lost": "{city}话务平台失联，状态未知{why}",
     "city_late": "{city}的数据是 {seconds} 前的",
     "over_threshold": "{city}有人久等：{count} 人排队，最长 {seconds}，支援未生效",
@@ -86,7 +87,7 @@ PLACES = (
     Place("/desk", "座席", "desk"),
     Place("/team", "班组", "see seats"),
     Place("/scripts", "统一口径", "see scripts"),
-    Place("/books", "记录", "see missed"),
+    Place("/books", "记录", "see books"),
     Place("/accounts", "账号", "see accounts"),
     Place("/audit", "审计", "see audit"),
 )

@@ -1,7 +1,7 @@
 """Pages for people, one module a subject; VIEWS lists their route tables."""
 
 from callctl.web.doors import Doors
-from callctl.web.views import accounts, assistance, audit, books, desk, scripts, team, visit, wallboard
+from callctl.web.views import accounts, assistance, audit, books, calls, desk, scripts, team, visit, wallboard
 
 VIEWS: tuple[Doors, ...] = (
     visit.DOORS,
@@ -13,4 +13,5 @@ VIEWS: tuple[Doors, ...] = (
     desk.DOORS,
     team.DOORS,
     books.DOORS,
+    calls.DOORS,
 )

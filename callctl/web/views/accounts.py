@@ -37,7 +37,7 @@ async def create(request: Request, house: TheHouse, who: Who) -> Response:
         invitation = await house.people.create(who.actor, name, _wanted(form), form.get("reason"), form.get("request"))
     except (ActRefused, Refusal) as fault:
         return _form(request, refused(form, fault), "", 422)
-    return page(request, "accounts/invited.html", context={"name": name, "invitation": invitation})
+    return page(request, "accounts/invited.html", context={"name": name, "invitation": invitation, "path": "/accounts"})
 
 
 @DOORS.get("/accounts/{name}", "see accounts")
@@ -66,7 +66,7 @@ async def invite(request: Request, house: TheHouse, who: Who, name: str) -> Resp
         invitation = await house.people.invite(who.actor, name, form.get("reason"), form.get("request"))
     except (ActRefused, Refusal) as fault:
         return await _account(request, house, name, refused(form, fault), 422)
-    return page(request, "accounts/invited.html", context={"name": name, "invitation": invitation})
+    return page(request, "accounts/invited.html", context={"name": name, "invitation": invitation, "path": "/accounts"})
 
 
 @DOORS.post("/accounts/{name}/signout", "change accounts")
@@ -100,6 +100,7 @@ async def _account(request: Request, house: TheHouse, name: str, form: Typed | N
         }
     )
     shown = {
+        "path": f"/accounts/{name}",
         "account": account,
         "form": form or seen,
         "visits": await house.visits.of(name),

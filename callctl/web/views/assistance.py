@@ -53,6 +53,12 @@ async def assistance(request: Request, house: TheHouse, who: Who) -> HTMLRespons
     return await _page(request, house, who, Rejected())
 
 
+@DOORS.get("/assistance/stores", "see timeline")
+async def stores(request: Request, house: TheHouse) -> HTMLResponse:
+    """What cannot be done now because a store is away; looked at again and again while the page is open."""
+    return page(request, "assistance/stores.html", context={"stores": await house.desk.seen()})
+
+
 @DOORS.get("/cities/{city}/assistance/now", "see timeline")
 async def now(request: Request, house: TheHouse, who: Who, city: TheCity) -> HTMLResponse:
     """The part that changes by itself: who waits, why nobody helps, what the switch would do."""
@@ -195,11 +201,14 @@ def _version(form: Typed) -> int | None:
 
 
 async def _page(request: Request, house: TheHouse, who: Caller, rejected: Rejected, status: int = 200) -> HTMLResponse:
-    wishes = await house.desk.wishes()
+    stores = await house.desk.seen()
+    wishes = stores.wishes
     own = seen_cities(house, who.actor)
     events = {code: event for code, event in wishes.events.items() if who.actor.sees(code)}
     asked = {code: event for code, event in wishes.events.items() if set(own) - {code}}
     shown = {
+        "path": PLACE,
+        "stores": stores,
         "wishes": wishes,
         "events": events,
         "forms": {code: rejected.of(f"event-{code}", event_typed(event)) for code, event in events.items()},

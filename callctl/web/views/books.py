@@ -42,11 +42,11 @@ WORDS = {
     "state": STATE_WORDS,
     "card": CARD_WORDS,
 }
-PARTS = (("orders", "see orders"), ("missed", "see missed"), ("reports", "see reports"))
-PART_WORDS = {"orders": "工单", "missed": "漏接回拨", "reports": "数据日报"}
+PARTS = (("calls", "see calls"), ("orders", "see orders"), ("missed", "see missed"), ("reports", "see reports"))
+PART_WORDS = {"calls": "通话记录", "orders": "工单", "missed": "漏接回拨", "reports": "数据日报"}
 
 
-@DOORS.get("/books", "see missed")
+@DOORS.get("/books", "see books")
 async def books(request: Request, house: TheHouse, who: Who) -> HTMLResponse:
     """The cities this person sees, and what may be looked at of each."""
     shown = {"cities": seen_cities(house, who.actor), "parts": PARTS, "names": PART_WORDS}
@@ -112,6 +112,7 @@ async def _missed(
 ) -> HTMLResponse:
     found = await house.books.missed(city.code)
     shown = {"city": city, "found": found, "form": form, "words": WORDS, "clear": shown_number, "tried": TRIED_WORDS}
+    shown["path"] = f"/cities/{city.code}/missed"
     return page(request, "books/missed.html", status, shown)
 
 
@@ -191,7 +192,8 @@ async def _report(
         "在线解答和流转办理率": rates.remote_recorded(sums),
     }
     shown = {"city": city, "day": day, "r": made, "kept": kept, "figures": figures, "form": form, "words": WORDS}
-    return page(request, "books/report.html", status, {**shown, "forms": list(FORMS)})
+    shown |= {"forms": list(FORMS), "path": f"/cities/{city.code}/reports/{day}"}
+    return page(request, "books/report.html", status, shown)
 
 
 @DOORS.get("/categories", "see orders")

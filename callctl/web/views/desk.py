@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from callctl.core.acts import ActRefused, Sentence
 from callctl.core.presses import BY_AGENT, REASONS
+from callctl.rights import NotAllowed
 from callctl.store.drafts import Note
 from callctl.store.port import Refusal, StoreLost
 from callctl.web.api.desk import desk as seen_desk
@@ -67,7 +68,7 @@ async def now(request: Request, house: TheHouse, who: Who) -> HTMLResponse:
 @DOORS.get("/desk/notes", "desk")
 async def notes(request: Request, house: TheHouse, who: Who) -> HTMLResponse:
     """The notes that are not finished: of the call on the line, and those that were left."""
-    shown = await _notes(request, house, who)
+    shown = await _notes(house, who, await _seen(request, house, who))
     return page(request, "desk/notes.html", context={**shown, "form": Typed(), "wrong_call": ""})
 
 
@@ -145,7 +146,8 @@ async def finish(request: Request, house: TheHouse, who: Who, words: TheWords, c
     except StoreLost:
         return await _desk(request, house, who, Typed(form.values, {"": NOT_NOW}), call, 503)
     except ActRefused as fault:
-        return await _desk(request, house, who, form.refused(fault), call, 422)
+        status = 403 if isinstance(fault, NotAllowed) else 422
+        return await _desk(request, house, who, form.refused(fault), call, status)
     return onward("/desk", "good", words("小结已保存"))
 
 
@@ -179,17 +181,17 @@ async def _seen(request: Request, house: TheHouse, who: Caller) -> dict[str, Any
         return {**nothing, "lost": True}
 
 
-async def _notes(request: Request, house: TheHouse, who: Caller) -> dict[str, Any]:
-    """The unfinished notes; the call on the line has one as soon as it rings."""
-    seen = await _seen(request, house, who)
+async def _notes(house: TheHouse, who: Caller, seen: dict[str, Any], refused_call: str = "") -> dict[str, Any]:
+    """The unfinished notes; the call on the line has one as soon as it rings, and a refused one is there in any case."""
     try:
         kept = list(await house.drafts.all(who.account, house.now()))
     except StoreLost:
         kept = []
-    call = seen.get("call")
-    if call and call["call"] not in {note.call for note in kept}:
-        kept.insert(0, Note(call["call"], house.now(), {}))
-    return {"notes": kept, "demands": DEMANDS, "results": RESULTS, "on_line": call["call"] if call else ""}
+    on_line = seen["call"]["call"] if seen["call"] else ""
+    for call in (on_line, refused_call):
+        if call and call not in {note.call for note in kept}:
+            kept.insert(0, Note(call, house.now(), {}))
+    return {"notes": kept, "demands": DEMANDS, "results": RESULTS, "on_line": on_line}
 
 
 async def _desk(
@@ -207,6 +209,7 @@ async def _desk(
         "reasons": _reasons(),
         "form": form,
         "wrong_call": wrong_call,
-        **await _notes(request, house, who),
+        "path": "/desk",
+        **await _notes(house, who, seen, wrong_call),
     }
     return page(request, "desk/page.html", status, shown)

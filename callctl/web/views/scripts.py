@@ -211,6 +211,7 @@ async def _one(
         old, new = versions[1], newest
     in_force = house.reading.shelf.find(script, house.now())
     shown: dict[str, Any] = {
+        "path": f"/scripts/of/{owner}/{script}",
         "owner": owner,
         "versions": versions,
         "newest": newest,

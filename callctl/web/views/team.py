@@ -82,10 +82,10 @@ async def _team(request: Request, house: TheHouse, who: Caller, city: City, form
     shown = {
         **await _now(request, house, who, city),
         "form": form,
+        "path": _place(city),
         "cities": seen_cities(house, who.actor),
         "seat_choices": [(seat.id, f"{seat.id} {seat.name}") for seat in city.seats],
         "how_choices": [(how.value, words_of(request).told(said)) for how, said in HOW_WORDS.items()],
-        "can_listen": city.pbx.kind is PbxKind.ASTERISK,
     }
     return page(request, "team/page.html", status, shown)
 
@@ -105,7 +105,15 @@ async def _now(request: Request, house: TheHouse, who: Caller, city: City) -> di
             for seat in city.seats
         ]
     names = {seat.id: seat.name for seat in city.seats}
-    return {"city": city, "rows": rows, "names": names, "lost": lost, "permits": permits, "how_words": HOW_WORDS_BY_NAME}
+    return {
+        "city": city,
+        "rows": rows,
+        "names": names,
+        "lost": lost,
+        "permits": permits,
+        "how_words": HOW_WORDS_BY_NAME,
+        "can_listen": city.pbx.kind is PbxKind.ASTERISK,
+    }
 
 
 HOW_WORDS_BY_NAME = {how.value: said for how, said in HOW_WORDS.items()}

@@ -179,6 +179,7 @@ async def _account(
 ) -> HTMLResponse:
     own = await house.people.own(who.account)
     shown = {
+        "path": "/account",
         "form": form,
         "account": own,
         "visits": await house.visits.of(who.account),

@@ -1,0 +1,37 @@
+"""Who sat where when: a note is written by whoever sat there when the call was answered, also days of moves later."""
+
+import pytest
+
+from callctl.core.model import SeatRef
+from callctl.store.registry import RedisRegistry
+from callctl.store.sitting import SeatTaken, Sitting
+
+HERE, THERE = SeatRef("xuzhou", "3001"), SeatRef("xuzhou", "3002")
+T0 = 1_790_000_000.0
+
+
+async def test_who_sat_there_is_known_for_every_moment_and_an_empty_seat_is_nobody(registry: RedisRegistry) -> None:
+    sitting = Sitting(registry)
+    await sitting.sit(HERE, "li", "A1", T0)
+    await sitting.sit(HERE, "li", "A1", T0 + 5.0)  # Signed in there once more: still the same stay.
+    await sitting.sit(THERE, "li", "A1", T0 + 10.0)  # Moves; nobody is left.
+    await sitting.sit(HERE, "wang", "A2", T0 + 20.0)
+    with pytest.raises(SeatTaken):
+        await sitting.sit(HERE, "li", "A1", T0 + 25.0)
+    await sitting.stand_up(HERE, T0 + 30.0)
+    await sitting.stand_up(HERE, T0 + 35.0)
+    moments = (-1.0, 0.0, 9.0, 11.0, 20.0, 29.0, 31.0)
+    assert [await sitting.sat(HERE, T0 + at) for at in moments] == [None, "li", "li", None, "wang", "wang", None]
+    assert await sitting.sat(THERE, T0 + 99.0) == "li"
+    assert (await sitting.all()).keys() == {THERE}
+
+
+async def test_what_is_remembered_is_bounded_and_the_newest_changes_stay(registry: RedisRegistry) -> None:
+    sitting = Sitting(registry)
+    for turn in range(40):
+        await sitting.sit(HERE, f"agent-{turn}", "A1", T0 + turn)
+        await sitting.stand_up(HERE, T0 + turn + 0.5)
+    assert await sitting.sat(HERE, T0 + 39.2) == "agent-39"
+    assert await sitting.sat(HERE, T0 + 30.7) is None
+    assert await sitting.sat(HERE, T0 + 30.2) == "agent-30"
+    assert await sitting.sat(HERE, T0 + 20.2) is None, "longer ago than is remembered"

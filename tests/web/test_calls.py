@@ -1,0 +1,140 @@
+"""A city's calls and each call's page: masked for everybody, in full with right and reason, audited before it is shown."""
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from callctl.core.events import CallWaiting, WaitingCall
+from callctl.rights import Role
+from tests.store.servers import Valkey
+from tests.web.browser import PHONE, axe, picture_of
+from tests.web.hall import Hall
+from tests.web.house import Console, open_console
+from tests.web.test_desk import CALL, NUMBER, answered
+from tests.web.test_desk_browser import CALL as HALL_CALL
+from tests.web.test_desk_browser import NUMBER as HALL_NUMBER
+from tests.web.test_desk_browser import answered as answered_in_hall
+from tests.web.test_desk_browser import lose_sql, ring
+
+PAGE = f"/cities/yangzhou/calls/{CALL}"
+ZH = {"Accept-Language": "zh"}
+
+
+async def seen(console: Console) -> list[tuple[str, str, str]]:
+    """Who has looked at a number in full, of which call, and why."""
+    entries = await console.house.room.history.audited(50)
+    return [(one.who, one.after, one.reason) for one in entries if one.what == "number seen"]
+
+
+async def test_a_number_is_masked_on_every_page_until_somebody_with_the_right_says_why(console: Console) -> None:
+    await answered(console)
+    inspector = await console.as_role(Role.INSPECTOR, "yangzhou")
+    for page in ("/cities/yangzhou/calls", PAGE):
+        shown = (await inspector.get(page, headers=ZH)).text
+        assert "138****5678" in shown
+        assert NUMBER not in shown
+    for reason in ("", "  ", "x" * 201, "a\x1bb"):
+        refused = await inspector.post(f"{PAGE}/number", data={"reason": reason}, headers=ZH)
+        assert refused.status_code == 422
+        assert "查看完整号码须写明事由" in refused.text
+        assert NUMBER not in refused.text
+    assert await seen(console) == []
+    told = await inspector.post(f"{PAGE}/number", data={"reason": "市民要求回电"}, headers=ZH)
+    assert told.status_code == 200
+    assert NUMBER in told.text
+    assert told.headers["Cache-Control"] == "no-store"
+    assert await seen(console) == [("inspector-yangzhou", CALL, "市民要求回电")]
+    assert NUMBER not in (await inspector.get(PAGE)).text, "masked again at the next look"
+
+
+async def test_who_may_see_calls_but_no_number_has_no_way_to_it(console: Console) -> None:
+    await answered(console)
+    reporter = await console.as_role(Role.REPORTER, "yangzhou")
+    shown = (await reporter.get(PAGE)).text
+    assert "138****5678" in shown
+    assert "/number" not in shown
+    assert (await reporter.post(f"{PAGE}/number", data={"reason": "x"})).status_code == 403
+    assert await seen(console) == []
+
+
+async def test_the_city_that_answered_sees_that_call_and_no_other_of_the_helped_city(console: Console) -> None:
+    await answered(console)
+    other = "yangzhou-1790000000.8"
+    waiting = WaitingCall(other, "13700000001", console.clock() - 20.0)
+    console.house.room.history.record(CallWaiting("yangzhou", console.clock() - 20.0, waiting))
+    await console.house.room.history.flush()  # type: ignore[attr-defined]
+    helper = await console.as_role(Role.LEADER, "xuzhou")
+    listed = (await helper.get("/cities/xuzhou/calls", headers=ZH)).text
+    assert CALL in listed
+    assert "支援扬州" in listed
+    assert other not in listed
+    assert (await helper.get(f"/cities/xuzhou/calls/{CALL}")).status_code == 200
+    assert (await helper.get(f"/cities/xuzhou/calls/{other}")).status_code == 404
+    bystander = await console.as_role(Role.LEADER, "suzhou")
+    assert CALL not in (await bystander.get("/cities/suzhou/calls")).text
+    assert (await bystander.get(f"/cities/suzhou/calls/{CALL}")).status_code == 404
+    assert (await bystander.post(f"/cities/suzhou/calls/{CALL}/number", data={"reason": "x"})).status_code == 404
+    assert await seen(console) == []
+
+
+async def test_days_are_leafed_through_and_nonsense_shows_today(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("callctl.web.views.calls.SHOWN_MOST", 3)
+    now, names = console.clock(), [f"yangzhou-1790000000.{number}" for number in range(11, 16)]
+    for number, name in enumerate(names):
+        waiting = WaitingCall(name, f"1370000000{number}", now - 100.0 + number)
+        console.house.room.history.record(CallWaiting("yangzhou", now - 100.0 + number, waiting))
+    await console.house.room.history.flush()  # type: ignore[attr-defined]
+    leader = await console.as_role(Role.LEADER, "yangzhou")
+    page = (await leader.get("/cities/yangzhou/calls", headers=ZH)).text
+    assert [name in page for name in names] == [False, False, True, True, True]
+    older = page.partition('href="?day=')[2].partition('"')[0].replace("&amp;", "&")
+    page = (await leader.get(f"/cities/yangzhou/calls?day={older}", headers=ZH)).text
+    assert [name in page for name in names] == [True, True, False, False, False]
+    for nonsense in ("day=0001-01-01", "day=x&before=nan", "before=-1e300", "before=inf", "day=9999-12-31"):
+        assert (await leader.get(f"/cities/yangzhou/calls?{nonsense}")).status_code == 200, nonsense
+    assert (await leader.get("/cities/yangzhou/calls?day=2020-01-01", headers=ZH)).text.count("没有") >= 1
+    found = await leader.get(f"/cities/yangzhou/calls?call={names[0]}")
+    assert (found.status_code, found.headers["location"]) == (303, f"/cities/yangzhou/calls/{names[0]}")
+    missing = await leader.get("/cities/yangzhou/calls?call=yangzhou-1.1")
+    assert (missing.status_code, missing.headers["location"]) == (303, "/cities/yangzhou/calls")
+
+
+async def test_a_sealed_number_whose_key_is_elsewhere_is_said_to_be_sealed(valkey: Valkey, tmp_path: Path) -> None:
+    key = {"CALLCTL_FIELD_KEY": "0123456789abcdef0123456789abcdef", "CALLCTL_FIELD_CIPHER": "aes"}
+    async with open_console(tmp_path / "state", valkey.url, **key) as console:
+        await answered(console)
+    async with open_console(tmp_path / "state", valkey.url) as console:
+        leader = await console.as_role(Role.LEADER, "yangzhou")
+        shown = (await leader.get(PAGE, headers=ZH)).text
+        assert "号码已加密，本机没有密钥" in shown
+        assert "~" not in shown, "no sealed text on the page"
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(240)
+async def test_from_the_records_to_a_number_in_full_by_a_supervisor(hall: Hall) -> None:
+    ring(hall)
+    await answered_in_hall(hall)
+    page = await hall.page(Role.SUPERVISOR, "yangzhou", path="/books")
+    await page.get_by_role("link", name="通话记录").click()
+    await page.get_by_role("link", name=HALL_CALL).click()
+    await expect(page.locator("main")).to_contain_text("139****0042")
+    await page.get_by_label("查看号码的事由").fill("核实地址 <img src=x>")
+    await picture_of(page, "call-masked-zh")
+    await page.get_by_role("button", name="显示号码").click()
+    await expect(page.locator("[data-clear]")).to_have_text(HALL_NUMBER)
+    assert await axe(page) == []
+    await picture_of(page, "call-clear-zh")
+    [entry] = [one for one in await hall.site.house.room.history.audited(20) if one.what == "number seen"]
+    assert (entry.after, entry.reason, entry.city) == (HALL_CALL, "核实地址 <img src=x>", "yangzhou")
+    await page.get_by_role("button", name="English").click()
+    await expect(page.locator("html")).to_have_attribute("lang", "en")
+    assert HALL_NUMBER not in await page.content()
+    await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    await page.goto("/cities/yangzhou/calls")
+    await picture_of(page, "calls-en-phone")
+    await lose_sql(hall)
+    await page.goto(f"/cities/yangzhou/calls/{HALL_CALL}")
+    await expect(page.locator("main")).to_contain_text("a store cannot be reached")
+    assert [fault for fault in hall.faults if "503" not in fault] == []
