@@ -14,6 +14,7 @@ from callctl.core.events import (
     PbxObserved,
     RingEnd,
     RingEnded,
+    SeatReadied,
     SeatState,
 )
 from callctl.core.fold import fold
@@ -83,6 +84,19 @@ def test_where_callers_wait_for_every_seat_each_rings_alone() -> None:
     plan = made.plan()
     assert sorted(groups(made).values()) == [0, 1, 2, 3, 4]
     assert plan.open_slots == {NANJING_WUXI: 5}
+
+
+def test_a_seat_that_the_caller_of_another_city_needs_rings_with_nobody() -> None:
+    made = together(3, quota=2)
+    made.picture.wishes = wish("nanjing", "xuzhou")
+    made.hear(*(SeatReadied("xuzhou", made.now, seat.id, ready=False) for seat in made.province.cities["xuzhou"].seats))
+    made.calls(1)
+    made.calls(1, "xuzhou")
+    at_first = made.picture.plan()  # Not lent to the one only to be moved to the other.
+    assert sorted(at_first.loans.values()) == ["nanjing", "xuzhou"]
+    plan = made.plan()
+    assert plan.loans == at_first.loans
+    assert plan.open_slots == {NANJING_WUXI: 1, Pair("xuzhou", "wuxi"): 1}
 
 
 def test_the_setting_and_a_pbx_that_cannot_make_it_one_phone_a_caller() -> None:

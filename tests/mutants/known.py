@@ -312,7 +312,7 @@ MUTANTS = (
         "            groups[help_] = self._carry_out(help_)\n"
         "            for widened, more in widen(self.allocation, (help_,)):\n"
         "                self._join(widened, more, groups[widened])\n",
-        (TOGETHER + "test_where_callers_wait_for_every_seat_each_rings_alone",),
+        (TOGETHER + "test_a_seat_that_the_caller_of_another_city_needs_rings_with_nobody",),
     ),
     Mutant(
         "opens a slot for every seat of a group",

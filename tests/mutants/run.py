@@ -19,6 +19,8 @@ from tests.mutants.known import MUTANTS, Mutant
 ROOT = Path(__file__).resolve().parent.parent.parent
 PARTS = ("callctl", "tests", "dialplan", "agents", "queues", "scenarios", "setup.cfg", "pyproject.toml", "docs", "scripts")
 QUICK_TESTS = ("tests/core", "tests/test_ledger.py", "tests/sim/test_controller_in_virtual_time.py")
+# Schemathesis, which no witness needs, would take half of the time.
+PYTEST = ("pytest", "-qx", "--no-header", "-pno:cacheprovider", "-pno:schemathesis", "-ptests.mutants.unshrunk")
 DEADLINE_S = 600.0  # Of a witness. One that hangs has caught nothing: the machine may only be busy.
 
 
@@ -79,7 +81,7 @@ class Copy:
 
 def _witnesses(mutant: Mutant, hunt: int) -> list[tuple[str, ...]]:
     # A property must find its counterexample every time, not only on lucky days.
-    quiet = ("pytest", "-qx", "-pno:cacheprovider", "-ptests.mutants.unshrunk", "--no-header", "--hypothesis-seed=0")
+    quiet = (*PYTEST, "--hypothesis-seed=0")
     found: list[tuple[str, ...]] = [(*quiet, test) for test in mutant.tests]
     if mutant.seeds:
         found.append(("tests.mutants.hunt", *map(str, mutant.seeds)))
