@@ -20,7 +20,7 @@ from callctl.core.days import DAY_S, Span, day_span
 from callctl.core.missed import CallBack, Entry, Tried
 from callctl.core.model import Province
 from callctl.core.satisfaction import SCALES, score_of
-from callctl.demands import calendar_in_use, deadlines
+from callctl.demands import calendar_in_use, deadlines, tree_in_use
 from callctl.given_files import GivenRefused, read_categories
 from callctl.log import mask
 from callctl.paper.pdf import PrintFailed
@@ -219,9 +219,12 @@ class BookKeeping:
 
     # ------------------------------------------------------------------------------------- categories
     async def tree(self) -> Sequence[Category]:
-        """The categories in use."""
+        """The categories in use; nothing else is read for them, so a wrong list of holidays does not hide them."""
         async with self._open() as books:
-            return (await self._sources(books)).tree
+            try:
+                return await tree_in_use(books.engine, books.settings)
+            except GivenRefused as error:
+                raise ActRefused(f"分类文件有误：{error}", str(error)) from None
 
     async def replace_categories(self, actor: Actor, sheet: bytes) -> int:
         """Put the tree of a CSV file (UTF-8 or GB18030) in place of the old one: all of it, or nothing."""
