@@ -17,10 +17,10 @@ from callctl.core.callbacks import can_call_back
 from callctl.core.categories import Category
 from callctl.core.daily import Daily
 from callctl.core.days import DAY_S, Span, day_span
-from callctl.core.missed import CallBack, Entry, Tried
+from callctl.core.missed import AGAIN_S, TRIES_MOST, CallBack, Entry, Tried
 from callctl.core.model import Province
 from callctl.core.satisfaction import SCALES, score_of
-from callctl.demands import calendar_in_use, deadlines
+from callctl.demands import calendar_in_use, deadlines, tree_in_use
 from callctl.given_files import GivenRefused, read_categories
 from callctl.log import mask
 from callctl.paper.pdf import PrintFailed
@@ -31,7 +31,7 @@ from callctl.store.connect import Books
 from callctl.store.daily import Sources
 from callctl.store.history import LOST, first_line
 from callctl.store.ledger import write_audit
-from callctl.store.missed import Made, keep_call_back, made_lately, to_call_back
+from callctl.store.missed import Made, entry_of, keep_call_back, made_lately, to_call_back
 from callctl.store.notes import CityStatus, StatusRefused, Unreconciled, pull, reconcile, replace_tree, take_status
 from callctl.store.port import AuditEntry, StoreLost
 from callctl.store.reports import NOTED, Report, ReportRefused, annotate, approve, list_reports, mark_sent
@@ -42,6 +42,7 @@ from callctl.store.supervision import Order, open_orders
 FORMS = {"html": "text/html", "pdf": "application/pdf", "json": "application/json"} | {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 }
+LISTED_MOST = 500  # Missed callers a page shows; nobody dials more before looking again.
 SHEET_MOST = 2_000_000  # Bytes of a list of categories; the largest known has some hundred kilobytes.
 
 
@@ -61,6 +62,7 @@ class MissedList:
     made: Sequence[Made]
     by_pbx: bool  # False: by hand, for the city's PBX cannot, or its admin or records.toml has not allowed it.
     hours: tuple[float, float] | None
+    more: bool = False  # There are more than LISTED_MOST; the first come are shown.
 
 
 class BookKeeping:
@@ -149,20 +151,20 @@ class BookKeeping:
         """Whom the city should call back, numbers masked, and what was tried in the last day."""
         rule = self._rules().call_back.get(city)
         async with self._open() as books:
-            tries = (rule.tries, rule.again_min * 60.0) if rule else ()
-            found = await to_call_back(books.engine, city, self._now(), *tries)
-            listed = [Listed(one, mask(books.seal.open(one.number))) for one in found]
+            tries = (rule.tries, rule.again_min * 60.0) if rule else (TRIES_MOST, AGAIN_S)
+            found = await to_call_back(books.engine, city, self._now(), *tries, most=LISTED_MOST + 1)
+            listed = [Listed(one, mask(books.seal.open(one.number))) for one in found[:LISTED_MOST]]
             made = await made_lately(books.engine, city, self._now() - DAY_S)
         by_pbx = rule is not None and can_call_back(self._province, city)
-        return MissedList(listed, made, by_pbx, (rule.from_h, rule.to_h) if rule and by_pbx else None)
+        hours = (rule.from_h, rule.to_h) if rule and by_pbx else None
+        return MissedList(listed, made, by_pbx, hours, len(found) > LISTED_MOST)
 
     async def called_back(
         self, actor: Actor, city: str, call: str, outcome: Tried, seat: str, note: str, request: str
     ) -> None:
         """Write down what came of a call-back that was dialled by hand; the same request again changes nothing."""
         async with self._open() as books:
-            listed = await to_call_back(books.engine, city, self._now())
-            entry = next((one for one in listed if one.call == call), None)
+            entry = await entry_of(books.engine, city, call, self._now())
             if entry is None:
                 raise ActRefused("该号码已不在待回拨清单上", "this caller is not on the list any more")
             await self._audit(books, actor, "call back", city, f"{call}: {outcome.value}")
@@ -219,9 +221,12 @@ class BookKeeping:
 
     # ------------------------------------------------------------------------------------- categories
     async def tree(self) -> Sequence[Category]:
-        """The categories in use."""
+        """The categories in use; nothing else is read for them, so a wrong list of holidays does not hide them."""
         async with self._open() as books:
-            return (await self._sources(books)).tree
+            try:
+                return await tree_in_use(books.engine, books.settings)
+            except GivenRefused as error:
+                raise ActRefused(f"分类文件有误：{error}", str(error)) from None
 
     async def replace_categories(self, actor: Actor, sheet: bytes) -> int:
         """Put the tree of a CSV file (UTF-8 or GB18030) in place of the old one: all of it, or nothing."""

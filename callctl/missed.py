@@ -1,13 +1,14 @@
 """漏接回拨 by the books: finds who is to be called back now and tells the controller, which finds the free agents."""
 
 from collections.abc import Mapping
+from contextlib import aclosing
 
 from callctl.core.callbacks import can_call_back
-from callctl.core.missed import Wanted, errands, quiet
+from callctl.core.missed import Errand, Wanted, errands, quiet
 from callctl.core.model import Province
 from callctl.rules import Rules
 from callctl.store.connect import Books
-from callctl.store.missed import to_call_back
+from callctl.store.missed import open_entries
 from callctl.store.port import Registry
 
 LIVES_S = 60.0  # Books that died do not know who has been answered since: their list ends.
@@ -20,9 +21,13 @@ async def wanted(books: Books, province: Province, rules: Rules, now: float) -> 
     for city, rule in rules.call_back.items():
         if city not in province.cities or not can_call_back(province, city) or quiet(now, rule.from_h, rule.to_h):
             continue
-        listed = await to_call_back(books.engine, city, now, rule.tries, rule.again_min * 60.0)
-        soon = [one for one in errands(listed) if one.next_at <= now + LIVES_S]
-        found[city] = Wanted(tuple(soon[:LISTED_MOST]), rule.at_once, rule.reserve)
+        soon: list[Errand] = []
+        async with aclosing(open_entries(books.engine, city, now, rule.tries, rule.again_min * 60.0)) as entries:
+            async for entry in entries:
+                soon += [one for one in errands([entry]) if one.next_at <= now + LIVES_S]
+                if len(soon) == LISTED_MOST:
+                    break  # The rest of the day's calls is not read.
+        found[city] = Wanted(tuple(soon), rule.at_once, rule.reserve)
     return found
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL as LABELLED
 from sqlalchemy import and_, select, update
 
 from callctl.core.days import BEIJING
+from callctl.core.satisfaction import SCALES, score_of
 from callctl.rules import DeliveryRule, Rules
 from callctl.settings import SettingsError
 from callctl.store.connect import Books
@@ -37,7 +38,7 @@ WEBHOOK_S = 10.0
 AT_ONCE = 200  # Stubs a round.
 ANSWER_MOST = 64 * 1024  # Bytes of a city's answer that are read.
 ACKS, TAKEN, REFUSED = "acks", "taken", "refused"  # Folders below a city's drop folder.
-_ACK_NEEDED, _ACK_MORE = ("stub", "what", "at"), ("who", "note", "order_no", "score")
+_ACK_NEEDED, _ACK_MORE = ("stub", "what", "at"), ("who", "note", "order_no", "score", "satisfaction")
 
 log = structlog.get_logger()
 
@@ -195,7 +196,7 @@ async def _read_acks(books: Books, rules: Rules) -> tuple[int, list[str]]:
             if not path.is_file() or path.suffix not in (".csv", ".jsonl"):
                 continue  # A name that ends otherwise is still being written.
             try:
-                messages = _messages(path)
+                messages = _messages(path, rules.scale(city))
                 for told in messages:
                     count += await take_status(books.engine, told, city)
             except (SheetRefused, StatusRefused, ValueError, KeyError) as error:
@@ -206,19 +207,34 @@ async def _read_acks(books: Books, rules: Rules) -> tuple[int, list[str]]:
     return count, wrong
 
 
-def _messages(path: Path) -> list[CityStatus]:
+def _messages(path: Path, scale: str) -> list[CityStatus]:
     raw = path.read_bytes()
     if path.suffix == ".csv":
-        return [_message(line.cells, f"line {line.number}") for line in read_sheet(raw, _ACK_NEEDED, _ACK_MORE)]
+        return [_message(line.cells, f"line {line.number}", scale) for line in read_sheet(raw, _ACK_NEEDED, _ACK_MORE)]
     lines = [text for text in decoded(raw).splitlines() if text.strip()]
-    return [_message(json.loads(text), f"line {number}") for number, text in enumerate(lines, 1)]
+    return [_message(json.loads(text), f"line {number}", scale) for number, text in enumerate(lines, 1)]
 
 
-def _message(cells: Mapping[str, Any], place: str) -> CityStatus:
+def _score(cells: Mapping[str, Any], place: str, scale: str) -> int | None:
+    """`score` is 1 to 5 whatever the city; `satisfaction` is in the city's own scale."""
+    told, score = str(cells.get("satisfaction") or ""), cells.get("score") or None
+    if told:
+        found = score_of(told, scale)
+        if found is None:
+            raise ValueError(f"{place}: satisfaction {told!r}: one of {'、'.join(SCALES[scale])}")
+        return found
+    try:
+        return int(score) if score is not None else None
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{place}: score {score!r}: 1 to 5; the city's own words go into the column satisfaction"
+        ) from None
+
+
+def _message(cells: Mapping[str, Any], place: str, scale: str) -> CityStatus:
     missing = [key for key in _ACK_NEEDED if not cells.get(key)]
     if missing:
         raise ValueError(f"{place}: no {', '.join(missing)}")
-    score = cells.get("score") or None
     try:
         at = datetime.fromisoformat(str(cells["at"]))
     except ValueError:
@@ -230,7 +246,7 @@ def _message(cells: Mapping[str, Any], place: str) -> CityStatus:
         str(cells.get("who") or ""),
         str(cells.get("note") or ""),
         str(cells.get("order_no") or ""),
-        int(score) if score is not None else None,
+        _score(cells, place, scale),
     )
 
 

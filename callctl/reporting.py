@@ -35,7 +35,7 @@ from callctl.store.port import Registry, StoreLost
 from callctl.store.reports import Report, due, keep_draft, plain, read_report
 
 ROUND_S = 5.0  # Counters and stubs are so old at most.
-TELL_S = 10.0  # How old the list of whom to call back may be; it is read from a day's calls.
+TELL_S = 10.0  # How old the list of whom to call back may be.
 LOOK_S = 60.0  # How often it is asked whether a report is due.
 FORMS = ("html", "pdf", "xlsx", "json")
 

@@ -142,7 +142,10 @@ def status(
     what: Annotated[str, typer.Option("--what", help="accepted|dispatched|supervised|done|followed_up|closed")],
     order_no: Annotated[str, typer.Option("--order-no", help=say("市工单编号", "the city's order number"))] = "",
     who: Annotated[str, typer.Option("--who")] = "",
-    score: Annotated[int | None, typer.Option("--score", min=1, max=5)] = None,
+    score: Annotated[
+        int | None,
+        typer.Option("--score", min=1, max=5, help=say("满意度，1（差）至 5（好）", "satisfaction, 1 (bad) to 5 (good)")),
+    ] = None,
     province: ProvinceOption = None,
 ) -> None:
     """Keep one message about an order."""

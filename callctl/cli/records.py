@@ -22,12 +22,15 @@ from callctl.records import QUIET_S, Mended, rederive
 from callctl.sim.load import load_month
 from callctl.sim.month import ASSISTED
 from callctl.store.attempts import AttemptsRefused, import_attempts
-from callctl.store.cdr import FIELDS, WholeCall, records, whole_call
+from callctl.store.cdr import FIELDS, TYPED, WholeCall, records, whole_call
 from callctl.store.chain import verify
 from callctl.store.counters import recount
 from callctl.store.export import Form, write_file
+from callctl.store.parquet import NoParquet
 
-FormOption = Annotated[Form, typer.Option("--form", help=say("csv、csv-gb18030 或 jsonl", "csv, csv-gb18030 or jsonl"))]
+FormOption = Annotated[
+    Form, typer.Option("--form", help=say("csv、csv-gb18030、jsonl 或 parquet", "csv, csv-gb18030, jsonl or parquet"))
+]
 ClearOption = Annotated[
     bool,
     typer.Option(
@@ -132,7 +135,10 @@ def export(
             await desk.audited("unmask export", code, what, reason)
         shown = desk.books.seal.open if clear else masked(desk.books.seal)
         found = records(desk.books.engine, span, [code] if code else [], shown)
-        return await write_file(out, form, FIELDS, found)
+        try:
+            return await write_file(out, form, FIELDS, found, TYPED)
+        except NoParquet as error:
+            raise ActRefused(f"本机未安装 pyarrow，不能写 Parquet：{error}", str(error)) from None
 
     count = at_desk(province, write)
     print(say(f"{out}：{count} 通来电", f"{out}: {count} calls"))

@@ -6,7 +6,7 @@ answered since is off it. A call-back takes an agent only when nobody live waits
 
 import enum
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,6 +38,13 @@ class Tried(enum.Enum):
     DECLINED = "declined"  # The citizen did not want it, or had been helped.
 
 
+# What a call's outcome says; besides, who asked for a call-back and has not been reached is to be called.
+MISSED_OUTCOMES: Mapping[str, Missed] = {
+    "abandoned": Missed.ABANDONED,
+    "refused": Missed.BLOCKED,
+    "cut_off": Missed.CUT_OFF,
+    "left": Missed.CUT_OFF,
+}
 _OVER = frozenset({Tried.ANSWERED, Tried.WRONG, Tried.DECLINED})
 
 
@@ -150,12 +157,7 @@ def _entry(own: Sequence[Attempt], tried: Sequence[CallBack], now: float, tries_
 def _how(call: Attempt) -> Missed | None:
     if call.called_back and call.outcome != "answered":
         return Missed.ASKED
-    return {
-        "abandoned": Missed.ABANDONED,
-        "refused": Missed.BLOCKED,
-        "cut_off": Missed.CUT_OFF,
-        "left": Missed.CUT_OFF,
-    }.get(call.outcome or "")
+    return MISSED_OUTCOMES.get(call.outcome or "")
 
 
 @dataclass(frozen=True, slots=True)

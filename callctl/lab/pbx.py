@@ -53,6 +53,7 @@ class LabPbx(RunningPbx):
         for voice in (share / "sounds" / "en", share / "sounds" / "en_US_f_Allison"):
             if voice.is_dir() and not (sounds / "en").exists():
                 (sounds / "en").symlink_to(voice)
+        self.details.parent.mkdir(parents=True, exist_ok=True)  # Asterisk makes every folder but this one.
         music = varlib / "moh"
         if not music.exists():
             music.mkdir()
@@ -64,6 +65,11 @@ class LabPbx(RunningPbx):
     def queue_log(self) -> Path:
         """The PBX's own record of every call in its queues."""
         return self.folders.log / "queue_log"
+
+    @property
+    def details(self) -> Path:
+        """The PBX's call detail records, where queues/<city>.toml asks for them (write_cdr)."""
+        return self.folders.log / "cdr-csv" / "Master.csv"
 
     def complaints(self) -> list[str]:
         """Warnings and errors the PBX has logged since the log began."""

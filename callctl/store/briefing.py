@@ -1,10 +1,9 @@
 """五、答复口径 of the daily report: which scripts were in force, new, changed, withdrawn; how quickly they were read."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from callctl.core.daily import ScriptFigures
@@ -113,7 +112,7 @@ async def _without(engine: AsyncEngine, city: str, span: Span) -> tuple[tuple[st
     mine = and_(
         wrapups.c.city == city, wrapups.c.script == "", calls.c.asked_at >= span.since, calls.c.asked_at < span.until
     )
-    asked = select(wrapups.c.code).join(calls, calls.c.call == wrapups.c.call).where(mine)
+    asked = select(wrapups.c.code, func.count()).join(calls, calls.c.call == wrapups.c.call).where(mine)
     async with engine.connect() as connection:
-        found = Counter((await connection.execute(asked)).scalars())
-    return tuple(sorted(found.items(), key=lambda item: (-item[1], item[0]))[:WITHOUT_MOST])
+        found = [(code, number) for code, number in await connection.execute(asked.group_by(wrapups.c.code))]
+    return tuple(sorted(found, key=lambda item: (-item[1], item[0]))[:WITHOUT_MOST])

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, select
+from sqlalchemy import RowMapping, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from callctl.core.days import Span
@@ -17,6 +17,7 @@ from callctl.core.events import Answerer, HomeSeat, LentSeat
 from callctl.core.model import SlotRef
 from callctl.core.steps import Note, OrderStep, Step, steps
 from callctl.core.story import Leg, Story, Wait
+from callctl.store.export import Typed
 from callctl.store.record_tables import callbacks, recordings, stub_steps, stubs, wrapups
 from callctl.store.tables import calls, legs, surveys, waits
 
@@ -51,6 +52,7 @@ FIELDS = (
     "order_state",
     "order_no",
 )
+TYPED = Typed(counts=("slot", "requeues", "score"), facts=("sent_out", "called_back"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +176,13 @@ async def records(
     engine: AsyncEngine, span: Span, cities: Sequence[str], shown: Callable[[str], str]
 ) -> AsyncIterator[dict[str, Any]]:
     """One record a call, by time of entry. `shown` turns the number as kept into what may be seen."""
-    mine = and_(calls.c.asked_at >= span.since, calls.c.asked_at < span.until)
+    mine = calls.c.asked_at < span.until
     if cities:
         mine = and_(mine, calls.c.city.in_(cities))
     after: tuple[float, str] = (span.since, "")
     while True:
-        later = (calls.c.asked_at > after[0]) | and_(calls.c.asked_at == after[0], calls.c.call > after[1])
+        # One lower bound of the time, at the page's begin: else every page would be looked for from the span's begin.
+        later = and_(calls.c.asked_at >= after[0], or_(calls.c.asked_at > after[0], calls.c.call > after[1]))
         page = select(calls).where(mine, later).order_by(calls.c.asked_at, calls.c.call).limit(PAGE)
         async with engine.connect() as connection:
             rows = (await connection.execute(page)).mappings().all()

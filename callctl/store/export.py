@@ -1,18 +1,20 @@
-"""Writes records into files that other programs and Excel read: CSV (UTF-8 with BOM, or GB18030) and JSON lines.
+"""Writes records into files that other programs and Excel read: CSV (UTF-8 with BOM, or GB18030), JSON lines, Parquet.
 
 A file appears under its name only when it is whole: an export that was killed leaves a `.part` that the next one writes
-over. Parquet is left out on purpose: docs/decisions/0013-records.md.
+over. Parquet needs an extra package: docs/decisions/0016-parquet-as-an-extra.md.
 """
 
 import csv
 import enum
 import json
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from callctl.core.days import time_text
+from callctl.store.parquet import ParquetRows
 
 
 class Form(enum.StrEnum):
@@ -21,30 +23,33 @@ class Form(enum.StrEnum):
     CSV = "csv"  # UTF-8 with a mark that Excel and WPS understand.
     GB18030 = "csv-gb18030"
     JSONL = "jsonl"
+    PARQUET = "parquet"  # store/parquet.py.
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """Columns of whole numbers, and of yes or no. The others' names tell: `_at` moments, `_s` seconds, else text."""
+
+    counts: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
 
 
 _ENCODINGS = {Form.CSV: "utf-8-sig", Form.GB18030: "gb18030", Form.JSONL: "utf-8"}
-ENDINGS = {Form.CSV: ".csv", Form.GB18030: ".csv", Form.JSONL: ".jsonl"}
+TEXT = Typed()
+ENDINGS = {Form.CSV: ".csv", Form.GB18030: ".csv", Form.JSONL: ".jsonl", Form.PARQUET: ".parquet"}
 
 
-class _Part:
-    """The file while it grows."""
+class _TextRows:
+    """A CSV or JSON lines file while it grows."""
 
     def __init__(self, path: Path, form: Form, fields: Sequence[str]) -> None:
-        self._path, self._form, self._fields = path, form, fields
-        self._part = path.with_name(path.name + ".part")
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-    def __enter__(self) -> "_Part":
-        handle = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # Citizens are in it.
-        self._file: IO[str] = os.fdopen(handle, "w", encoding=_ENCODINGS[self._form], errors="replace", newline="")
-        if self._form is not Form.JSONL:
-            self._rows = csv.DictWriter(self._file, self._fields)
+        self._form, self._fields = form, fields
+        self._file: IO[str] = path.open("w", encoding=_ENCODINGS[form], errors="replace", newline="")
+        if form is not Form.JSONL:
+            self._rows = csv.DictWriter(self._file, fields)
             self._rows.writeheader()
-        return self
 
-    def write(self, record: dict[str, Any]) -> None:
-        """One record."""
+    def write(self, record: Mapping[str, Any]) -> None:
         if self._form is Form.JSONL:
             # A PBX may have sent broken UTF-8: what no file takes is escaped.
             text = json.dumps(record, ensure_ascii=False)
@@ -52,18 +57,41 @@ class _Part:
         else:
             self._rows.writerow({key: _cell(key, record[key]) for key in self._fields})
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+    def close(self) -> None:
         self._file.close()
+
+
+class _Part:
+    """The file under its other name, until it is whole."""
+
+    def __init__(self, path: Path, form: Form, fields: Sequence[str], typed: Typed) -> None:
+        self._path, self._form, self._fields, self._typed = path, form, fields, typed
+        self._part = path.with_name(path.name + ".part")
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def __enter__(self) -> _TextRows | ParquetRows:
+        os.close(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))  # Citizens are in it.
+        self._rows = (
+            ParquetRows(self._part, self._fields, self._typed.counts, self._typed.facts)
+            if self._form is Form.PARQUET
+            else _TextRows(self._part, self._form, self._fields)
+        )
+        return self._rows
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._rows.close()
         if kind is None:
+            _sync(self._part)
             os.replace(self._part, self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            _sync(self._path.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _cell(key: str, value: Any) -> Any:
@@ -78,10 +106,12 @@ def _cell(key: str, value: Any) -> Any:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
 
 
-async def write_file(path: Path, form: Form, fields: Sequence[str], records: AsyncIterable[dict[str, Any]]) -> int:
-    """Write all records; how many. Raises OSError, and then the file under that name is what it was before."""
+async def write_file(
+    path: Path, form: Form, fields: Sequence[str], records: AsyncIterable[dict[str, Any]], typed: Typed = TEXT
+) -> int:
+    """Write all records; how many. Raises OSError, NoParquet, and then the file under that name is what it was before."""
     count = 0
-    with _Part(path, form, fields) as part:
+    with _Part(path, form, fields, typed) as part:
         async for record in records:
             part.write(record)
             count += 1

@@ -1,11 +1,14 @@
 """The missed-call list from the history, call-backs that were tried, and who has called before (for the screen pop)."""
 
+from bisect import bisect_left
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
-from sqlalchemy import and_, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from callctl.core.missed import AGAIN_S, GONE_S, TRIES_MOST, Attempt, CallBack, Entry, Tried, missed_list
+from callctl.core.missed import AGAIN_S, GONE_S, MISSED_OUTCOMES, TRIES_MOST, Attempt, CallBack, Entry, Tried, missed_list
 from callctl.store.ledger import clean, insert_new
 from callctl.store.record_tables import callbacks, wrapups
 from callctl.store.tables import calls
@@ -13,6 +16,8 @@ from callctl.store.tables import calls
 KNOWN_DAYS = 30  # How far back a repeat caller is recognised.
 SHOWN_MOST = 10
 MADE_MOST = 200
+PAGE = 500  # Missed calls read at a time.
+IDS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +33,103 @@ class Earlier:
 
 
 async def to_call_back(
-    engine: AsyncEngine, city: str, now: float, tries_most: int = TRIES_MOST, again_s: float = AGAIN_S
+    engine: AsyncEngine,
+    city: str,
+    now: float,
+    tries_most: int = TRIES_MOST,
+    again_s: float = AGAIN_S,
+    most: int | None = None,
 ) -> list[Entry]:
-    """Everybody the city should call back, first come first."""
-    mine = and_(calls.c.city == city, calls.c.asked_at >= now - GONE_S, calls.c.asked_at < now, calls.c.open.is_(False))
+    """Everybody the city should call back, first come first; or the first so many."""
+    found: list[Entry] = []
+    async with aclosing(open_entries(engine, city, now, tries_most, again_s)) as entries:
+        async for entry in entries:
+            if most is not None and len(found) >= most:
+                break
+            found.append(entry)
+    return found
+
+
+async def open_entries(
+    engine: AsyncEngine, city: str, now: float, tries_most: int = TRIES_MOST, again_s: float = AGAIN_S
+) -> AsyncGenerator[Entry]:
+    """The same one by one. The database skips whoever got through later; who takes only the first few reads few."""
+    tried = await _tried(engine, city, now)
+    met: set[str] = set()
+    held: list[Entry] = []
+    after = (now - GONE_S, "")
+    while True:
+        async with engine.connect() as connection:
+            rows = (await connection.execute(_missed_page(city, now, after))).all()
+            new = {row.caller for row in rows} - met
+            own = await _calls_of(connection, city, now, sorted(new))
+        met |= new
+        held += missed_list(own, [one for one in tried if one.caller in new], now, tries_most, again_s)
+        held.sort(key=lambda entry: (entry.first_at, entry.caller))
+        # Whoever comes on a later page has his first missed call there, or at the same moment as the last one here.
+        edge = rows[-1].asked_at if len(rows) == PAGE else float("inf")
+        ready = bisect_left(held, edge, key=lambda entry: entry.first_at)
+        for entry in held[:ready]:
+            yield entry
+        if len(rows) < PAGE:
+            return
+        held = held[ready:]
+        after = (rows[-1].asked_at, rows[-1].call)
+
+
+async def entry_of(engine: AsyncEngine, city: str, call: str, now: float) -> Entry | None:
+    """The citizen on the list whose last missed call this is; None: he is not on it (any more)."""
+    tried = await _tried(engine, city, now)
+    async with engine.connect() as connection:
+        caller = (await connection.execute(select(calls.c.caller).where(calls.c.call == call))).scalar_one_or_none()
+        own = await _calls_of(connection, city, now, [caller] if caller else [])
+    found = missed_list(own, [one for one in tried if one.caller == caller], now)
+    return next((entry for entry in found if entry.call == call), None)
+
+
+def _of_the_day(city: str, now: float, table: FromClause, since: float | None = None) -> ColumnElement[bool]:
+    at = table.c.asked_at
+    return and_(table.c.city == city, at >= (now - GONE_S if since is None else since), at < now, table.c.open.is_(False))
+
+
+def _missed_page(city: str, now: float, after: tuple[float, str]) -> Select[tuple[str, float, str]]:
+    """The next missed calls of whom nobody answered later; what core/missed.py calls missed."""
+    later = calls.alias()
+    got_through = exists().where(
+        _of_the_day(city, now, later),
+        later.c.caller == calls.c.caller,
+        later.c.asked_at >= calls.c.asked_at,
+        later.c.outcome == "answered",
+    )
+    unanswered = or_(calls.c.outcome.is_(None), calls.c.outcome != "answered")
+    missed = or_(calls.c.outcome.in_(MISSED_OUTCOMES), and_(calls.c.called_back.is_(True), unanswered))
+    behind = or_(calls.c.asked_at > after[0], calls.c.call > after[1])
+    return (
+        select(calls.c.caller, calls.c.asked_at, calls.c.call)
+        # One lower bound of the time: of two, SQLite's index takes the first and reads every page from the day's begin.
+        .where(_of_the_day(city, now, calls, after[0]), behind, calls.c.caller != "", missed, ~got_through)
+        .order_by(calls.c.asked_at, calls.c.call)
+        .limit(PAGE)
+    )
+
+
+async def _calls_of(connection: AsyncConnection, city: str, now: float, callers: Sequence[str]) -> list[Attempt]:
+    """All calls of the last day of these callers."""
     names = ("caller", "number", "asked_at", "outcome", "called_back", "waited_s", "call")
+    columns = [calls.c[name] for name in names]
+    found: list[Attempt] = []
+    for first in range(0, len(callers), IDS_AT_ONCE):
+        some = calls.c.caller.in_(callers[first : first + IDS_AT_ONCE])
+        rows = await connection.execute(select(*columns).where(_of_the_day(city, now, calls), some))
+        found += [Attempt(*row) for row in rows]
+    return found
+
+
+async def _tried(engine: AsyncEngine, city: str, now: float) -> list[CallBack]:
     recent = and_(callbacks.c.city == city, callbacks.c.at >= now - GONE_S)
     async with engine.connect() as connection:
-        rows = [Attempt(*row) for row in await connection.execute(select(*(calls.c[name] for name in names)).where(mine))]
         found = await connection.execute(select(callbacks.c.caller, callbacks.c.at, callbacks.c.outcome).where(recent))
-        tried = [CallBack(row.caller, row.at, Tried(row.outcome)) for row in found]
-    return missed_list(rows, tried, now, tries_most, again_s)
+        return [CallBack(row.caller, row.at, Tried(row.outcome)) for row in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,10 +182,8 @@ def longest_queues(came: Sequence[Any], went: Sequence[Any], ends: Sequence[Any]
 async def topics(engine: AsyncEngine, city: str, span: Span) -> Mapping[str, tuple[int, int]]:
     """By category: how many demands, and how many of them were answered on the call."""
     mine = and_(wrapups.c.city == city, calls.c.asked_at >= span.since, calls.c.asked_at < span.until)
-    found: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    on_call = func.count(case((wrapups.c.result == "on_call", 1)))
+    asked = select(wrapups.c.code, func.count(), on_call).join(calls, calls.c.call == wrapups.c.call).where(mine)
     async with engine.connect() as connection:
-        asked = select(wrapups.c.code, wrapups.c.result).join(calls, calls.c.call == wrapups.c.call).where(mine)
-        for code, result in await connection.execute(asked):
-            found[code][0] += 1
-            found[code][1] += result == "on_call"
-    return {code: (count, on_call) for code, (count, on_call) in found.items()}
+        found = await connection.execute(asked.group_by(wrapups.c.code))
+        return {code: (demands, answered) for code, demands, answered in found}

@@ -198,9 +198,9 @@ def office() -> Iterator[Office]:
     thread.join()
 
 
-def rules(office: Office | None = None, drop: Path | None = None, form: str = "csv-gb18030") -> Rules:
+def rules(office: Office | None = None, drop: Path | None = None, form: str = "csv-gb18030", scale: str = "words") -> Rules:
     address = f"http://127.0.0.1:{office.server_port}/stubs" if office else ""
-    return Rules(delivery={Y: DeliveryRule(webhook=address, drop=str(drop) if drop else "", form=form)})
+    return Rules(delivery={Y: DeliveryRule(webhook=address, drop=str(drop) if drop else "", form=form, scale=scale)})
 
 
 async def test_a_webhook_is_signed_retried_and_its_answer_is_the_acceptance(settings, office: Office) -> None:
@@ -292,6 +292,34 @@ async def test_the_drop_folder_gets_whole_files_and_gives_answers_back(
         assert (stub["state"], stub["order_no"]) == ("done", "扬办〔2026〕1号")
         left = sorted(path.relative_to(acks).as_posix() for path in acks.rglob("*") if path.is_file())
         assert left == ["5.csv.tmp", "refused/4.csv", "taken/1.csv", "taken/2.csv", "taken/3.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "column", "told", "score"),
+    [
+        ("words", "satisfaction", "非常满意", 5),
+        ("three_keys", "satisfaction", "1", 5),  # 1 is the best there,
+        ("three_keys", "score", "1", 1),  # and the worst here: a score is 1 to 5 whatever the city's keys.
+        ("five_down", "satisfaction", "5", 1),
+    ],
+)
+async def test_a_city_s_file_tells_satisfaction_in_its_own_scale(
+    settings, tmp_path, scale: str, column: str, told: str, score: int
+) -> None:
+    drop = tmp_path / "drop"
+    (drop / "acks").mkdir(parents=True)
+    async with open_books(settings) as books:
+        await keep(books, note(1), "drop")
+        begin = f"stub,what,at,{column}\n{name(1)},followed_up,{time_text(T0 + 200)}"
+        (drop / "acks" / "1.csv").write_text(f"{begin},{told}\n", "utf-8")
+        (drop / "acks" / "2.csv").write_text(f"{begin},还行\n", "utf-8")
+        done = await one_round(books, rules(drop=drop, scale=scale), T0 + 400)
+        assert done.acknowledged == 1
+        (refused,) = done.refused
+        assert "line 2" in refused
+        assert "satisfaction" in refused
+        (stub,) = await rows(books, stubs)
+        assert stub["score"] == score
 
 
 def test_the_command_keeps_a_note_and_says_what_is_wrong_with_another(settings) -> None:

@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import wave
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
 
@@ -20,7 +21,7 @@ from callctl.core.counting import together
 from callctl.core.days import Span, moment
 from callctl.core.events import CallAnswered, CallEnded, CallLeftQueue, CallWaiting, PbxLost
 from callctl.core.steps import StepKind
-from callctl.store.cdr import FIELDS, records, stories, whole_call
+from callctl.store.cdr import FIELDS, TYPED, records, stories, whole_call
 from callctl.store.counters import carrier_attempts, count_span
 from callctl.store.export import Form, each, write_file
 from callctl.store.schema import open_engine
@@ -182,9 +183,44 @@ async def test_chinese_formulas_and_broken_text_survive_every_form(tmp_path: Pat
     rows = [{"a": "=HYPERLINK(1)", "b": "扬州，㐀𠀀"}, {"a": "\ud800", "b": None}]
     for form in Form:
         await write_file(tmp_path / form.value, form, ("a", "b"), each(rows))
+    assert pyarrow.parquet.read_table(tmp_path / "parquet").to_pylist() == [rows[0], {"a": "?", "b": None}]
     assert "'=HYPERLINK" in (tmp_path / "csv").read_text("utf-8-sig")
     assert "扬州，㐀𠀀" in (tmp_path / "csv-gb18030").read_text("gb18030")
     assert json.loads((tmp_path / "jsonl").read_text("utf-8").splitlines()[0])["b"] == "扬州，㐀𠀀"
+
+
+async def test_a_parquet_file_holds_what_the_export_holds_typed(
+    sql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callctl.store.parquet.AT_ONCE", 25)
+    await write(sql_url, tmp_path, a_day(60))
+    engine = open_engine(sql_url)
+    told = [one async for one in records(engine, DAY, [Y], str)]
+    path = tmp_path / "a.parquet"
+    assert await write_file(path, Form.PARQUET, FIELDS, records(engine, DAY, [Y], str), TYPED) == 60
+    await engine.dispose()
+    assert path.stat().st_mode & 0o077 == 0
+    table = pyarrow.parquet.read_table(path)
+    assert tuple(table.column_names) == FIELDS
+    kinds = {name: str(table.schema.field(name).type) for name in ("entered_at", "waited_s", "score", "sent_out", "seat")}
+    assert list(kinds.values()) == ["timestamp[us, tz=UTC]", "double", "int64", "bool", "string"]
+    for row, one in zip(table.to_pylist(), told, strict=True):
+        plain = {name: row[name].timestamp() if isinstance(row[name], datetime) else row[name] for name in FIELDS}
+        assert plain == {name: pytest.approx(one[name]) if name.endswith("_at") else one[name] for name in FIELDS}
+
+
+def test_without_pyarrow_an_export_says_what_to_install_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'history.db'}"
+    asyncio.run(write(url, tmp_path, abandoned(1, T0, T0 + 5)))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    words = ("records", "export", "--out", str(tmp_path / "a.parquet"), "--form", "parquet")
+    refused = run(tmp_path, *words, "--from", "2026-09-01", "--to", "2026-10-31", url=url)
+    assert refused.exit_code != 0
+    assert "callctl[parquet]" in str(refused.exception)
+    assert "jsonl" in str(refused.exception)
+    assert not (tmp_path / "a.parquet").exists()
 
 
 KILLED = """

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,8 @@ from callctl.rights import Role
 from callctl.store.notes import keep_note
 from callctl.store.seal import Clear
 from tests.store.facts import Y, abandoned, answered_remote, name
-from tests.web.house import Console, problem
+from tests.store.servers import Valkey
+from tests.web.house import Console, open_console, problem
 
 CODES = {"010101": Category("010101", "", 1, "返城离城")}
 CITY = f"/api/v1/cities/{Y}"
@@ -168,3 +170,24 @@ async def test_a_broken_list_of_categories_is_told_by_line_and_changes_nothing(k
     good = "code,level,parent,name_zh\n0101,1,,甲\n".encode("gb18030")
     assert (await chief.put("/api/v1/categories", content=good)).json() == {"categories": 1}
     assert [one["name_zh"] for one in (await chief.get("/api/v1/categories")).json()] == ["甲"]
+
+
+async def test_wrong_holidays_and_wrong_rules_do_not_close_the_page_of_categories(valkey: Valkey, tmp_path: Path) -> None:
+    (tmp_path / "holidays.csv").write_text("day,kind\n2026-13-01,holiday\n", "utf-8")
+    (tmp_path / "records.toml").write_text("[report]\nat_h = 99\n", "utf-8")
+    async with open_console(tmp_path / "state", valkey.url, CALLCTL_PROVINCE=str(tmp_path)) as console:
+        chief = await console.as_role(Role.DISPATCHER)
+        assert len((await chief.get("/api/v1/categories")).json()) > 100
+        assert "返城离城" in (await chief.get("/categories")).text
+
+
+async def test_a_wrong_file_of_categories_is_told_on_the_page_that_replaces_it(valkey: Valkey, tmp_path: Path) -> None:
+    (tmp_path / "categories.csv").write_text("code,level,parent,name_zh\n010101,2,0999,乙\n", "utf-8")
+    async with open_console(tmp_path / "state", valkey.url, CALLCTL_PROVINCE=str(tmp_path)) as console:
+        chief = await console.as_role(Role.DISPATCHER)
+        seen = await chief.get("/categories")
+        assert "line 2" in seen.text
+        assert 'type="file"' in seen.text
+        good = "code,level,parent,name_zh\n0101,1,,甲\n".encode()
+        assert (await chief.post("/categories", files={"sheet": ("c.csv", good, "text/csv")})).status_code == 303
+        assert "甲" in (await chief.get("/categories")).text

@@ -24,13 +24,14 @@ class Outcome(Form):
 
 @DOORS.get("/api/v1/cities/{city}/missed", "see missed", tags=TAGS)
 async def missed(house: TheHouse, city: TheCity) -> dict[str, Any]:
-    """Once a citizen, first come first, numbers masked; the last day's call-backs; whether the PBX dials by itself.
+    """Once a citizen, the first 500 who came, numbers masked (`more`: others stand behind them); the last day's call-backs.
 
-    A number in full: POST /cities/{city}/calls/{call}/number, with a reason.
+    `by_pbx`: whether the PBX dials by itself. A number in full: POST /cities/{city}/calls/{call}/number, with a reason.
     """
     found = await house.books.missed(city.code)
     return {
         "by_pbx": found.by_pbx,
+        "more": found.more,
         "waiting": [
             {
                 "call": one.entry.call,

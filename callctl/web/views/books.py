@@ -1,6 +1,6 @@
 """记录: a city's orders with cards, its missed calls, its daily reports from draft to sent; the categories' import."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import date, timedelta
 
 from starlette.datastructures import UploadFile
@@ -9,7 +9,8 @@ from starlette.responses import HTMLResponse, Response
 
 from callctl.bookkeeping import FORMS, SHEET_MOST
 from callctl.core import rates
-from callctl.core.acts import ActRefused
+from callctl.core.acts import ActRefused, Sentence
+from callctl.core.categories import Category
 from callctl.core.days import day_of
 from callctl.core.demand import CARD_ZH, DEMAND_ZH, STATE_ZH, Card
 from callctl.core.missed import Missed, Tried
@@ -220,4 +221,10 @@ async def replace(request: Request, house: TheHouse, who: Who, words: TheWords) 
 
 
 async def _categories(request: Request, house: TheHouse, form: Typed, status: int = 200) -> HTMLResponse:
-    return page(request, "books/categories.html", status, {"tree": await house.books.tree(), "form": form})
+    tree: Sequence[Category] = ()
+    broken: Sentence | None = None
+    try:
+        tree = await house.books.tree()
+    except ActRefused as fault:  # The province's own file is wrong: the form that replaces it must stay in reach.
+        broken = fault.sentence
+    return page(request, "books/categories.html", status, {"tree": tree, "form": form, "broken": broken})
