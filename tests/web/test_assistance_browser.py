@@ -68,6 +68,8 @@ async def test_the_province_starts_with_waves_and_the_city_switches_on_and_off_w
 async def test_a_supporting_supervisor_confirms_seats_and_bad_figures_are_told_at_the_field(hall: Hall) -> None:
     await event(hall, waves=(Wave(1, {"xuzhou": 3}),), needs_confirmation=True)
     page = await hall.page(Role.SUPERVISOR, "xuzhou", path=PAGE)
+    await expect(page.locator("main")).to_contain_text("0（各批次共 3）")  # What to confirm, before the wave has entered.
+    await expect(page.locator("main")).to_contain_text("本市目前没有启动令；他市请求的座席见下")
     row = page.locator("form[action='/cities/xuzhou/confirmations/yangzhou']")
     await row.get_by_label("座席数").fill("三个")
     await row.get_by_role("button", name="确认").click()

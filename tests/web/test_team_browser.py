@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 async def test_a_leader_asks_to_listen_and_is_told_what_to_dial(hall: Hall, locale: str) -> None:
     page = await hall.page(Role.LEADER, "yangzhou", path="/team", locale=locale, size=WALL)
     await page.locator("#listen").wait_for()
-    await page.get_by_role("link", name="2003").click()
+    await page.locator("a[href*='seat=2003#listen']").click()
     assert await page.locator("#f-seat").input_value() == "2003", "the seat's own link chooses it"
     await page.locator("#f-how").select_option("whisper")
     await page.locator("#listen button[type=submit]").click()

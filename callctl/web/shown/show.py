@@ -211,9 +211,12 @@ class Show:
         return self.words("首批") if number == 1 else self.words("第{n}批", n=CHINESE[number] if self.zh else number)
 
     def asked(self, event: AssistanceEvent, supporting: str) -> str:
-        """Seats an event asks of a supporting city now."""
+        """Seats an event asks of a supporting city now, and with the waves that are still to come."""
         asked = entered(event)
-        return self.words("按配额") if asked is None else str(asked.get(supporting, 0))
+        if asked is None:
+            return self.words("按配额")
+        now, planned = asked.get(supporting, 0), sum(wave.seats.get(supporting, 0) for wave in event.waves)
+        return self.words("{n}（各批次共 {m}）", n=now, m=planned) if planned > now else str(now)
 
     def value(self, shown: str) -> str:
         """A value of the audit: on, off, stopped, a figure."""
