@@ -25,6 +25,7 @@ from callctl.store.schema import open_engine
 pytestmark = [pytest.mark.real, pytest.mark.timeout(420)]
 PROJECT = Path(__file__).resolve().parents[2]
 SETTLED_WITHIN_S = 60.0
+DETAILS = "cdr-csv/Master.csv"
 
 
 async def settled(url: str, since: float, asked: dict[str, int]) -> None:
@@ -60,9 +61,11 @@ async def a_day(demo: Demo) -> tuple[float, dict[str, Crowd]]:
 def recount(
     report: Path, queue: str, home: Path, supports: dict[str, Path], since: float
 ) -> "subprocess.CompletedProcess[str]":
+    """By both witnesses: each city's queue_log, and the call detail records beside it."""
     words = [sys.executable, str(PROJECT / "scripts/recount.py"), str(report), "--home", f"{queue}={home}"]
+    words += ["--cdr", str(home.parent / DETAILS)]
     for city, log in supports.items():
-        words += ["--support", f"{city}={log}"]
+        words += ["--support", f"{city}={log}", "--support-cdr", f"{city}={log.parent / DETAILS}"]
     return subprocess.run([*words, "--since", str(since)], capture_output=True, text=True, check=False)
 
 
