@@ -336,6 +336,27 @@ MUTANTS = (
         ("tests/pbx/test_sim_pbx_contract.py",),
     ),
     Mutant(
+        "lends and opens on the picture of before it led",
+        "callctl/core/reconcile.py",
+        "    if not unread:\n        return orders\n",
+        "    if orders:\n        return orders\n",
+        seeds=(70930,),
+    ),
+    Mutant(
+        "takes the lease from a leader whom the registry forgot",
+        "callctl/ledger.py",
+        "            refused_s = None if self._refused_at is None else asked_at - self._refused_at\n",
+        "            refused_s = None\n",
+        ("tests/test_ledger.py::test_a_standby_leaves_the_lease_of_a_registry_without_memory_to_whoever_led",),
+    ),
+    Mutant(
+        "opens by a lease of before",
+        "callctl/controller.py",
+        "            if outdated or (isinstance(order, Lend | OpenSlot) and not self._ledger.up):\n",
+        "            if isinstance(order, Lend | OpenSlot) and not self._ledger.up:\n",
+        (LOOP + "test_what_waited_for_a_slow_pbx_is_not_opened_by_a_lease_of_before",),
+    ),
+    Mutant(
         "reads no city anew",
         "callctl/controller.py",
         "                await link.reread()\n",
