@@ -292,9 +292,11 @@ async def test_with_redis_away_what_was_typed_stays_on_the_page_and_is_saved_whe
 async def lose_sql(hall: Hall) -> None:
     """The database can be opened no more."""
     engine = hall.site.house.demands.cabinet._engine
-    for one in (engine, hall.site.house.room.history._engine):  # type: ignore[attr-defined]
-        await one.dispose()
     await asyncio.to_thread(_hide, Path(str(engine.url.database)))
+    for one in (engine, hall.site.house.room.history._engine):  # type: ignore[attr-defined]
+        while one.pool.checkedout():  # noqa: ASYNC110 - Whoever is asking just now is answered still.
+            await asyncio.sleep(0)
+        await one.dispose()  # Only now: a page that asked before the file was away would open it anew.
 
 
 async def find_sql(hall: Hall) -> None:
