@@ -295,7 +295,7 @@ async def lose_sql(hall: Hall) -> None:
     await asyncio.to_thread(_hide, Path(str(engine.url.database)))
     for one in (engine, hall.site.house.room.history._engine):  # type: ignore[attr-defined]
         while one.pool.checkedout():  # noqa: ASYNC110 - Whoever is asking just now is answered still.
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
         await one.dispose()  # Only now: a page that asked before the file was away would open it anew.
 
 
