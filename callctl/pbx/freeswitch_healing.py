@@ -14,8 +14,8 @@ from callctl.pbx.freeswitch_reading import Lists, member_call
 from callctl.pbx.freeswitch_words import MEMBER_TALKS, MEMBER_WAITS, RUNG, TALKING, WAITING, Row
 from callctl.pbx.values import number_of
 
-LOOK_EVERY_S = 2.0  # What is stuck is free after four looks: 8 s and the time they take, of ten seconds.
-STUCK_AFTER_S = 5.0  # An honest state without a channel lasts milliseconds.
+LOOK_EVERY_S = 2.0  # What is stuck is free after three looks: 6 s and the time they take, of ten seconds.
+STUCK_AFTER_S = 3.5  # An honest state without a channel lasts milliseconds.
 NOBODY_RUNG_AFTER_S = 10.0  # mod_callcenter looks for agents ten times a second.
 
 Key = tuple[str, ...]
