@@ -15,6 +15,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine is no fault: deadlines only count in the tests that freeze something, and those set their own."""
     for name in ("history.WRITE_S", "history.AUDIT_S", "schema.CONNECT_S", "schema.COMMAND_S"):
         monkeypatch.setattr(f"callctl.store.{name}", 60.0)
+    monkeypatch.setattr("callctl.store.schema.BUSY_MS", 60_000)
     for name in ("DEADLINE_S", "CONNECT_S"):
         monkeypatch.setattr(f"callctl.store.registry.{name}", 60.0)
 

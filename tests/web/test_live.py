@@ -25,6 +25,7 @@ async def served(console: Console) -> AsyncIterator[str]:
     """The site at a port of its own; its address."""
     gate = socket.socket()
     gate.bind(("127.0.0.1", 0))
+    gate.listen()  # Whoever calls before the server is up waits instead of being refused.
     server = uvicorn.Server(uvicorn.Config(console.site, lifespan="off", log_config=None, timeout_graceful_shutdown=1))
     server.capture_signals = Unheard  # type: ignore[method-assign]
     task = asyncio.create_task(server.serve(sockets=[gate]))

@@ -119,7 +119,9 @@ def test_whatever_is_asked_is_answered_or_refused_as_described(served: Served, d
             if name in (case.path_parameters or {}):
                 case.path_parameters[name] = known[len(str(case.body)) % len(known)]
         answer = case.call(
-            base_url=served.address, headers={"Cookie": f"{COOKIE}={served.cookie}", "Sec-Fetch-Site": "same-origin"}
+            base_url=served.address,
+            headers={"Cookie": f"{COOKIE}={served.cookie}", "Sec-Fetch-Site": "same-origin"},
+            timeout=60,  # A busy machine is no fault.
         )
         assert answer.status_code != 401, "the visit lasts"
         assert answer.status_code < 500 or answer.status_code == 503, answer.text
