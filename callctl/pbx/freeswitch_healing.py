@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from callctl.pbx import freeswitch_names as names
 from callctl.pbx.freeswitch_map import FreeSwitchMap
-from callctl.pbx.freeswitch_reading import Lists, member_call
+from callctl.pbx.freeswitch_reading import Lists, member_call, on_trunk
 from callctl.pbx.freeswitch_words import MEMBER_TALKS, MEMBER_WAITS, RUNG, TALKING, WAITING, Row
 from callctl.pbx.values import number_of
 
@@ -92,13 +92,7 @@ def _has_leg(chart: FreeSwitchMap, agent: str, member: Row | None, channels: Map
     """Whether a channel exists that can be this agent's: the phone's own, or a leg over a trunk for that caller."""
     if agent in chart.seats:
         return _phone_leg(chart, agent, channels)
-    call = member_call(chart, member) if member is not None else ""
-    return bool(call) and any(
-        row.get("presence_data") == call
-        and row.get("direction") == "outbound"
-        and row.get("name", "").startswith(f"sofia/{names.CITY_PROFILE}/")
-        for row in channels.values()
-    )
+    return member is not None and on_trunk(member_call(chart, member), channels.values())
 
 
 def _phone_leg(chart: FreeSwitchMap, seat: str, channels: Mapping[str, Row]) -> bool:

@@ -7,7 +7,16 @@ import pytest
 import structlog
 
 from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Recall, RenewHeartbeat
-from callctl.core.events import CallLeftQueue, CallWaiting, LoanChanged, PbxLost, PbxObserved, SlotChanged, SlotState
+from callctl.core.events import (
+    CallAnswered,
+    CallLeftQueue,
+    CallWaiting,
+    LoanChanged,
+    PbxLost,
+    PbxObserved,
+    SlotChanged,
+    SlotState,
+)
 from callctl.core.model import PbxKind, SlotRef
 from callctl.pbx import esl_wire
 from callctl.pbx.esl_wire import EslThread
@@ -327,6 +336,36 @@ async def test_a_stuck_agent_is_set_free_told_and_read_again(pbx, controller):
             await made.until(PbxObserved, 2)
             assert made.link.healed == 1
     assert [(line["who"], line["what"]) for line in logs] == [("2001", "Receiving without a ring")]
+
+
+async def test_what_was_stuck_before_the_link_came_is_set_free_although_nobody_waits(pbx, controller):
+    stuck = rows(cc.AGENT_COLUMNS, cc.agent_row("2001", "Available", "Reserved", 3, 0))
+    pbx.answers["callcenter_config agent list"] = lambda _: stuck
+    async with controller(timing=replace(SHORT, look_every_s=0.01)) as made:
+        await made.until(PbxObserved)
+        await pbx.until(lambda: pbx.count("callcenter_config agent list") >= 3)
+        made.now += 10.0
+        await pbx.until(lambda: pbx.count("callcenter_config agent set state 2001 Waiting") == 1)
+
+
+async def test_a_slot_whose_talk_ended_while_the_pbx_was_gone_is_opened_as_an_idle_one(pbx, controller):
+    talking = rows(cc.AGENT_COLUMNS, cc.agent_row("xuzhou-01", "Available", "In a queue call", 3, 0))
+    pbx.answers["callcenter_config agent list"] = lambda _: talking
+    mark = "callcenter_config agent set state xuzhou-01 'In a queue call'"
+    async with controller() as made:
+        await made.until(PbxObserved)
+        who = cc.Member("q12345", "s-1", "yangzhou-990.1", "13800000001", 990)
+        pbx.say_callcenter(cc.agent_state_change("xuzhou-01", "In a queue call"), at=1000.0)
+        pbx.say_callcenter(cc.bridge_agent_start("xuzhou-01", who, 1000, 1), at=1000.0)
+        await made.until(CallAnswered)
+        await made.link.do(OpenSlot("yangzhou", SLOT, 7))
+        assert pbx.count(mark) == 1, "dropped or not, its old call must come to its end first"
+        made.now += 60.0
+        del pbx.answers["callcenter_config agent list"]
+        pbx.hang_up()
+        await made.until(PbxObserved, 2)
+        await made.link.do(OpenSlot("yangzhou", SLOT, 8))
+        assert pbx.count(mark) == 1
 
 
 async def test_an_idle_city_is_not_looked_at(pbx, controller):
