@@ -24,7 +24,7 @@ from callctl.pbx.freeswitch import FILTERS, SUBSCRIPTION, FreeSwitchLink, Timing
 from callctl.pbx.port import LOGIN_REFUSED, OrderRefused, OrderUnanswered
 from tests.pbx import mod_callcenter as cc
 from tests.pbx.cities import PROVINCE, YANGZHOU
-from tests.pbx.esl_server import PASSWORD, event_frame
+from tests.pbx.esl_server import PASSWORD, api_frame, event_frame
 from tests.pbx.scripted_switch import ScriptedSwitch
 from tests.pbx.told import Told
 
@@ -366,6 +366,41 @@ async def test_a_slot_whose_talk_ended_while_the_pbx_was_gone_is_opened_as_an_id
         await made.until(PbxObserved, 2)
         await made.link.do(OpenSlot("yangzhou", SLOT, 8))
         assert pbx.count(mark) == 1
+
+
+async def test_a_list_that_comes_late_costs_its_look_and_not_the_link(pbx, controller):
+    async with controller(timing=replace(SHORT, look_every_s=0.01, deadline_s=0.3)) as made:
+        await made.until(PbxObserved)
+        pbx.answers["callcenter_config agent list"] = lambda _: None
+        pbx.say_callcenter(joined(1), at=1000.0)
+        await made.until(CallWaiting)
+        late = await asked_again(pbx, "callcenter_config agent list")
+        del pbx.answers["callcenter_config agent list"]
+        await asked_again(pbx, "callcenter_config queue list members")  # The next look, behind the late answer.
+        pbx.write(api_frame(b"+OK\n"))
+        await pbx.until(lambda: pbx.count("callcenter_config agent list") >= late + 3)
+        assert not made.of(PbxLost)
+
+
+async def asked_again(pbx, command):
+    before = pbx.count(command)
+    await pbx.until(lambda: pbx.count(command) > before)
+    return pbx.count(command)
+
+
+async def test_the_channels_are_not_asked_for_while_all_looks_well(pbx, controller):
+    who = cc.Member("q12345", "s-1", "yangzhou-990.1", "13800000001", 990)
+    waiting = rows(cc.MEMBER_COLUMNS, cc.member_row(who, "Waiting", "", 0, 0))
+    pbx.answers["show channels"] = lambda _: b'{"row_count":1,"rows":[{"uuid":"s-1"}]}\n'
+    pbx.answers["callcenter_config queue list members"] = lambda _: waiting
+    async with controller(timing=replace(SHORT, look_every_s=0.01)) as made:
+        await made.until(PbxObserved)
+        await pbx.until(lambda: pbx.count("callcenter_config agent list") >= 8)
+        assert pbx.count("show channels") == 2  # The reading, and the first look.
+        pbx.say_callcenter(left(1), at=1000.0)  # Gone, but listed.
+        await made.until(CallLeftQueue)
+        pbx.say_callcenter(joined(2), at=1000.0)
+        await pbx.until(lambda: pbx.count("show channels") >= 3)
 
 
 async def test_an_idle_city_is_not_looked_at(pbx, controller):
