@@ -114,6 +114,9 @@ class FreeSwitchLink(CityLink[EslWire, EslEvent]):
     def _arrived(self, batch: Sequence[EslEvent]) -> None:
         self._heard_at = self._clock()
 
+    def _bytes_of(self, said: EslEvent) -> int:
+        return said.size
+
     def _mend(self) -> str:
         return (
             f"the password in its event_socket.conf.xml and CALLCTL_AMI_SECRET_{self.city.upper()} (or the file "

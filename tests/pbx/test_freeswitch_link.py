@@ -18,14 +18,14 @@ from callctl.core.events import (
     SlotState,
 )
 from callctl.core.model import PbxKind, SlotRef
-from callctl.pbx import esl_wire
+from callctl.pbx import city_link, esl_wire
 from callctl.pbx.esl_wire import EslThread
 from callctl.pbx.freeswitch import FILTERS, SUBSCRIPTION, FreeSwitchLink, Timing
 from callctl.pbx.port import LOGIN_REFUSED, OrderRefused, OrderUnanswered
 from tests.pbx import mod_callcenter as cc
 from tests.pbx.cities import PROVINCE, YANGZHOU
 from tests.pbx.esl_server import PASSWORD, api_frame, event_frame
-from tests.pbx.scripted_switch import ScriptedSwitch
+from tests.pbx.scripted_switch import COUNTED, ScriptedSwitch
 from tests.pbx.told import Told
 
 SHORT = Timing(deadline_s=0.5, ping_every_s=30.0, look_every_s=30.0, backoff_first_s=0.001, backoff_most_s=0.01)
@@ -193,6 +193,21 @@ async def test_a_flood_is_given_up_and_read_anew(pbx, controller, monkeypatch):
         pbx.say_counted(*map(str, range(20_000)))
         await made.until(PbxObserved, 2)
         assert "tells more than callctl can take in" in made.of(PbxLost)[0].reason
+
+
+async def test_long_events_during_a_reading_are_given_up_too(pbx, controller, monkeypatch):
+    monkeypatch.setattr(city_link, "MOST_HELD_BYTES", 100_000)
+    async with controller() as made:
+        await made.until(PbxObserved)
+        pbx.answers["callcenter_config agent list"] = lambda _: None  # The reading hangs here.
+        reading = asyncio.create_task(made.link.reread())
+        await pbx.until(lambda: pbx.count("callcenter_config agent list") == 2)
+        for _ in range(30):
+            pbx.write(event_frame({**COUNTED, "Long": "x" * 10_000}))
+        lost = await made.until(PbxLost)
+        assert "during one reading" in lost.reason
+        with pytest.raises(OrderUnanswered):
+            await reading
 
 
 async def test_a_forged_event_tells_nothing_and_asks_for_one_reading(pbx, controller):
