@@ -316,6 +316,15 @@ def test_the_switch_keeps_a_slot_only_where_callctl_holds_its_city_for_usable():
     assert fine - RING_ENDS.keys() == {"ORIGINATOR_CANCEL", "LOSE_RACE", "NORMAL_CLEARING"}
 
 
+def test_whatever_our_dialplan_says_is_read_and_nothing_else_is_waited_for():
+    files = [path for path in shipped("freeswitch_conf").rglob("*") if path.suffix in {".lua", ".j2", ".xml"}]
+    said = re.findall(
+        r'Callctl-Action=([a-z-]+)|cc\.tell\("([a-z-]+)"', "\n".join(path.read_text("utf-8") for path in files)
+    )
+    made = chart()
+    assert {one or other for one, other in said} == made._dialplan.keys() | made._lent.keys()
+
+
 @pytest.mark.parametrize("agent", ["9999", "xian-01", "suzhou-1", "suzhou-001", "suzhou-01 ", "", "1001@yangzhou"])
 def test_agents_that_are_not_ours_give_no_facts(agent):
     made = chart()
