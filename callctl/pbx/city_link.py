@@ -20,6 +20,7 @@ from callctl.pbx.wire import LoginRefused, Refused, Wire, WireError
 
 BATCH = 500  # Messages mapped before other tasks get their turn: about 5 ms.
 MOST_HELD = 50_000  # Messages kept back during one reading; more means that we cannot keep up.
+MOST_HELD_BYTES = 64 * 1024 * 1024  # Of them together.
 DISTRUST_PAUSE_S = 5.0  # At most one reading in this time for messages that somebody has tampered with.
 CLOCK_TOLERANCE_S = 0.25  # Smaller changes of the clocks' difference are the network's; ignoring them keeps ages still.
 
@@ -52,6 +53,7 @@ class CityLink(ABC, Generic[W, Said]):
         self._backoff = Backoff(timing.backoff_first_s, timing.backoff_most_s, rng)
         self._wire: W | None = None
         self._held: list[Said] | None = None  # Not None while a reading is under way.
+        self._held_bytes = 0
         self._wanted = asyncio.Event()
         self._waiting_for_reading: list[asyncio.Future[None]] = []
         self._on_fact: Callable[[Fact], None] = _nobody
@@ -138,6 +140,10 @@ class CityLink(ABC, Generic[W, Said]):
     def _arrived(self, batch: Sequence[Said]) -> None:
         """Look at what came, at once, also while a reading keeps it back."""
 
+    def _bytes_of(self, said: Said) -> int:
+        """How long it is; 0 where a message cannot be so long that their number would not bound them."""
+        return 0
+
     def _errands(self, wire: W) -> tuple[asyncio.Task[None], ...]:
         """Tasks beside the link's own; each ends by an error only."""
         return ()
@@ -157,7 +163,7 @@ class CityLink(ABC, Generic[W, Said]):
         tasks: list[asyncio.Task[None]] = []
         try:
             wire = await self._open(host, pbx.ami_port)
-            self._held = []
+            self._held, self._held_bytes = [], 0
             tasks.append(asyncio.create_task(self._take(wire)))
             await self._prepare(wire)
             await self._read(wire)
@@ -226,7 +232,8 @@ class CityLink(ABC, Generic[W, Said]):
 
     async def _read(self, wire: W) -> None:
         """One full reading, and the messages round it in their order."""
-        self._held = [] if self._held is None else self._held
+        if self._held is None:
+            self._held, self._held_bytes = [], 0
         pbx_asked_at = await self._set_clock(wire)  # On the PBX's own clock, as its messages are.
         observed = await self._ask(wire)
 
@@ -246,7 +253,8 @@ class CityLink(ABC, Generic[W, Said]):
                 self._tell(batch)
             else:
                 self._held += batch
-                if len(self._held) > MOST_HELD:
+                self._held_bytes += sum(map(self._bytes_of, batch))
+                if len(self._held) > MOST_HELD or self._held_bytes > MOST_HELD_BYTES:
                     raise WireError("tells more during one reading than callctl can take in")
             await asyncio.sleep(0)
 

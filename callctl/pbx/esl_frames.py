@@ -47,10 +47,11 @@ def value_of(raw: bytes) -> str:
 class EslEvent:
     """One event. Headers are decoded when they are asked for: of the 200 of a channel a reader wants ten."""
 
-    __slots__ = ("_raw", "body", "forged")
+    __slots__ = ("_raw", "body", "forged", "size")
 
     def __init__(self, content: bytes) -> None:
         """`content`: the body of the frame."""
+        self.size = len(content)  # In bytes.
         block, _, self.body = content.partition(b"\n\n")
         lines = block.rstrip(b"\n").split(b"\n")
         self.forged = False  # Somebody smuggled line ends in: a header comes twice that never does, or a line is none.

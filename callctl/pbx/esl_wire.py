@@ -26,10 +26,12 @@ from callctl.pbx.esl_frames import Answer, BrokenStreamError, EslEvent, Frames, 
 from callctl.pbx.wire import FORBIDDEN, Disconnected, LoginRefused, Refused, Unanswered, WireError
 
 MOST_EVENTS = 20_000  # Not yet taken; a hotline at its worst brings some hundred a second.
+MOST_EVENT_BYTES = 32 * 1024 * 1024  # Of them together: one alone may be as long as MOST_BODY.
 MOST_PENDING = 1_000  # Commands under way; each is gone after its deadline.
 MOST_COMMAND = 4_000  # Bytes of a command; ours are below 500.
 CHUNK = 256 * 1024  # Bytes a read.
 LAST_TURNS = 5  # Of the hub before it ends: gevent closes a socket one turn after it was told to.
+GRACE_S = 1.0  # After a deadline that the thread keeps itself.
 ENDED_WITHIN_S = 30.0  # The thread, which waits for nobody; a busy machine may need a while.
 
 
@@ -42,15 +44,16 @@ class EslThread:
         self._starting = threading.Lock()
 
     def do(self, work: Callable[..., None], *given: object) -> None:
-        """Have the thread call work(*given) in a greenlet of its own; never waits."""
+        """Have the thread call work(*given) in a greenlet of its own; never waits. Raises Disconnected once it ended."""
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="esl", daemon=True)
                 self._thread.start()
                 # A hub that still turns while the interpreter goes away crashes it (every second time, measured).
                 atexit.register(self.close)
-        self._running.wait()
-        if self._thread.is_alive():  # Else every connection has ended with it, and nothing is left to be done.
+            self._running.wait()
+            if not self._thread.is_alive():  # And every connection with it.
+                raise Disconnected("the thread of the connections to FreeSWITCH has ended")
             self._hub.loop.run_callback_threadsafe(gevent.spawn, work, *given)
 
     def _run(self) -> None:
@@ -171,15 +174,12 @@ class _Connection(InboundESL):  # type: ignore[misc]
         """Send one command; take_answer is called with the answer, unless the connection ends before."""
         try:
             with self._writing:
+                if self.dropped:
+                    return
                 self._commands_sent.append(take_answer)
                 self.sock.sendall(f"{command}\n\n".encode())
         except OSError as error:
             self.drop(str(error))
-
-    @property
-    def commands_under_way(self) -> int:
-        """Also those whose deadline has passed: their answers are still to come."""
-        return len(self._commands_sent)
 
     def drop(self, reason: str, kind: type[WireError] = Disconnected) -> None:
         """End the connection and say why; once."""
@@ -204,7 +204,9 @@ class EslWire:
         self._connection = _Connection(self, host, port, password, deadline_s)
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._pending: set[asyncio.Future[bytes]] = set()
+        self._unanswered = 0  # Commands accepted and not answered, written or not; also those whose deadline has passed.
         self._inbox: deque[EslEvent] = deque()
+        self._bytes_put, self._bytes_taken = 0, 0  # Each is counted up by one thread only, so neither needs a lock.
         self._arrived = asyncio.Event()
         self._told = False  # The loop knows that something has arrived.
         self.closed = False
@@ -221,9 +223,11 @@ class EslWire:
         inbox = self._inbox
         if not events:
             return
-        if len(inbox) + len(events) > MOST_EVENTS:
+        put = self._bytes_put + sum(event.size for event in events)
+        if len(inbox) + len(events) > MOST_EVENTS or put - self._bytes_taken > MOST_EVENT_BYTES:
             self._connection.drop("tells more than callctl can take in")
             return
+        self._bytes_put = put
         inbox.extend(events)
         if not self._told:
             self._told = True
@@ -236,7 +240,7 @@ class EslWire:
         self._tell(self._end, kind)
 
     def _answered(self, answer: asyncio.Future[bytes], word: bytes) -> None:
-        self._tell(_resolve, answer, word)
+        self._tell(self._resolve, answer, word)
 
     def _tell(self, what: Callable[..., object], *given: object) -> None:
         with contextlib.suppress(RuntimeError):  # The loop is closed: nobody is left to be told.
@@ -247,6 +251,11 @@ class EslWire:
     def _set_ready(self) -> None:
         if not self._ready.done():
             self._ready.set_result(None)
+
+    def _resolve(self, answer: asyncio.Future[bytes], word: bytes) -> None:
+        self._unanswered -= 1
+        if not answer.done():
+            answer.set_result(word)
 
     def _wake(self) -> None:
         self._told = False
@@ -281,12 +290,13 @@ class EslWire:
             raise ValueError("an ESL command longer than any of ours")
         if self.closed:
             raise Disconnected(self.reason)
-        if self._connection.commands_under_way >= MOST_PENDING:
+        if self._unanswered >= MOST_PENDING:
             raise Unanswered(f"{MOST_PENDING} commands wait for their answers")
         answer: asyncio.Future[bytes] = self._loop.create_future()
-        self._pending.add(answer)
         # A late answer still takes its own place in the order, so that the next one is not taken for it.
         self._thread.do(self._connection.write, text, lambda word: self._answered(answer, word))
+        self._unanswered += 1
+        self._pending.add(answer)
         try:
             async with asyncio.timeout(deadline_s):
                 return await answer
@@ -317,19 +327,17 @@ class EslWire:
     def take_now(self, most: int) -> list[EslEvent]:
         """Take what is here, up to `most`."""
         inbox = self._inbox
-        return [inbox.popleft() for _ in range(min(most, len(inbox)))]
+        taken = [inbox.popleft() for _ in range(min(most, len(inbox)))]
+        self._bytes_taken += sum(event.size for event in taken)
+        return taken
 
     def close(self) -> None:
         """End the connection; nothing is pending afterwards."""
         self.closed = True
         self.reason = self.reason or "closed by callctl"
         self._end(Disconnected)
-        self._thread.do(self._connection.drop, self.reason)
-
-
-def _resolve(answer: asyncio.Future[bytes], word: bytes) -> None:
-    if not answer.done():
-        answer.set_result(word)
+        with contextlib.suppress(Disconnected):  # The thread has ended, and the connection with it.
+            self._thread.do(self._connection.drop, self.reason)
 
 
 async def open_wire(thread: EslThread, host: str, port: int, password: str, deadline_s: float) -> EslWire:
@@ -337,5 +345,10 @@ async def open_wire(thread: EslThread, host: str, port: int, password: str, dead
     if any(character in password for character in FORBIDDEN):
         raise ValueError("a control character in an ESL password")
     wire = EslWire(thread, host, port, password, deadline_s)
-    await wire.open()
+    try:
+        # The thread keeps the deadline and says what was wrong; a thread that does nothing any more says nothing.
+        async with asyncio.timeout(deadline_s + GRACE_S):
+            await wire.open()
+    except TimeoutError:
+        raise Unanswered(f"no connection to {host}:{port} within {deadline_s + GRACE_S:g} s") from None
     return wire

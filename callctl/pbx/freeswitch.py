@@ -5,7 +5,7 @@ An event carries the switch's own time. What the events mean is in freeswitch_ma
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -15,7 +15,7 @@ from callctl.core.model import City, Province
 from callctl.pbx.city_link import CityLink, LinkTiming
 from callctl.pbx.esl_frames import EslEvent, text_of
 from callctl.pbx.esl_wire import EslThread, EslWire, open_wire
-from callctl.pbx.freeswitch_healing import LOOK_EVERY_S, Healing
+from callctl.pbx.freeswitch_healing import LOOK_EVERY_S, Healing, pause_after
 from callctl.pbx.freeswitch_map import FreeSwitchMap
 from callctl.pbx.freeswitch_orders import steps
 from callctl.pbx.freeswitch_reading import (
@@ -32,7 +32,7 @@ from callctl.pbx.freeswitch_reading import (
 )
 from callctl.pbx.freeswitch_words import Row, json_rows_of, micros_of, rows_of, stamp_of
 from callctl.pbx.values import number_of
-from callctl.pbx.wire import Refused, WireError
+from callctl.pbx.wire import Refused, Unanswered, WireError
 
 # Names behind CUSTOM are its subclasses. Of mod_callcenter's only what the map reads: half of what it says is counts.
 # MODULE_LOAD is mod_callcenter that was reloaded, and has forgotten slots and loans.
@@ -114,6 +114,9 @@ class FreeSwitchLink(CityLink[EslWire, EslEvent]):
     def _arrived(self, batch: Sequence[EslEvent]) -> None:
         self._heard_at = self._clock()
 
+    def _bytes_of(self, said: EslEvent) -> int:
+        return said.size
+
     def _mend(self) -> str:
         return (
             f"the password in its event_socket.conf.xml and CALLCTL_AMI_SECRET_{self.city.upper()} (or the file "
@@ -173,6 +176,7 @@ class FreeSwitchLink(CityLink[EslWire, EslEvent]):
         registrations = await self._rows(wire, REGISTRATIONS_COMMAND)
         trunks_up = frozenset((await wire.order(f"api {TRUNKS_COMMAND}", self._deadline_s)).split())
         lists = await self._lists(wire)
+        lists = replace(lists, channels=await self._rows(wire, CHANNELS_COMMAND))
         reading = Reading(lists, registrations, trunks_up, booted_at, asked_at, self._clock())
 
         def observed() -> PbxObserved:
@@ -191,10 +195,10 @@ class FreeSwitchLink(CityLink[EslWire, EslEvent]):
         return tuple(json_rows_of(answer) if command.endswith(" as json") else rows_of(answer))
 
     async def _lists(self, wire: EslWire) -> Lists:
+        """All but the channels."""
         members = await self._rows(wire, members_command(self._city))
         agents = await self._rows(wire, AGENTS_COMMAND)
-        tiers = await self._rows(wire, TIERS_COMMAND)
-        return Lists(members, agents, tiers, await self._rows(wire, CHANNELS_COMMAND))
+        return Lists(members, agents, await self._rows(wire, TIERS_COMMAND), ())
 
     # Events
 
@@ -215,20 +219,32 @@ class FreeSwitchLink(CityLink[EslWire, EslEvent]):
     # Healing
 
     async def _heal(self, wire: EslWire) -> None:
-        """Look at the tiers, and while somebody rings or talks or waits at every state; set free what is stuck."""
-        healing = Healing()
+        """Look again and again. An answer that is late costs its look only: whether the link lives, the ping judges."""
+        healing, pause_s = Healing(), self._look_every_s
         while True:
-            await asyncio.sleep(self._look_every_s)
-            if tiers_differ(self._map, await self._rows(wire, TIERS_COMMAND)):
-                self._wanted.set()
-            if not self._map.rung and not self._map.callers:
-                continue
-            for remedy in healing.look(self._map, await self._lists(wire), self._clock()):
-                answer = ""
-                if remedy.command:
-                    answer = text_of(await wire.command(f"api {remedy.command}", self._deadline_s)).strip()
-                    self.healed += answer.startswith("+OK")
-                self._log.warning(
-                    "stuck in mod_callcenter", who=remedy.who, what=remedy.what, done=remedy.command, answer=answer
-                )
-                self._wanted.set()
+            await asyncio.sleep(pause_s)
+            began = self._clock()
+            try:
+                await self._look(wire, healing)
+            except Unanswered:
+                healing = Healing()  # Also what was to be healed may not have been.
+            pause_s = pause_after(self._clock() - began, self._look_every_s)
+
+    async def _look(self, wire: EslWire, healing: Healing) -> None:
+        """Look at the tiers, and while somebody rings or talks or waits at every state; set free what is stuck."""
+        busy = bool(self._map.rung or self._map.callers)
+        lists = await self._lists(wire) if busy else Lists((), (), await self._rows(wire, TIERS_COMMAND), ())
+        if tiers_differ(self._map, lists.tiers):
+            self._wanted.set()
+        if not busy or not healing.wants_channels(self._map, lists, self._clock()):
+            return
+        lists = replace(lists, channels=await self._rows(wire, CHANNELS_COMMAND))
+        for remedy in healing.look(self._map, lists, self._clock()):
+            answer = ""
+            if remedy.command:
+                answer = text_of(await wire.command(f"api {remedy.command}", self._deadline_s)).strip()
+                self.healed += answer.startswith("+OK")
+            self._log.warning(
+                "stuck in mod_callcenter", who=remedy.who, what=remedy.what, done=remedy.command, answer=answer
+            )
+            self._wanted.set()

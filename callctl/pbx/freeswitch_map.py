@@ -6,7 +6,7 @@ facts: other people's queues, garbage for numbers, a citizen whose name looks li
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 
 from callctl.core.events import (
@@ -102,10 +102,6 @@ class FreeSwitchMap(CityMap):
         if reader is None:
             return ()
         return reader(event, self.dated(stamp_of(event), now))
-
-    def reads(self, event: Fields) -> bool:
-        """Whether such an event can hold a fact."""
-        return event.get("Event-Subclass") in self._subclasses
 
     def call_of(self, text: str, home: str) -> str:
         """The province call id, "" where it is none of `home`'s. Our own dialplan wrote it; a peer city chose its own."""
@@ -364,6 +360,10 @@ class FreeSwitchMap(CityMap):
         return (CallEnded(self.city.code, at, call, by, talked_s), *self._phone_changed(by.seat, at))
 
     # A full reading
+
+    def take_over_rung(self, rung: Iterable[tuple[str, float]]) -> None:
+        """Remember who rings or talks as a full reading saw it: the ends of other rings were missed."""
+        self.rung = OrderedDict(rung)
 
     def take_over_tiers(self, slots: Mapping[SlotRef, int], loans: Mapping[tuple[str, str], int]) -> None:
         """Remember the slots and loans that a full reading saw."""

@@ -27,7 +27,9 @@ from callctl.pbx.freeswitch_words import (
     MEMBER_TALKS,
     MEMBER_WAITS,
     RESERVED,
+    RUNG,
     SLOT_STATES,
+    TALKING,
     WAITING,
     Row,
 )
@@ -86,6 +88,7 @@ def observe(chart: FreeSwitchMap, reading: Reading) -> PbxObserved:
     slots = tuple(sorted(_slots(chart, lists.tiers, agents, talking), key=lambda seen: seen.slot))
     loans = tuple(sorted(_loans(chart, lists.tiers), key=lambda seen: (seen.seat, seen.assisted)))
     chart.take_over({call.call: channel for call, channel in waiting}, talks)
+    chart.take_over_rung(_rung(chart, reading, agents))
     chart.take_over_tiers(
         {seen.slot: seen.token for seen in slots}, {(seen.seat, seen.assisted): seen.token for seen in loans}
     )
@@ -182,6 +185,31 @@ def _phone_legs(chart: FreeSwitchMap, channels: Iterable[Row]) -> dict[str, Row]
         if seat in chart.seats and domain == chart.city.code and row.get("callstate") in _ACTIVE | _RINGING:
             found[seat] = row
     return found
+
+
+def on_trunk(call: str, channels: Iterable[Row]) -> bool:
+    """Whether a leg over a trunk, ringing or answered, is there for the caller."""
+    leg = f"sofia/{names.CITY_PROFILE}/"
+    return bool(call) and any(
+        row.get("presence_data") == call and row.get("direction") == "outbound" and row.get("name", "").startswith(leg)
+        for row in channels
+    )
+
+
+def _rung(chart: FreeSwitchMap, reading: Reading, agents: Mapping[str, Row]) -> Iterator[tuple[str, float]]:
+    """Agents that ring or talk, and since when.
+
+    A slot dropped meanwhile is listed no more; its ring goes on as long as its leg is there, or is too new for the list.
+    """
+    for name, row in agents.items():
+        if row.get("state") in {*RUNG, TALKING}:
+            yield name, chart.rung.get(name, reading.members_at)
+    calls = {member.get("serving_agent", ""): member_call(chart, member) for member in reading.lists.members}
+    for name, since in chart.rung.items():
+        lately = reading.members_at - since < LISTED_WITHIN_S
+        on = lately or on_trunk(calls.get(name, ""), reading.lists.channels)
+        if name not in agents and since > reading.booted_at and on:
+            yield name, since
 
 
 def _take_over_phones(chart: FreeSwitchMap, reading: Reading, agents: Mapping[str, Row], legs: Mapping[str, Row]) -> None:

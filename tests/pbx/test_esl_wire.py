@@ -164,6 +164,19 @@ async def test_more_than_can_be_taken_in_ends_the_connection_and_keeps_nothing_m
     assert len(wire.take_now(10_000)) <= 100
 
 
+async def test_few_but_long_events_end_the_connection_too(pbx, wire, monkeypatch):
+    monkeypatch.setattr(esl_wire, "MOST_EVENT_BYTES", 10_000)
+    await wire.command("api status", DEADLINE_S)
+    for number in range(30):  # Taken as they come, they are no burden.
+        pbx.write(event_frame({**COUNTED, "CC-Count": str(number), "Long": "x" * 1000}))
+        assert await counts(wire, 1) == [str(number)]
+    for _ in range(30):
+        pbx.write(event_frame({**COUNTED, "Long": "x" * 1000}))
+    with pytest.raises(Disconnected, match="tells more than callctl can take in"):
+        await wire.command("api callcenter_config", DEADLINE_S)
+    assert 0 < len(wire.take_now(10_000)) < 10
+
+
 async def test_a_client_that_takes_nothing_never_makes_the_switch_wait(pbx, wire):
     # The switch would keep what is not read, and can stand still for everybody (measured).
     await wire.command("api status", DEADLINE_S)
@@ -196,6 +209,35 @@ async def test_too_many_commands_under_way_are_not_sent(pbx, wire):
         await wire.command("api status", DEADLINE_S)
     wire.close()
     assert all(isinstance(end, Disconnected) for end in await asyncio.gather(*waiting, return_exceptions=True))
+
+
+async def test_commands_that_the_switch_does_not_even_read_are_no_more_than_that(pbx, wire):
+    await wire.command("api status", DEADLINE_S)
+    [listener] = pbx.listeners
+    listener.writer.transport.pause_reading()
+    for end in (listener.writer.get_extra_info("socket"), wire._connection.sock):
+        for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            end.setsockopt(socket.SOL_SOCKET, buffer, 4096)
+    long = "api " + "x" * 3900
+    sent = [asyncio.create_task(wire.command(long, 30.0)) for _ in range(3 * MOST_PENDING)]
+    done, under_way = await asyncio.wait(sent, timeout=SHORT_S)
+    refused = [one for one in done if isinstance(one.exception(), Unanswered)]
+    assert (len(refused), len(under_way)) == (2 * MOST_PENDING, MOST_PENDING)
+    wire.close()
+    assert all(isinstance(end, Disconnected) for end in await asyncio.gather(*under_way, return_exceptions=True))
+
+
+async def test_an_answer_makes_room_for_a_command_also_when_it_came_late(pbx, wire, monkeypatch):
+    monkeypatch.setattr(esl_wire, "MOST_PENDING", 1)
+    pbx.answers["slow"] = lambda _: None
+    with pytest.raises(Unanswered, match="within"):
+        await wire.command("api slow", SHORT_S)
+    with pytest.raises(Unanswered, match="1 commands wait"):
+        await wire.command("api status", DEADLINE_S)
+    pbx.write(api_frame(b"slow after all"))
+    pbx.say_counted("1")
+    assert await counts(wire, 1) == ["1"]
+    assert await wire.command("api status", DEADLINE_S) == b"+OK\n"
 
 
 async def test_a_wrong_password_is_a_refusal(pbx, thread):
@@ -304,9 +346,20 @@ async def test_after_the_end_of_the_thread_nothing_is_done_and_nothing_breaks(pb
     wire = await open_wire(own, pbx.host, pbx.port, PASSWORD, DEADLINE_S)
     own.close()
     own.close()
-    with pytest.raises((Unanswered, Disconnected)):
-        await wire.command("api status", SHORT_S)
+    with pytest.raises(Disconnected):
+        await wire.command("api status", DEADLINE_S)
     wire.close()
+    with pytest.raises(Disconnected, match="has ended"):
+        await open_wire(own, pbx.host, pbx.port, PASSWORD, DEADLINE_S)
+
+
+async def test_a_thread_that_does_nothing_any_more_cannot_hold_up_who_opens_a_connection(pbx):
+    own, going = EslThread(), threading.Event()
+    own.do(going.wait)  # Stands still, gevent and all.
+    with pytest.raises(Unanswered, match="no connection"):
+        await open_wire(own, pbx.host, pbx.port, PASSWORD, SHORT_S)
+    going.set()
+    own.close()
 
 
 LEFT_OPEN = """

@@ -1,9 +1,12 @@
 """mod_callcenter's stuck states: found by comparing with the channels, healed in ten seconds, honest states left alone."""
 
+from dataclasses import replace
+
 import pytest
 
+from callctl.core.events import SeatState
 from callctl.core.model import Lending
-from callctl.pbx.freeswitch_healing import LOOK_EVERY_S, STUCK_AFTER_S, Healing
+from callctl.pbx.freeswitch_healing import LOOK_EVERY_S, STUCK_AFTER_S, Healing, looks_wrong, pause_after
 from callctl.pbx.freeswitch_map import FreeSwitchMap
 from callctl.pbx.freeswitch_reading import Lists
 from tests.pbx import mod_callcenter as cc
@@ -133,6 +136,68 @@ HONEST = [
 @pytest.mark.parametrize(("what", "seen"), HONEST, ids=[what for what, _ in HONEST])
 def test_whoever_honestly_rings_talks_or_waits_is_left_alone(what, seen):
     assert looked(seen, looks=40) == []
+
+
+QUIET = (
+    "talks at home",
+    "talks abroad",
+    "waits, and nobody is ready",
+    "waits, and the agent rests",
+    "is free",
+    "is no agent of ours",
+)
+
+
+def knowing(seen):
+    """A map that has heard of everybody in the lists, and the lists without their channels."""
+    chart = FreeSwitchMap(YANGZHOU, ("yangzhou", "suzhou"))
+    for one in seen.members:
+        if one["state"] == "Answered":
+            chart.talks[one["cid_name"]] = (chart.answerer(one["serving_agent"]), NOW)
+        else:
+            chart.callers[one["cid_name"]] = one["session_uuid"]
+    return chart, replace(seen, channels=())
+
+
+@pytest.mark.parametrize(("what", "seen"), HONEST, ids=[what for what, _ in HONEST])
+def test_the_channels_are_asked_for_where_the_short_lists_do_not_explain_each_other(what, seen):
+    assert looks_wrong(*knowing(seen), NOW) == (what not in QUIET)
+
+
+@pytest.mark.parametrize(("what", "seen", "command"), STUCK, ids=[what for what, *_ in STUCK])
+def test_whatever_is_stuck_looks_wrong_without_the_channels_too(what, seen, command):
+    assert looks_wrong(FreeSwitchMap(YANGZHOU, ("yangzhou", "suzhou")), replace(seen, channels=()), NOW)
+
+
+def test_a_seat_held_while_it_talks_for_another_city_looks_well():
+    chart, seen = knowing(lists([agent("1001", "Reserved")]))
+    assert looks_wrong(chart, seen, NOW)
+    chart.phones["1001"].lent = SeatState.BUSY
+    assert not looks_wrong(chart, seen, NOW)
+
+
+def test_what_looks_well_is_compared_with_the_channels_now_and_then():
+    chart, seen = knowing(dict(HONEST)["talks at home"])
+    healing, asked = Healing(), []
+    for at in range(0, 31, 2):
+        if healing.wants_channels(chart, seen, NOW + at):
+            asked.append(at)
+            assert healing.look(chart, dict(HONEST)["talks at home"], NOW + at) == ()
+    assert asked == [0, 10, 20, 30]
+
+
+def test_what_once_looked_wrong_is_compared_again_at_the_next_look():
+    chart, seen = knowing(dict(HONEST)["talks at home"])
+    healing = Healing()
+    healing.look(chart, seen, NOW)  # The channel was not listed yet.
+    assert healing.wants_channels(chart, seen, NOW + 2)
+    healing.look(chart, dict(HONEST)["talks at home"], NOW + 2)
+    assert not healing.wants_channels(chart, seen, NOW + 4)
+
+
+def test_a_switch_that_answers_slowly_is_looked_at_less_often():
+    assert pause_after(0.1, LOOK_EVERY_S) == LOOK_EVERY_S
+    assert pause_after(5.0, LOOK_EVERY_S) == 20.0
 
 
 def test_what_changed_between_two_looks_is_not_stuck():

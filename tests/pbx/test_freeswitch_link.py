@@ -7,16 +7,25 @@ import pytest
 import structlog
 
 from callctl.core.commands import CloseSlot, DropSlot, Lend, MoveCaller, OpenSlot, Recall, RenewHeartbeat
-from callctl.core.events import CallLeftQueue, CallWaiting, LoanChanged, PbxLost, PbxObserved, SlotChanged, SlotState
+from callctl.core.events import (
+    CallAnswered,
+    CallLeftQueue,
+    CallWaiting,
+    LoanChanged,
+    PbxLost,
+    PbxObserved,
+    SlotChanged,
+    SlotState,
+)
 from callctl.core.model import PbxKind, SlotRef
-from callctl.pbx import esl_wire
+from callctl.pbx import city_link, esl_wire
 from callctl.pbx.esl_wire import EslThread
 from callctl.pbx.freeswitch import FILTERS, SUBSCRIPTION, FreeSwitchLink, Timing
 from callctl.pbx.port import LOGIN_REFUSED, OrderRefused, OrderUnanswered
 from tests.pbx import mod_callcenter as cc
 from tests.pbx.cities import PROVINCE, YANGZHOU
-from tests.pbx.esl_server import PASSWORD, event_frame
-from tests.pbx.scripted_switch import ScriptedSwitch
+from tests.pbx.esl_server import PASSWORD, api_frame, event_frame
+from tests.pbx.scripted_switch import COUNTED, ScriptedSwitch
 from tests.pbx.told import Told
 
 SHORT = Timing(deadline_s=0.5, ping_every_s=30.0, look_every_s=30.0, backoff_first_s=0.001, backoff_most_s=0.01)
@@ -186,6 +195,21 @@ async def test_a_flood_is_given_up_and_read_anew(pbx, controller, monkeypatch):
         assert "tells more than callctl can take in" in made.of(PbxLost)[0].reason
 
 
+async def test_long_events_during_a_reading_are_given_up_too(pbx, controller, monkeypatch):
+    monkeypatch.setattr(city_link, "MOST_HELD_BYTES", 100_000)
+    async with controller() as made:
+        await made.until(PbxObserved)
+        pbx.answers["callcenter_config agent list"] = lambda _: None  # The reading hangs here.
+        reading = asyncio.create_task(made.link.reread())
+        await pbx.until(lambda: pbx.count("callcenter_config agent list") == 2)
+        for _ in range(30):
+            pbx.write(event_frame({**COUNTED, "Long": "x" * 10_000}))
+        lost = await made.until(PbxLost)
+        assert "during one reading" in lost.reason
+        with pytest.raises(OrderUnanswered):
+            await reading
+
+
 async def test_a_forged_event_tells_nothing_and_asks_for_one_reading(pbx, controller):
     async with controller() as made:
         await made.until(PbxObserved)
@@ -327,6 +351,71 @@ async def test_a_stuck_agent_is_set_free_told_and_read_again(pbx, controller):
             await made.until(PbxObserved, 2)
             assert made.link.healed == 1
     assert [(line["who"], line["what"]) for line in logs] == [("2001", "Receiving without a ring")]
+
+
+async def test_what_was_stuck_before_the_link_came_is_set_free_although_nobody_waits(pbx, controller):
+    stuck = rows(cc.AGENT_COLUMNS, cc.agent_row("2001", "Available", "Reserved", 3, 0))
+    pbx.answers["callcenter_config agent list"] = lambda _: stuck
+    async with controller(timing=replace(SHORT, look_every_s=0.01)) as made:
+        await made.until(PbxObserved)
+        await pbx.until(lambda: pbx.count("callcenter_config agent list") >= 3)
+        made.now += 10.0
+        await pbx.until(lambda: pbx.count("callcenter_config agent set state 2001 Waiting") == 1)
+
+
+async def test_a_slot_whose_talk_ended_while_the_pbx_was_gone_is_opened_as_an_idle_one(pbx, controller):
+    talking = rows(cc.AGENT_COLUMNS, cc.agent_row("xuzhou-01", "Available", "In a queue call", 3, 0))
+    pbx.answers["callcenter_config agent list"] = lambda _: talking
+    mark = "callcenter_config agent set state xuzhou-01 'In a queue call'"
+    async with controller() as made:
+        await made.until(PbxObserved)
+        who = cc.Member("q12345", "s-1", "yangzhou-990.1", "13800000001", 990)
+        pbx.say_callcenter(cc.agent_state_change("xuzhou-01", "In a queue call"), at=1000.0)
+        pbx.say_callcenter(cc.bridge_agent_start("xuzhou-01", who, 1000, 1), at=1000.0)
+        await made.until(CallAnswered)
+        await made.link.do(OpenSlot("yangzhou", SLOT, 7))
+        assert pbx.count(mark) == 1, "dropped or not, its old call must come to its end first"
+        made.now += 60.0
+        del pbx.answers["callcenter_config agent list"]
+        pbx.hang_up()
+        await made.until(PbxObserved, 2)
+        await made.link.do(OpenSlot("yangzhou", SLOT, 8))
+        assert pbx.count(mark) == 1
+
+
+async def test_a_list_that_comes_late_costs_its_look_and_not_the_link(pbx, controller):
+    async with controller(timing=replace(SHORT, look_every_s=0.01, deadline_s=0.3)) as made:
+        await made.until(PbxObserved)
+        pbx.answers["callcenter_config agent list"] = lambda _: None
+        pbx.say_callcenter(joined(1), at=1000.0)
+        await made.until(CallWaiting)
+        late = await asked_again(pbx, "callcenter_config agent list")
+        del pbx.answers["callcenter_config agent list"]
+        await asked_again(pbx, "callcenter_config queue list members")  # The next look, behind the late answer.
+        pbx.write(api_frame(b"+OK\n"))
+        await pbx.until(lambda: pbx.count("callcenter_config agent list") >= late + 3)
+        assert not made.of(PbxLost)
+
+
+async def asked_again(pbx, command):
+    before = pbx.count(command)
+    await pbx.until(lambda: pbx.count(command) > before)
+    return pbx.count(command)
+
+
+async def test_the_channels_are_not_asked_for_while_all_looks_well(pbx, controller):
+    who = cc.Member("q12345", "s-1", "yangzhou-990.1", "13800000001", 990)
+    waiting = rows(cc.MEMBER_COLUMNS, cc.member_row(who, "Waiting", "", 0, 0))
+    pbx.answers["show channels"] = lambda _: b'{"row_count":1,"rows":[{"uuid":"s-1"}]}\n'
+    pbx.answers["callcenter_config queue list members"] = lambda _: waiting
+    async with controller(timing=replace(SHORT, look_every_s=0.01)) as made:
+        await made.until(PbxObserved)
+        await pbx.until(lambda: pbx.count("callcenter_config agent list") >= 8)
+        assert pbx.count("show channels") == 2  # The reading, and the first look.
+        pbx.say_callcenter(left(1), at=1000.0)  # Gone, but listed.
+        await made.until(CallLeftQueue)
+        pbx.say_callcenter(joined(2), at=1000.0)
+        await pbx.until(lambda: pbx.count("show channels") >= 3)
 
 
 async def test_an_idle_city_is_not_looked_at(pbx, controller):

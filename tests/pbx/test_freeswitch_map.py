@@ -1,5 +1,7 @@
 """What a real FreeSWITCH 1.10 said in each situation, and what callctl understands of it."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,7 +28,9 @@ from callctl.core.events import (
 )
 from callctl.core.model import Lending, SlotRef
 from callctl.pbx.freeswitch_map import FreeSwitchMap
+from callctl.pbx.freeswitch_words import RING_ENDS
 from callctl.pbx.values import MOST_REMEMBERED
+from callctl.settings import shipped
 from tests.pbx import mod_callcenter as cc
 from tests.pbx.cities import city
 from tests.pbx.esl_replay import events, facts, names, recording, story
@@ -300,6 +304,25 @@ def test_an_event_is_dated_by_the_switch_unless_its_time_cannot_be():
 def test_why_a_ring_ended(agent, cause, why):
     [fact] = callcenter(chart(), cc.bridge_agent_fail(agent, member(), cause, NOW))
     assert (type(fact), fact.why) == (RingEnded, why)
+
+
+def test_the_switch_keeps_a_slot_only_where_callctl_holds_its_city_for_usable():
+    """slot_ended.lua takes a slot off by itself: by the same words that RING_ENDS reads."""
+    script = shipped("freeswitch_conf/scripts/slot_ended.lua").read_text("utf-8")
+    fine = set(re.findall(r"(\w+) = true", script))
+    usable = {RingEnd.BUSY, RingEnd.NO_ANSWER, RingEnd.TRUNK_FULL}
+    assert {cause for cause, end in RING_ENDS.items() if end in usable} == fine & RING_ENDS.keys()
+    # These say nothing about the city: our own side has ended the ring.
+    assert fine - RING_ENDS.keys() == {"ORIGINATOR_CANCEL", "LOSE_RACE", "NORMAL_CLEARING"}
+
+
+def test_whatever_our_dialplan_says_is_read_and_nothing_else_is_waited_for():
+    files = [path for path in shipped("freeswitch_conf").rglob("*") if path.suffix in {".lua", ".j2", ".xml"}]
+    said = re.findall(
+        r'Callctl-Action=([a-z-]+)|cc\.tell\("([a-z-]+)"', "\n".join(path.read_text("utf-8") for path in files)
+    )
+    made = chart()
+    assert {one or other for one, other in said} == made._dialplan.keys() | made._lent.keys()
 
 
 @pytest.mark.parametrize("agent", ["9999", "xian-01", "suzhou-1", "suzhou-001", "suzhou-01 ", "", "1001@yangzhou"])

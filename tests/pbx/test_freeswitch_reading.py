@@ -1,6 +1,7 @@
 """A full reading: what a FreeSWITCH's lists say, in callctl's words; and lists that are not what they should be."""
 
 import json
+from collections import OrderedDict
 
 import pytest
 from hypothesis import given, settings
@@ -226,6 +227,45 @@ def test_a_slot_made_anew_in_mid_call_is_in_use():
         channels=[caller(call)],
     )
     assert [seen.in_use for seen in found.slots] == [True]
+
+
+TRUNK = {"direction": "outbound", "name": "sofia/city/support"}
+
+
+def test_who_rings_or_talks_is_what_the_agents_list_says():
+    made = chart()
+    made.rung = OrderedDict({"suzhou-01": NOW - 30, "1001": NOW - 30, "1002": NOW - 30})  # The ends of two were not heard.
+    lists = Lists(
+        (), (agent("suzhou-01"), agent("1001"), agent("1002", state="Receiving"), agent("1003", state="Reserved")), (), ()
+    )
+    observe(made, Reading(lists, (), frozenset(), NOW - 500, NOW, NOW))
+    assert made.rung == {"1002": NOW - 30, "1003": NOW}
+    assert made.busy_slots() == set()
+
+
+def test_a_slot_dropped_in_mid_ring_is_busy_as_long_as_its_leg_is_there():
+    made, call = chart(), "yangzhou-1799999900.2"
+    made.rung["suzhou-01"] = NOW - 10
+    trying, over = [member(call, "Trying", "suzhou-01")], leg("", call, "RINGING") | TRUNK
+    read(made, members=trying, channels=[caller(call), over])
+    assert made.busy_slots() == {SLOT}
+    read(made, members=trying, channels=[caller(call)])
+    assert made.busy_slots() == set()
+
+
+def test_a_slot_dropped_as_soon_as_it_rang_is_busy_though_no_list_has_its_leg_yet():
+    made = chart()
+    made.rung["suzhou-01"] = NOW - 0.5
+    read(made)
+    assert made.busy_slots() == {SLOT}
+
+
+def test_nobody_rings_or_talks_from_before_the_switch_was_started():
+    made, call = chart(), "yangzhou-1799999900.2"
+    made.rung["suzhou-01"] = NOW - 1.0
+    lists = Lists((member(call, "Waiting", "suzhou-01"),), (), (), (caller(call),))
+    observe(made, Reading(lists, (), frozenset(), NOW - 0.5, NOW, NOW))
+    assert not made.rung
 
 
 def test_the_trunks_that_are_up_are_the_gateways_listed():

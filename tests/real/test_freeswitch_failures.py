@@ -118,6 +118,8 @@ async def test_a_city_that_dies_while_its_phone_rings_costs_the_citizen_nothing(
     citizen = await mixed.citizen(home)
     await phone.until_rung()
     mixed.pbx(ally).kill()
+    if home == "nanjing":
+        await off_by_itself(mixed, home, ally, within_s=20.0)  # One ring, at the longest.
     await mixed.log_in(home, mixed.seats(home)[0], habit=TALKS)
     await citizen.until_hears(mixed.tone(home), 20.0)  # The slot's ring, at the longest.
     assert music_gap_s(citizen, citizen.heard[-1].since) < BREAK_S
@@ -249,7 +251,7 @@ async def test_one_caller_moved_by_hand_is_answered_or_comes_back_to_the_front(m
         await until(lambda: bool(phone.calls), 10.0)
         await asyncio.sleep(1.0)
         actions = [event["Callctl-Action"] for event in events if "Callctl-Action" in event]
-    assert actions == ["move-start", "move-end"]
+    assert actions == ["move-start"]
     assert moved.hears == "music"
     phone.habit = TALKS
     [own] = await mixed.log_in("nanjing", mixed.seats("nanjing")[0], habit=TALKS)

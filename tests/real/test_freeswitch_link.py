@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from callctl.core.commands import OpenSlot
 from callctl.core.events import (
     CallAnswered,
     CallEnded,
     CallLeftQueue,
     CallRinging,
     CallWaiting,
+    PbxLost,
     PbxObserved,
     SeatChanged,
     SeatState,
@@ -20,7 +22,7 @@ from callctl.core.events import (
 from callctl.core.model import PbxKind
 from callctl.lab.lab import Lab
 from callctl.pbx.freeswitch import FreeSwitchLink
-from tests.pbx.driver import SLOT, Driver, facts, lend, ready, until
+from tests.pbx.driver import SLOT, TOKEN, Driver, facts, lend, ready, remote_talk, until
 from tests.real.test_pbx_contract import running
 from tests.real.two_cities import PairDriver, tell
 
@@ -75,6 +77,37 @@ def test_a_stuck_slot_is_free_within_ten_seconds_and_is_rung(pair: Lab) -> None:
         assert answered.by == SLOT
         assert asyncio.get_running_loop().time() - since < HEALED_WITHIN_S + 1
         assert driver.alpha.healed == 1
+
+    asyncio.run(tell(pair, story))
+
+
+@pytest.mark.parametrize("gap", ["the PBX was killed", "the link was cut"])
+def test_a_slot_whose_talk_ended_unheard_is_opened_as_an_idle_one_and_is_rung(pair: Lab, gap: str) -> None:
+    async def story(driver: Driver) -> None:
+        assert isinstance(driver, PairDriver)
+        assert isinstance(driver.alpha, FreeSwitchLink)
+        await ready(driver)
+        await remote_talk(driver)
+        before = len(driver.heard(driver.alpha))
+        if gap == "the PBX was killed":
+            await driver.kill(driver.alpha)
+            await until(driver, driver.alpha, PbxLost)
+            await driver.boot(driver.alpha)
+        else:
+            await driver.cut(driver.alpha)
+            await until(driver, driver.alpha, PbxLost)
+            await driver.citizen_hangs_up("13800000001")
+            await driver.wait(1.0)
+            await driver.mend(driver.alpha)
+        await until(driver, driver.alpha, PbxObserved, after=before)
+        await ready(driver)
+        await driver.pause(driver.alpha_seat)
+        await driver.alpha.do(OpenSlot("alpha", SLOT, TOKEN))
+        assert await driver.ask("alpha", "callcenter_config agent get state beta-01") == "Waiting"
+        before = len(driver.heard(driver.alpha))
+        await driver.citizen_calls("13800000002")
+        answered = await until(driver, driver.alpha, CallAnswered, after=before)
+        assert (answered.by, driver.alpha.healed) == (SLOT, 0)
 
     asyncio.run(tell(pair, story))
 
