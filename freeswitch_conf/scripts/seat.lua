@@ -8,7 +8,8 @@ local home, call = session:getVariable("cc_home"), session:getVariable("cc_calli
 local support, own = "support-" .. home, freeswitch.getGlobalVariable("queue")
 -- An answered leg that ended so was lost, not hung up.
 local LOST = { MEDIA_TIMEOUT = true, NORMAL_TEMPORARY_FAILURE = true, NETWORK_OUT_OF_ORDER = true,
-  DESTINATION_OUT_OF_ORDER = true, RECOVERY_ON_TIMER_EXPIRE = true, REQUESTED_CHAN_UNAVAIL = true }
+  DESTINATION_OUT_OF_ORDER = true, RECOVERY_ON_TIMER_EXPIRE = true, REQUESTED_CHAN_UNAVAIL = true,
+  SYSTEM_SHUTDOWN = true, MANAGER_REQUEST = true }
 local tried = {}
 local held  -- The seat this script has reserved.
 
@@ -80,6 +81,7 @@ local function serve()
     if talked then
       local since = tonumber(session:getVariable("cc_answered") or "") or os.time()
       cc.tell("lent-ended", { Call = call, Home = home, Seat = seat, Cause = cause, Talked = os.time() - since })
+      session:setVariable("sip_reason", LOST[cause] and "Q.850;cause=44" or "Q.850;cause=16")
       return LOST[cause] and "REQUESTED_CHAN_UNAVAIL" or "NORMAL_CLEARING"
     end
     -- Rejecting counts as not answering: callctl leaves the seat in peace for a while, else it would be rung again and again.

@@ -11,14 +11,20 @@ _SDP = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=aud
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The final status, 0 where there is none within the time: pjsip drops what it cannot read."""
+    """The final status, 0 where there is none within the time; and what was said before it, 100 Trying and the like."""
 
     status: int
+    early: tuple[int, ...] = ()
+
+    @property
+    def unread(self) -> bool:
+        """Whether it was not even received: what a PBX cannot read it drops."""
+        return self.status == 0 and not self.early
 
     @property
     def refused(self) -> bool:
-        """Whether nothing came of the request."""
-        return self.status == 0 or self.status >= 400
+        """Whether nothing came of the request: nothing rang, and there was a refusal, or it was dropped unread."""
+        return not any(status > 100 for status in self.early) and (self.status >= 400 or self.unread)
 
 
 # "%0d%0a" in a number is a line end for Asterisk. The whole must be short: it keeps 80 characters.
@@ -33,6 +39,7 @@ class Stranger(asyncio.DatagramProtocol):
     def __init__(self, host: str, target: Address) -> None:
         self.host, self.target = host, target
         self._finals: dict[str, asyncio.Future[int]] = {}
+        self._early: dict[str, list[int]] = {}
         self._transport: asyncio.DatagramTransport | None = None
 
     async def __aenter__(self) -> "Stranger":
@@ -54,9 +61,12 @@ class Stranger(asyncio.DatagramProtocol):
         if not head[0].startswith("SIP/2.0 "):
             return  # A BYE or an OPTIONS of theirs: he does not care.
         fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
-        status, final = int(head[0].split()[1]), self._finals.get(fields.get("call-id", ""))
+        status, call = int(head[0].split()[1]), fields.get("call-id", "")
+        final = self._finals.get(call)
         if final and not final.done() and status >= 200:
             final.set_result(status)
+        elif call in self._early and status < 200:
+            self._early[call].append(status)
 
     async def ask(
         self, method: str, number: str, *, sender: str = "stranger", to: str = "", extra: str = "", within_s: float = 0.6
@@ -83,9 +93,10 @@ class Stranger(asyncio.DatagramProtocol):
             f"Content-Length: {len(body)}",
         ]
         final = self._finals[call] = asyncio.get_running_loop().create_future()
+        early = self._early[call] = []
         self._transport.sendto(("\r\n".join(lines) + "\r\n\r\n" + body).encode("utf-8", "surrogateescape"), self.target)
         try:
             async with asyncio.timeout(within_s):
-                return Answer(await final)
+                return Answer(await final, tuple(early))
         except TimeoutError:
-            return Answer(0)
+            return Answer(0, tuple(early))

@@ -66,6 +66,52 @@ async def test_a_pbx_killed_in_mid_talk_brings_the_citizen_to_the_front(mixed: F
 
 
 @both
+async def test_a_pbx_stopped_in_order_in_mid_talk_brings_the_citizen_to_the_front(
+    mixed: Floor, home: str, ally: str
+) -> None:
+    """SIGTERM, as `systemctl restart` sends it: the PBX ends its calls itself, and that is no hang-up by the agent."""
+    citizen, _ = await in_talk(mixed, home, ally)
+    other = await mixed.citizen(home)
+    stopping = asyncio.create_task(asyncio.to_thread(mixed.pbx(ally).stop, 20.0))
+    await citizen.until_hears("music", 12.0)
+    await stopping
+    await shut(mixed, home, ally)
+    [own] = await mixed.log_in(home, mixed.seats(home)[0], habit=TALKS)
+    await citizen.until_hears(mixed.tone(home), 10.0)
+    assert other.hears == "music"
+    assert own.last.number == citizen.caller
+
+
+@pytest.mark.parametrize("home", ["nanjing", "yangzhou"], ids=["freeswitch", "asterisk"])
+async def test_who_was_called_back_and_loses_the_agent_waits_with_music_and_is_never_rung_twice(
+    mixed: Floor, home: str
+) -> None:
+    carrier = await mixed.carrier(home)
+    asking = await mixed.citizen(home, "13800002222")
+    asking.press("1")
+    assert await asking.until_ended(10.0) == "hung up there"
+    carrier.habit = TALKS
+    await lent(mixed, home, "xuzhou")
+
+    def rings() -> list[PhoneCall]:
+        return [call for call in carrier.calls if call.rung_by is not None]
+
+    await until(lambda: bool(rings()), 15.0)
+    [citizen] = rings()
+    await citizen.until_hears(mixed.tone("xuzhou"), 15.0)
+    mixed.pbx("xuzhou").kill()
+    await citizen.until_hears("music", 12.0)
+    await shut(mixed, home, "xuzhou")
+    [own] = await mixed.log_in(home, mixed.seats(home)[0], habit=TALKS)
+    await citizen.until_hears(mixed.tone(home), 10.0)
+    await own.last.until_hears("citizen")
+    await asyncio.sleep(2.0)  # Time for a second ring, were there one.
+    assert (citizen.state.value, citizen.hears) == ("up", mixed.tone(home))
+    assert rings() == [citizen]
+    assert own.most_calls_at_once == 1
+
+
+@both
 @pytest.mark.parametrize("silent", ["agent", "citizen"])
 async def test_a_silent_end_is_no_dead_end(mixed: Floor, home: str, ally: str, silent: str) -> None:
     """A muted phone that sends nothing for longer than the trunk may be silent (rtp_timeout_s)."""

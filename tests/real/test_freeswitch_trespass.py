@@ -18,7 +18,7 @@ from callctl.lab.wire import Address
 from tests.real.by_hand import FreeSwitchActs
 from tests.real.floor import Floor
 from tests.real.mixed import TALKS, acts, lent, quiet
-from tests.real.stranger import Stranger
+from tests.real.stranger import Answer, Stranger
 
 pytestmark = pytest.mark.real
 CITY, PEER, THIRD = "nanjing", "xuzhou", "yangzhou"
@@ -59,10 +59,10 @@ async def watched(mixed: Floor) -> AsyncIterator[list[Phone]]:
     await quiet(mixed, CITY)
 
 
-async def answers(stranger: Stranger, numbers: tuple[str, ...], **how: str) -> dict[str, int]:
-    """The final status of each number that was not plainly refused with 403 or 404 (or dropped as unreadable)."""
-    found = [(number, await stranger.ask("INVITE", number, **how, within_s=0.5)) for number in numbers]
-    return {number: answer.status for number, answer in found if answer.status not in {0, 400, 403, 404}}
+async def answers(stranger: Stranger, numbers: tuple[str, ...], **how: str) -> dict[str, Answer]:
+    """What was said to each number that was not plainly refused (400, 403, 404, or dropped unread), or that rang at all."""
+    found = {number: await stranger.ask("INVITE", number, **how, within_s=5.0) for number in numbers}
+    return {number: said for number, said in found.items() if not (said.refused and said.status in {0, 400, 403, 404})}
 
 
 def agents_machine(floor: Floor) -> str:

@@ -57,6 +57,30 @@ def test_the_files_of_yangzhou_are_the_golden_ones() -> None:
     assert {str(path.relative_to(GOLDEN)): path.read_text(encoding="utf-8") for path in golden} == FILES
 
 
+@pytest.mark.parametrize(
+    ("ended", "lost"),
+    [
+        ("MEDIA_TIMEOUT ", True),
+        ("NORMAL_TEMPORARY_FAILURE Q.850;cause=41", True),
+        ('NORMAL_CLEARING SIP;cause=701;text="SYSTEM_SHUTDOWN"', True),
+        ('NORMAL_CLEARING SIP;cause=703;text="MANAGER_REQUEST"', True),
+        ("NORMAL_CLEARING ", False),
+        ("NORMAL_CLEARING Q.850;cause=16", False),
+    ],
+)
+def test_a_talk_that_ended_so_was_lost(ended: str, lost: bool) -> None:
+    """What the dialplan looks at: how the bridge ended, and the Reason that the other city gave."""
+    dialplan = ElementTree.fromstring(FILES["dialplan/20_hotline.xml"])
+    [rule] = [rule for rule in dialplan.iter("extension") if rule.get("name") == "after-leg-lost"]
+    [(field, expression)] = [
+        (condition.get("field", ""), condition.get("expression", ""))
+        for condition in rule.iter("condition")
+        if "last_bridge_hangup_cause" in condition.get("field", "")
+    ]
+    assert field == "${last_bridge_hangup_cause} ${sip_reason}"
+    assert bool(re.search(expression, ended)) is lost
+
+
 def test_the_order_in_the_toml_files_does_not_matter() -> None:
     city = with_freeswitch().cities["yangzhou"]
     turned = dataclasses.replace(city, trunks=city.trunks[::-1], seats=city.seats[::-1])
