@@ -97,7 +97,7 @@ def member_queue_end(member: Member, now: float, cause: str, reason: str = "") -
 
 def agent_offering(agent: str, member: Member) -> Headers:
     who = {"CC-Agent": agent, "CC-Agent-Type": "callback", "CC-Agent-System": "single_box"}
-    return {**_queue(member, "agent-offering"), **who, **member.headers(), "CC-Member-DNIS": "12345"}
+    return {**_queue(member, "agent-offering"), **who, **member.headers(), "CC-Member-DNIS": "offer"}
 
 
 def bridge_agent_fail(agent: str, member: Member, cause: str, now: float) -> Headers:
@@ -124,7 +124,7 @@ def bridge_agent_start(agent: str, member: Member, now: float, waited_s: float) 
         "CC-Agent-Answered-Time": str(int(now)),
         "CC-Member-Joined-Time": str(int(now - waited_s)),
         **member.headers(),
-        "CC-Member-DNIS": "12345",
+        "CC-Member-DNIS": "offer",
     }
 
 
@@ -156,14 +156,15 @@ def agent_status_change(agent: str, status: str) -> Headers:
 
 def gateway_state(gateway: str, up: bool) -> Headers:
     # sofia_reg.c: a gateway without registration is NOREG; what OPTIONS found is the ping's status.
-    answer = {"Phrase": "OK", "Status": "200"} if up else {"Phrase": "Service Unavailable", "Status": "503"}
+    answer = {"Phrase": "OK", "Status": "200"} if up else {"Phrase": "Request Timeout", "Status": "408"}
     return {"Gateway": gateway, "State": "NOREG", "Ping-Status": "UP" if up else "DOWN", **answer}
 
 
-def agent_row(name: str, status: str, state: str, wrap_up_s: int, ended: int) -> list[str]:
-    contact = f"user/{name}" if name.isdigit() else "${lua(callctl/slot.lua)}"
+def agent_row(name: str, status: str, state: str, wrap_up_s: int, ended: int, leg: str = "") -> list[str]:
+    """As the rendered configuration makes a seat, and callctl's orders a slot."""
+    contact, rest_s = (f"user/{name}", "1") if name.isdigit() else ("${lua(callctl/slot.lua)}", "2")
     return [
-        *(name, "single_box", "", "callback", contact, status, state, "1", str(wrap_up_s), "30", "2", "2", "0"),
+        *(name, "single_box", leg, "callback", contact, status, state, "0", str(wrap_up_s), "2", "2", rest_s, "0"),
         *(str(ended), "0", "0", "0", "0", "0", "0", "0"),
     ]
 

@@ -1,7 +1,9 @@
 """A FreeSWITCH that is none: speaks its event socket over TCP, and behind it stands a simulated PBX (callctl.sim).
 
 It says what mod_callcenter, mod_sofia and our dialplan say (freeswitch_conf/), and obeys the api commands callctl uses.
-Where a recording of a real switch overlaps, it is held to it byte by byte (test_stand_in.py).
+Its frames are a real switch's byte by byte (test_stand_in.py); its answers, and the values of its events, are ones that a
+real switch has given (test_stand_in_told.py). It has no words for what heals a stuck switch, nor for a module that is
+reloaded or a seat that mod_callcenter itself puts on break: those stand on recordings alone.
 """
 
 import json
@@ -92,6 +94,7 @@ class StandIn(EslServer):
         self.agents: set[str] = set()  # Slots that `agent add` has made.
         self.tokens: dict[SlotRef, int] = {}  # Of tiers added, until the slot is opened.
         self._sessions: dict[str, str] = {}
+        self._members: dict[str, cc.Member] = {}
         self._entries = 0
         self._sequence = 0
         self._commands: dict[str, Callable[[list[str]], bytes]] = {
@@ -192,11 +195,12 @@ class StandIn(EslServer):
             self._dialplan("move-start", call, Peer=self.pbx.calls[call].withdrawn_to)
 
     def _member(self, call: str) -> cc.Member:
-        found = self.pbx.calls.get(call)
-        number = found.waiting.number if found else ""
-        joined = int(found.entered_at + AHEAD_S) if found else 0
-        session = self._sessions.get(call, "")
-        return cc.Member(self.pbx.home.queue.name, session, self.ids.told(call), number, joined)
+        """As long as the simulated PBX knows the call, as it is there; afterwards, as it was."""
+        if found := self.pbx.calls.get(call):
+            session, joined = self._sessions.get(call, ""), int(found.entered_at + AHEAD_S)
+            queue, number = self.pbx.home.queue.name, found.waiting.number
+            self._members[call] = cc.Member(queue, session, self.ids.told(call), number, joined)
+        return self._members[call]
 
     def _state(self, by: Answerer, state: str) -> None:
         self._say("callcenter::info", cc.agent_state_change(agent(by), state))
@@ -243,7 +247,10 @@ class StandIn(EslServer):
 
     def _uuid_recv_dtmf(self, words: list[str]) -> bytes:
         call = next((call for call, session in self._sessions.items() if session == words[0]), "")
-        return self._obey(MoveCaller(self.pbx.city, call, self._moves.get(words[0], ""))) if call else b"-ERR no reply\n"
+        if not call:
+            return b"-ERR Cannot locate session!\n"
+        said = self._obey(MoveCaller(self.pbx.city, call, self._moves.get(words[0], "")))
+        return f"+OK {words[0]} received DTMF {words[1]}.\n".encode() if said.startswith(b"+OK") else said
 
     def _callcenter_config(self, words: list[str]) -> bytes:  # noqa: PLR0911 - one line a command
         match [word.strip("'") for word in words]:
@@ -254,7 +261,9 @@ class StandIn(EslServer):
             case ["agent", "del", name]:
                 self.agents.discard(name)
                 slot = parse_slot(name)
-                return self._obey(DropSlot(self.pbx.city, slot)) if slot else b"+OK\n"
+                assert slot is not None
+                self.tokens.pop(slot, None)
+                return self._obey(DropSlot(self.pbx.city, slot))
             case ["agent", "set", "status", name, status]:
                 return self._set_status(name, status)
             case ["agent", "set", _, name, _]:
@@ -288,7 +297,9 @@ class StandIn(EslServer):
         if queue == self.pbx.home.queue.name:
             slot = parse_slot(name)
             assert slot is not None
-            if slot in self.pbx.slots:
+            if name not in self.agents:
+                return b"-ERR Agent not found!\n"
+            if slot in self.pbx.slots or slot in self.tokens:
                 return b"-ERR Tier already exist!\n"
             self.tokens[slot] = token
             return b"+OK\n"
@@ -304,22 +315,29 @@ class StandIn(EslServer):
         for seat in self.pbx.seats.values():
             own = any(isinstance(call.by, HomeSeat) and call.by.seat == seat.id for call in self.pbx.calls.values())
             state = {SeatState.RINGING: "Receiving", SeatState.BUSY: "In a queue call"}.get(seat.state, "Waiting")
+            if state != "Waiting" and not own:
+                state = "Reserved"  # Taken by seat.lua for another city's caller.
             wrapup_s = int(self.pbx.home.queue.wrapup_s)
             ended = int(seat.free_from + AHEAD_S) - wrapup_s if seat.free_from else 0
             status = CLOSED if seat.state is SeatState.OFFLINE else OPEN if seat.ready else PAUSED
-            rows.append(cc.agent_row(seat.id, status, state if own else "Waiting", wrapup_s, ended))
+            leg = f"leg-{seat.id}" if state == "In a queue call" else ""
+            rows.append(cc.agent_row(seat.id, status, state, wrapup_s, ended, leg))
         for name in sorted(self.agents):
             slot = self.pbx.slots.get(parse_slot(name) or SlotRef("", 0))
             status = CLOSED if slot is None else OPEN if slot.open else CLOSED if slot.reason == "closed" else PAUSED
-            rows.append(cc.agent_row(name, status, "In a queue call" if slot and slot.call else "Waiting", 0, 0))
+            call = self.pbx.calls.get(slot.call) if slot and slot.call else None
+            talks = call is not None and bool(call.answered_at)
+            state = "In a queue call" if talks else "Receiving" if call else "Waiting"
+            rows.append(cc.agent_row(name, status, state, 0, 0, f"leg-of-{name}" if talks else ""))
         return rows
 
     def _tier_rows(self) -> list[list[str]]:
         home = self.pbx.home.queue.name
         seats = [seat.id for seat in self.pbx.seats.values() if seat.lend is not Lending.DEDICATED]
+        slots = self.tokens | {ref: slot.token for ref, slot in self.pbx.slots.items()}
         return [
             *([home, seat, "Ready", "1", "1"] for seat in seats),
-            *([home, slot_agent(ref), "Ready", *map(str, tier_of(slot.token))] for ref, slot in self.pbx.slots.items()),
+            *([home, slot_agent(ref), "Ready", *map(str, tier_of(token))] for ref, token in slots.items()),
             *(
                 [support_queue(assisted), seat, "Ready", *map(str, tier_of(loan.token))]
                 for assisted, queue in self.pbx.support.items()
@@ -344,7 +362,9 @@ class StandIn(EslServer):
             rows = [{"reg_user": seat.id} for seat in self.pbx.seats.values() if seat.state is not SeatState.OFFLINE]
         else:
             rows = [*self._caller_channels(), *self._trunk_channels(), *self._phone_channels()]
-        return json.dumps({"row_count": len(rows), **({"rows": rows} if rows else {})}).encode() + b"\n"
+        if not rows:
+            return b'{"row_count": 0}\n'
+        return json.dumps({"row_count": len(rows), "rows": rows}, separators=(",", ":")).encode()
 
     def _caller_channels(self) -> list[dict[str, str]]:
         return [

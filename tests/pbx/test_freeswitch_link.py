@@ -24,6 +24,7 @@ from callctl.pbx.freeswitch import FILTERS, SUBSCRIPTION, FreeSwitchLink, Timing
 from callctl.pbx.port import LOGIN_REFUSED, OrderRefused, OrderUnanswered
 from tests.pbx import mod_callcenter as cc
 from tests.pbx.cities import PROVINCE, YANGZHOU
+from tests.pbx.esl_replay import events, recording
 from tests.pbx.esl_server import PASSWORD, api_frame, event_frame
 from tests.pbx.scripted_switch import COUNTED, ScriptedSwitch
 from tests.pbx.told import Told
@@ -428,7 +429,8 @@ async def test_an_idle_city_is_not_looked_at(pbx, controller):
 async def test_a_reloaded_mod_callcenter_is_read_at_once(pbx, controller):
     async with controller() as made:
         await made.until(PbxObserved)
-        pbx.say({"Event-Name": "MODULE_LOAD", "type": "api", "name": "callcenter_config", "filename": "mod_callcenter"})
+        recorded = events(recording("told-fs-only-real-alpha"))
+        pbx.say(dict(next(event for event in recorded if event.get("Event-Name") == "MODULE_LOAD").items()))
         await made.until(PbxObserved, 2)
         pbx.say({"Event-Name": "MODULE_LOAD", "type": "api", "name": "echo", "filename": "mod_dptools"})
         assert len(made.of(PbxObserved)) == 2

@@ -118,6 +118,17 @@ def test_one_segment_at_a_time_gives_the_same_facts(name):
     assert facts(city, events(content, list(range(1448, len(content), 1448))), older=False) == whole
 
 
+def test_a_seat_that_the_switch_itself_puts_on_break_says_so():
+    """One switch, no phone; when its module is loaded anew in the end, it begins with the agent logged out."""
+    assert story(ALPHA, "told-fs-only-real-alpha", phones=True) == [
+        "60001 ready",
+        "phone 60001 ringing",
+        "60001 not ready Auto-Pause",
+        "phone 60001 free",
+        "phone 60001 offline",
+    ]
+
+
 def test_both_cities_call_a_lent_call_by_the_same_name():
     for name in ("remote", "moved", "score"):
         here = {getattr(fact, "call", "") for fact in facts(ALPHA, events(recording(f"pair-fs-{name}-alpha")), older=False)}

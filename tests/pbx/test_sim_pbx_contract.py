@@ -33,13 +33,15 @@ def two_cities() -> Province:
 class SimDriver(LoopDriver):
     """Moves the simulated world."""
 
-    def __init__(self) -> None:
-        self.pbxs = build_network(two_cities(), loop_clock)
+    def __init__(self, province: Province | None = None) -> None:
+        self.province = province or two_cities()
+        alpha, beta = (self.province.cities[code] for code in ("alpha", "beta"))
+        self.pbxs = build_network(self.province, loop_clock)
         self.links = {code: SimLink(pbx) for code, pbx in self.pbxs.items()}
         super().__init__(self.links["alpha"], self.links["beta"])
-        self.alpha_seat = "11001"
-        self.beta_seats = ("12001", "12002")
-        self.wrapup_s = 3.0
+        [self.alpha_seat] = (seat.id for seat in alpha.seats)
+        self.beta_seats = tuple(seat.id for seat in beta.seats)
+        self.wrapup_s = alpha.queue.wrapup_s
         self.numbers: dict[str, str] = {}
         for pbx in self.pbxs.values():
             for seat in pbx.seats.values():

@@ -1,4 +1,4 @@
-"""The stand-in says what a real FreeSWITCH said: byte by byte where a recording overlaps, header by header elsewhere."""
+"""The stand-in's way of writing is a real FreeSWITCH's, byte by byte. What it says then: test_stand_in_told.py."""
 
 import asyncio
 import re

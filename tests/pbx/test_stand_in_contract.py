@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from callctl.core.model import City, PbxKind
+from callctl.core.model import City, PbxKind, Province
 from callctl.pbx.esl_wire import EslThread
 from callctl.pbx.freeswitch import FreeSwitchLink, Timing
 from callctl.pbx.port import PbxLink
@@ -18,7 +18,7 @@ from tests.pbx.driver import LoopDriver, Story
 from tests.pbx.esl_server import PASSWORD
 from tests.pbx.scaled_time import run_hasty
 from tests.pbx.stand_in import CallIds, StandIn
-from tests.pbx.test_sim_pbx_contract import SimDriver, two_cities
+from tests.pbx.test_sim_pbx_contract import SimDriver
 
 TIMING = Timing(deadline_s=20.0, backoff_most_s=2.0)
 HEARTBEAT_S = 5.0  # As freeswitch_conf/ sets it.
@@ -29,8 +29,8 @@ class StandInDriver(SimDriver):
 
     no_such_queue = "Queue not found!"
 
-    def __init__(self, thread: EslThread) -> None:
-        super().__init__()
+    def __init__(self, thread: EslThread, province: Province | None = None) -> None:
+        super().__init__(province)
         ids = CallIds()
         for pbx in self.pbxs.values():
             pbx.rings_together = False
@@ -44,8 +44,8 @@ class StandInDriver(SimDriver):
         for code, stand_in in self.stand_ins.items():
             await stand_in.start()
             links[code] = FreeSwitchLink(
-                _at(two_cities().cities[code], stand_in),
-                two_cities(),
+                _at(self.province.cities[code], stand_in),
+                self.province,
                 PASSWORD,
                 loop_clock,
                 lambda: 0.5,
