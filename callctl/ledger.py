@@ -84,7 +84,7 @@ class Ledger:
         """Take or renew the lease, and with a new one adopt what the PBXs show. Without a registry: as before."""
         asked_at = self._now()
         try:
-            refused_s = None if self._refused_at is None else asked_at - self._refused_at
+            refused_s = None if self._refused_at is None else max(0.0, asked_at - self._refused_at)
             lease = await self._registry.lead(self._holder, LEASE_TTL_S, refused_s)
             self._refused_at = asked_at if lease is None else None
             if lease is None:

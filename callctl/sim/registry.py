@@ -110,10 +110,10 @@ class MemoryRegistry:
         if self.lag_s:
             await asyncio.sleep(self.lag_s)
         server, now = self._reach(), self._now()
-        if refused_s is not None and server.lease_until < now - refused_s - 1.0:
+        running = now < server.lease_until
+        if refused_s is not None and not running and server.lease_until < now - refused_s - 1.0:
             server.holder, server.lease, server.lease_until = _NOBODY, 0, now + ttl_s
             return None
-        running = now < server.lease_until
         if running and server.holder != holder and (server.holder != _NOBODY or refused_s is not None):
             return None
         if not running or server.holder != holder:

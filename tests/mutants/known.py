@@ -345,7 +345,7 @@ MUTANTS = (
     Mutant(
         "takes the lease from a leader whom the registry forgot",
         "callctl/ledger.py",
-        "            refused_s = None if self._refused_at is None else asked_at - self._refused_at\n",
+        "            refused_s = None if self._refused_at is None else max(0.0, asked_at - self._refused_at)\n",
         "            refused_s = None\n",
         ("tests/test_ledger.py::test_a_standby_leaves_the_lease_of_a_registry_without_memory_to_whoever_led",),
     ),

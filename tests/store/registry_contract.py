@@ -161,6 +161,15 @@ class RegistryContract:
 
         self.run(story)
 
+    def test_a_running_lease_is_nobody_elses_whatever_the_standbys_clock_says(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            assert await registry.lead("b", TTL_S, refused_s=-3600.0) is None, "its clock was set back by an hour"
+            assert (await registry.lend("r1", lease, SEAT, "nanjing")).token > lease
+            assert await registry.lead("a", TTL_S) == lease
+
+        self.run(story)
+
     def test_adopted_loans_are_there_and_of_two_the_later_stays(self) -> None:
         async def story(registry: Registry) -> None:
             lease = await lease_of(registry)
