@@ -148,7 +148,7 @@ def test_a_loan_the_picture_does_not_show_stays_booked_until_its_city_was_read()
 
 
 def test_a_registry_that_never_answered_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger = Ledger(MemoryRegistry(loop_clock), MemoryHistory(), "a", loop_clock)
+    ledger = Ledger(MemoryRegistry(lambda: 0.0), MemoryHistory(), "a", lambda: 0.0)
     said = CapturingLogger()  # Whatever another test's log.set_up() left behind.
     monkeypatch.setattr("callctl.ledger.log", said)
     ledger.miss(StoreLost("nobody at 127.0.0.1:1"))

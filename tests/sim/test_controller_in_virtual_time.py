@@ -323,6 +323,58 @@ def test_a_registry_that_came_back_empty_leaves_the_lease_with_whoever_leads() -
     tell(story, "a", "b")
 
 
+def test_a_controller_started_while_the_registry_was_away_leaves_the_lease_with_whoever_leads() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=8)
+        trial.registry.lost = True
+        trial.start("b")
+        await asyncio.sleep(6.0)
+        for turn in range(6):  # Whoever of the two asks first afterwards.
+            trial.registry.lost = True
+            await trial.stop("b")
+            trial.start("b")
+            await asyncio.sleep(2.0 + 0.13 * turn)
+            trial.registry.forget()
+            trial.registry.lost = False
+            assert await _who_led_for(trial, 4.0) == {"a"}
+
+    tell(story)
+
+
+def test_a_controller_started_as_the_registry_comes_back_empty_sees_on_the_pbxs_that_somebody_leads() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=8)
+        for turn in range(6):
+            await asyncio.sleep(0.37 * turn)
+            trial.registry.forget()
+            trial.start("b")
+            assert await _who_led_for(trial, 4.0) == {"a"}
+            await trial.stop("b")
+
+    tell(story)
+
+
+def test_a_restarted_controller_leads_at_once_where_the_registry_remembers() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=8)
+        await trial.stop("a")
+        await asyncio.sleep(10)
+        assert trial.loans()
+        trial.start("b")
+        await trial.until(lambda: trial.running["b"][0].leading, 0.5)
+
+    tell(story)
+
+
+async def _who_led_for(trial: Trial, for_s: float) -> set[str]:
+    """Everybody who led for a moment of this time, however short."""
+    led = set()
+    for _ in range(int(for_s / 0.01)):
+        led |= {holder for holder, (controller, _, _) in trial.running.items() if controller.leading}
+        await asyncio.sleep(0.01)
+    return led
+
+
 def test_what_waited_for_a_slow_pbx_is_not_opened_by_a_lease_of_before() -> None:
     async def story(trial: Trial) -> None:
         nanjing, orders = trial.pbxs["nanjing"], trial.orders["nanjing"]
