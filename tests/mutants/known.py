@@ -350,6 +350,13 @@ MUTANTS = (
         ("tests/test_ledger.py::test_a_standby_leaves_the_lease_of_a_registry_without_memory_to_whoever_led",),
     ),
     Mutant(
+        "takes a reading asked before it led for what it waits for",
+        "callctl/controller.py",
+        "            if isinstance(fact, PbxLost):\n                self._unread.discard(fact.city)\n",
+        "            if isinstance(fact, PbxObserved | PbxLost):\n                self._unread.discard(fact.city)\n",
+        (LOOP + "test_a_reading_asked_before_the_lease_does_not_tell_a_new_leader_what_the_one_before_did",),
+    ),
+    Mutant(
         "takes the lease because it has never been refused",
         "callctl/ledger.py",
         "        if self.lease is None and self._rival_at is None:\n",

@@ -375,6 +375,33 @@ async def _who_led_for(trial: Trial, for_s: float) -> set[str]:
     return led
 
 
+def test_a_reading_asked_before_the_lease_does_not_tell_a_new_leader_what_the_one_before_did() -> None:
+    async def story(trial: Trial) -> None:
+        trial.start("b")
+        await asyncio.sleep(5)
+        call_in(trial, 6)
+        await asyncio.sleep(18)
+        for pbx in trial.pbxs.values():
+            pbx.timing = replace(pbx.timing, reading_s=3.0)
+        old = [asyncio.ensure_future(link.reread()) for link in trial.links("b").values()]
+        await asyncio.sleep(0.1)
+        for link in trial.links("b").values():
+            link.loses = 1000  # What the leader lends from now on it does not hear of.
+        await trial.until(lambda: bool(trial.loans()), 2.5)
+        await trial.stop("a")
+        await trial.until(lambda: trial.running["b"][0].leading, 0.6)
+        before = {city: len(orders) for city, orders in trial.orders.items()}
+        await asyncio.gather(*old)
+        await asyncio.sleep(1.5)
+        given = [order for city, orders in trial.orders.items() for order in orders[before[city] :]]
+        assert not [order for order in given if isinstance(order, Lend | OpenSlot)]
+        for link in trial.links("b").values():
+            link.loses = 0
+        await trial.until(lambda: len(trial.answered("nanjing", remote=True)) >= 3, 30)
+
+    tell(story)
+
+
 def test_what_waited_for_a_slow_pbx_is_not_opened_by_a_lease_of_before() -> None:
     async def story(trial: Trial) -> None:
         nanjing, orders = trial.pbxs["nanjing"], trial.orders["nanjing"]
