@@ -103,7 +103,7 @@ class Controller:
         self._inbox: deque[Fact] = deque()
         self._overflowed: set[str] = set()
         self._unheard = set(links)  # Not heard since the start, neither up nor down.
-        self._unread: set[str] = set()  # Not read since we lead: nothing is lent or opened there.
+        self._unread: set[str] = set()  # No reading asked since we lead: nothing is lent or opened there.
         self._wake = asyncio.Event()
         self._ask_registry = asyncio.Event()
         self._news = asyncio.Event()  # The picture is not the published one any more.
@@ -166,6 +166,7 @@ class Controller:
         for fact in facts:
             if isinstance(fact, PbxObserved | PbxLost):
                 self._unheard.discard(fact.city)
+            if isinstance(fact, PbxLost):
                 self._unread.discard(fact.city)
         return facts
 
@@ -316,10 +317,14 @@ class Controller:
             except TimeoutError:
                 pass
             asked.clear()
+            lease = self._ledger.lease
             try:
                 await link.reread()
             except OrderUnanswered:
                 continue  # The link will tell that it is lost, or read on its own when it is back.
+            if lease == self._ledger.lease is not None:  # A reading asked before we led is not what we wait for.
+                self._unread.discard(city)
+                self._wake.set()
 
     def _read_all(self) -> None:
         """We lead from now on: what the leader before us did we know from facts alone, and some may be lost."""

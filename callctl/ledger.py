@@ -16,7 +16,7 @@ from callctl.core.plan import Plan
 from callctl.core.presses import Press
 from callctl.core.reconcile import Taken
 from callctl.core.wishes import Wishes
-from callctl.core.world import World, all_loans
+from callctl.core.world import World, all_loans, newest_token
 from callctl.store.port import History, Loan, Outdated, Refusal, Registry, StoreLost
 
 log = structlog.get_logger()
@@ -41,7 +41,7 @@ class Ledger:
         self.newest_seen = 0  # Slot tokens up to this one are not taken for a rival's: the registry was asked.
         self._answers: bool | None = None  # None: not asked yet; the first silence is told, too.
         self._renewed_at = 0.0
-        self._refused_at: float | None = None  # When we asked to lead and another one did; None once we lead.
+        self._rival_at: float | None = None  # When another one led, or may have: nobody answered. None once we lead.
         self.taken: dict[SeatRef, Taken] = {}
         self.wishes: Wishes | None = None  # None: never heard; then nothing is planned.
         self._unbriefed: Mapping[str, frozenset[SeatRef]] = {}
@@ -84,9 +84,8 @@ class Ledger:
         """Take or renew the lease, and with a new one adopt what the PBXs show. Without a registry: as before."""
         asked_at = self._now()
         try:
-            refused_s = None if self._refused_at is None else asked_at - self._refused_at
-            lease = await self._registry.lead(self._holder, LEASE_TTL_S, refused_s)
-            self._refused_at = asked_at if lease is None else None
+            lease = await self._ask(world, asked_at)
+            self._rival_at = asked_at if lease is None else None
             if lease is None:
                 self.step_down("another controller leads")
             elif lease != self.lease:
@@ -102,6 +101,15 @@ class Ledger:
             self.miss(lost)
         except Refusal as refusal:
             self.step_down(str(refusal))
+
+    async def _ask(self, world: World, now: float) -> int | None:
+        """The lease; a registry without memory leaves it to whom we know to lead, or must suppose to."""
+        if self.lease is not None:
+            return await self._registry.lead(self._holder, LEASE_TTL_S)
+        if self._rival_at is not None:
+            return await self._registry.lead(self._holder, LEASE_TTL_S, max(0.0, now - self._rival_at))
+        seen = newest_token(world) if not self._renewed_at else 0  # Later we know what we were told ourselves.
+        return await self._registry.lead(self._holder, LEASE_TTL_S, seen=seen)
 
     async def _refresh(self) -> None:
         self._touched.clear()
@@ -306,6 +314,8 @@ class Ledger:
         if self._answers is not False:
             log.warning("registry lost: nothing new is lent", why=str(lost))
         self._answers = False
+        if self.lease is None and self._rival_at is None:
+            self._rival_at = self._now()  # Whoever leads does so on; started just now, we have not heard of it.
         self._recollect_at = 0.0  # What is wished meanwhile stands in the history alone: once it is back, that is asked.
 
     def _found(self) -> None:

@@ -110,6 +110,24 @@ def test_a_standby_leaves_the_lease_of_a_registry_without_memory_to_whoever_led(
     run_virtual(story())
 
 
+def test_a_standby_whose_clock_is_set_back_deposes_nobody() -> None:
+    async def story() -> None:
+        at, ahead_s, world = 100.0, 10.0, unseen(PROVINCE)
+        registry = MemoryRegistry(lambda: at)
+        leader = Ledger(registry, MemoryHistory(), "a", lambda: at)
+        standby = Ledger(registry.another(), MemoryHistory(), "b", lambda: at + ahead_s)
+        await leader.lead(world)
+        await standby.lead(world)
+        at, ahead_s = at + 0.5, 0.0
+        await standby.lead(world)
+        assert await leader.take(SEAT, "nanjing") is not None
+        at += 5.0  # The leader is gone: the standby's clock keeps it from nothing either.
+        await standby.lead(world)
+        assert standby.lease is not None
+
+    run_virtual(story())
+
+
 def test_a_loan_the_picture_does_not_show_stays_booked_until_its_city_was_read() -> None:
     async def story() -> None:
         registry = MemoryRegistry(loop_clock)
@@ -130,7 +148,7 @@ def test_a_loan_the_picture_does_not_show_stays_booked_until_its_city_was_read()
 
 
 def test_a_registry_that_never_answered_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger = Ledger(MemoryRegistry(loop_clock), MemoryHistory(), "a", loop_clock)
+    ledger = Ledger(MemoryRegistry(lambda: 0.0), MemoryHistory(), "a", lambda: 0.0)
     said = CapturingLogger()  # Whatever another test's log.set_up() left behind.
     monkeypatch.setattr("callctl.ledger.log", said)
     ledger.miss(StoreLost("nobody at 127.0.0.1:1"))

@@ -335,6 +335,12 @@ def _kept(
     return tuple(kept), held
 
 
+def newest_token(world: World) -> int:
+    """The highest token of a slot or a loan that the PBXs show; 0: none."""
+    slots = (slot.token for view in world.cities.values() for slot in view.slots.values())
+    return max((*slots, *(loan.token for _, loan in all_loans(world))), default=0)
+
+
 def all_loans(world: World) -> Iterable[tuple[SeatRef, SeatLoan]]:
     """Every loan the PBXs show, the latest of each seat."""
     for code, view in world.cities.items():

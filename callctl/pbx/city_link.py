@@ -7,6 +7,7 @@ reading's question is in the answer already and goes before it, every other even
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -55,6 +56,7 @@ class CityLink(ABC, Generic[W, Said]):
         self._held: list[Said] | None = None  # Not None while a reading is under way.
         self._held_bytes = 0
         self._wanted = asyncio.Event()
+        self._asked = asyncio.Event()  # Wanted by somebody, not by a message.
         self._waiting_for_reading: list[asyncio.Future[None]] = []
         self._on_fact: Callable[[Fact], None] = _nobody
         self.distrusted = 0  # Messages thrown away because somebody had smuggled line ends into one.
@@ -100,6 +102,7 @@ class CityLink(ABC, Generic[W, Said]):
             raise OrderUnanswered(f"{self.city}: no link to the PBX")
         answered = asyncio.get_running_loop().create_future()
         self._waiting_for_reading.append(answered)
+        self._asked.set()
         self._wanted.set()
         await answered
 
@@ -218,6 +221,7 @@ class CityLink(ABC, Generic[W, Said]):
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            self._asked.clear()
             asking, self._waiting_for_reading = self._waiting_for_reading, []
             try:
                 await self._read(wire)
@@ -227,8 +231,10 @@ class CityLink(ABC, Generic[W, Said]):
             for answered in asking:
                 if not answered.done():
                     answered.set_result(None)
-            if not asking:  # Nobody asked: a message did. It shall not keep us reading all day.
-                await asyncio.sleep(DISTRUST_PAUSE_S)
+            if not asking:  # Nobody asked: a message did. It shall not keep us reading all day, nor whoever asks waiting.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(DISTRUST_PAUSE_S):
+                        await self._asked.wait()
 
     async def _read(self, wire: W) -> None:
         """One full reading, and the messages round it in their order."""

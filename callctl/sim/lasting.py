@@ -21,7 +21,7 @@ LOOKS_EVERY_S = 0.5
 REACT_S = 1.5  # One tick of the loop (facts wake it sooner), the order, and some for several orders in a row.
 SETTLE_S = 5.0  # From the last trouble of a city or of the controller on: read, planned, repaired.
 AGREE_S = 12.0  # The registry is tidied with the lease each second; a loan under way counts.
-BOOKS_S = 12.0  # A registry that was away may have missed an act; the history is asked for it each 10 s.
+BOOKS_S = 2.0  # A registry that is back is asked for the lease within a second, and the history for acts it missed.
 BEAT_S = 25.0  # The heartbeat is renewed each 10 s.
 OWN_RING_S = 2.0  # app_queue looks at its agents once a second.
 REPEATS = 2  # Of one order about one thing, while nothing changes but time: a threshold passed, a calm queue let go.
@@ -232,8 +232,7 @@ class Lasting:
             self._pass("help is offered", f"{other} to {city}", wrong, limit_s, "a caller waits, a seat is spare, no slot")
 
     def _owed(self, city: str, other: str) -> bool:
-        known = self.now() > self.checkers.registry_doubted_until and self.health.booked_s() > BOOKS_S
-        well = known and self.health.well_s(city, other) > SETTLE_S
+        well = self.health.booked_s() > BOOKS_S and self.health.well_s(city, other) > SETTLE_S
         return well and self.offering.in_need(city) and self.offering.owed(city, other)
 
     def _cannot_spare(self, city: str, well: bool) -> bool:

@@ -151,6 +151,8 @@ class SimLink:
             self._take(seen)
             for fact in held:
                 self._take(fact)
+            if self._late:
+                await asyncio.sleep(self._late[-1][0] - self.pbx.now())  # Who asked is answered once all has arrived.
             self._asking = [answered for answered in self._asking if answered not in asking]
             for answered in asking:
                 if not answered.done():

@@ -24,6 +24,7 @@ class _Server:
 
     lost: bool = False
     token: int = 0
+    known: int = 0  # The last token it remembers; the real one goes on from its clock after it forgot.
     holder: str = ""
     lease: int = 0
     lease_until: float = 0.0
@@ -40,7 +41,7 @@ class _Server:
     listenings: dict[str, Listening] = field(default_factory=dict)
 
     def forget(self) -> None:
-        self.holder, self.lease, self.lease_until = "", 0, 0.0
+        self.holder, self.lease, self.lease_until, self.known = "", 0, 0.0, 0
         self.loans, self.answers, self.wishes, self.status = {}, {}, None, None
         self.unbriefed, self.unbriefed_until, self.presses, self.listenings = {}, 0.0, {}, {}
         self.wanted, self.wanted_until = {}, 0.0
@@ -94,6 +95,7 @@ class MemoryRegistry:
 
     def _next_token(self) -> int:
         self._server.token += 1
+        self._server.known = self._server.token
         return self._server.token
 
     def _leads(self, lease: int) -> None:
@@ -105,16 +107,17 @@ class MemoryRegistry:
         now = self._now()
         return {ref: loan for ref, (loan, until) in self._server.loans.items() if until > now}
 
-    async def lead(self, holder: str, ttl_s: float, refused_s: float | None = None) -> int | None:
+    async def lead(self, holder: str, ttl_s: float, rival_s: float | None = None, seen: int = 0) -> int | None:
         """See store.port.Registry."""
         if self.lag_s:
             await asyncio.sleep(self.lag_s)
         server, now = self._reach(), self._now()
-        if refused_s is not None and server.lease_until < now - refused_s - 1.0:
+        running = now < server.lease_until
+        forgot = seen > server.known or (rival_s is not None and server.lease_until < now - rival_s - 1.0)
+        if forgot and not running:
             server.holder, server.lease, server.lease_until = _NOBODY, 0, now + ttl_s
             return None
-        running = now < server.lease_until
-        if running and server.holder != holder and (server.holder != _NOBODY or refused_s is not None):
+        if running and server.holder != holder and (server.holder != _NOBODY or rival_s is not None):
             return None
         if not running or server.holder != holder:
             server.holder, server.lease, server.leased_at = holder, self._next_token(), now
@@ -174,6 +177,7 @@ class MemoryRegistry:
             if held is None or held.token < loan.token:
                 self._server.loans[loan.seat] = (loan, self._now() + LOAN_TTL_S)
             self._server.token = max(self._server.token, loan.token)
+            self._server.known = max(self._server.known, loan.token)
 
     async def wishes(self) -> Wishes | None:
         """See store.port.Registry."""

@@ -14,6 +14,7 @@ from callctl.sim.virtual_time import loop_clock
 
 READ_ANEW_S = 33.0  # A lost fact misleads no longer: a reading each 30 s, and the time it takes.
 FLAP_S = 2.0
+FORGETS_FROM = 80_000  # From this seed on half of the lost registries come back empty; named seeds keep their course.
 CONTROLLERS_MOST = 3
 SLOW_ORDER_S = 0.7
 
@@ -244,6 +245,8 @@ class Misfortune:
         self._run.registry.lost = True
 
     def _registry_back(self, trouble: Trouble | None = None) -> None:
+        if trouble is not None and trouble.size < 0.5 and self._run.seed >= FORGETS_FROM:
+            self._run.registry.forget()
         self._run.registry.lost = False
         self._checkers.registry_doubted_until = loop_clock() + REBOOK_S
 

@@ -45,11 +45,12 @@ class Loan:
 class Registry(Protocol):
     """Who leads, who is lent to whom, what is wished, what the province looks like now. Every call may raise StoreLost."""
 
-    async def lead(self, holder: str, ttl_s: float, refused_s: float | None = None) -> int | None:
+    async def lead(self, holder: str, ttl_s: float, rival_s: float | None = None, seen: int = 0) -> int | None:
         """Take or renew the controller's lease; its fencing token, or None while another holder has it.
 
-        `refused_s`: how long ago this holder asked and was told that another one leads. A registry that knows nothing of it
-        has lost its memory: the other may lead still, and has ttl_s to say so before a holder that was refused may lead.
+        `rival_s`: how long ago another one led, or may have, as far as this holder knows: it was refused, or the registry
+        did not answer. `seen`: the newest token the PBXs show to a holder that knows of nobody. A registry that does not
+        know that leader has lost its memory: the other may lead still, and has ttl_s to say so before such a holder leads.
         """
         ...
 

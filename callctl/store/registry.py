@@ -91,9 +91,9 @@ class RedisRegistry:
         """Let go of the connections."""
         await self._redis.aclose()
 
-    async def lead(self, holder: str, ttl_s: float, refused_s: float | None = None) -> int | None:
+    async def lead(self, holder: str, ttl_s: float, rival_s: float | None = None, seen: int = 0) -> int | None:
         """See the port. `holder` must name this process, not this machine: two processes must not share a lease."""
-        token = await self.run("lead", [], holder, _ms(ttl_s), "" if refused_s is None else _ms(refused_s))
+        token = await self.run("lead", [], holder, _ms(ttl_s), "" if rival_s is None else _ms(rival_s), seen)
         return int(token) if token else None
 
     async def resign(self, holder: str) -> None:

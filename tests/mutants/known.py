@@ -345,9 +345,30 @@ MUTANTS = (
     Mutant(
         "takes the lease from a leader whom the registry forgot",
         "callctl/ledger.py",
-        "            refused_s = None if self._refused_at is None else asked_at - self._refused_at\n",
-        "            refused_s = None\n",
+        "            return await self._registry.lead(self._holder, LEASE_TTL_S, max(0.0, now - self._rival_at))\n",
+        "            return await self._registry.lead(self._holder, LEASE_TTL_S)\n",
         ("tests/test_ledger.py::test_a_standby_leaves_the_lease_of_a_registry_without_memory_to_whoever_led",),
+    ),
+    Mutant(
+        "takes a reading asked before it led for what it waits for",
+        "callctl/controller.py",
+        "            if isinstance(fact, PbxLost):\n                self._unread.discard(fact.city)\n",
+        "            if isinstance(fact, PbxObserved | PbxLost):\n                self._unread.discard(fact.city)\n",
+        (LOOP + "test_a_reading_asked_before_the_lease_does_not_tell_a_new_leader_what_the_one_before_did",),
+    ),
+    Mutant(
+        "takes the lease because it has never been refused",
+        "callctl/ledger.py",
+        "        if self.lease is None and self._rival_at is None:\n",
+        "        if False:\n",
+        (LOOP + "test_a_controller_started_while_the_registry_was_away_leaves_the_lease_with_whoever_leads",),
+    ),
+    Mutant(
+        "takes the lease although the PBXs tell of a leader",
+        "callctl/ledger.py",
+        "        return await self._registry.lead(self._holder, LEASE_TTL_S, seen=seen)\n",
+        "        return await self._registry.lead(self._holder, LEASE_TTL_S)\n",
+        (LOOP + "test_a_controller_started_as_the_registry_comes_back_empty_sees_on_the_pbxs_that_somebody_leads",),
     ),
     Mutant(
         "opens by a lease of before",

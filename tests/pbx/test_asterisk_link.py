@@ -147,6 +147,17 @@ async def test_forged_message_leads_to_another_reading(pbx):
         assert controller.link.distrusted == 1
 
 
+async def test_whoever_asks_is_not_kept_waiting_by_forged_messages(pbx, monkeypatch):
+    monkeypatch.setattr("callctl.pbx.city_link.DISTRUST_PAUSE_S", 3600.0)
+    async with Controller(pbx) as controller:
+        await controller.until(PbxObserved)
+        pbx.say(JOIN.format(at=1001, n=1) + "\nUniqueid: yangzhou-6.6")
+        await controller.until(PbxObserved, 2)
+        async with asyncio.timeout(30):
+            await controller.link.reread()
+        assert len(controller.of(PbxObserved)) == 3
+
+
 async def test_message_without_end_costs_the_connection_and_no_more(pbx):
     async with Controller(pbx) as controller:
         await controller.until(PbxObserved)

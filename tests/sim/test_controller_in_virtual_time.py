@@ -323,6 +323,85 @@ def test_a_registry_that_came_back_empty_leaves_the_lease_with_whoever_leads() -
     tell(story, "a", "b")
 
 
+def test_a_controller_started_while_the_registry_was_away_leaves_the_lease_with_whoever_leads() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=8)
+        trial.registry.lost = True
+        trial.start("b")
+        await asyncio.sleep(6.0)
+        for turn in range(6):  # Whoever of the two asks first afterwards.
+            trial.registry.lost = True
+            await trial.stop("b")
+            trial.start("b")
+            await asyncio.sleep(2.0 + 0.13 * turn)
+            trial.registry.forget()
+            trial.registry.lost = False
+            assert await _who_led_for(trial, 4.0) == {"a"}
+
+    tell(story)
+
+
+def test_a_controller_started_as_the_registry_comes_back_empty_sees_on_the_pbxs_that_somebody_leads() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=8)
+        for turn in range(6):
+            await asyncio.sleep(0.37 * turn)
+            trial.registry.forget()
+            trial.start("b")
+            assert await _who_led_for(trial, 4.0) == {"a"}
+            await trial.stop("b")
+
+    tell(story)
+
+
+def test_a_restarted_controller_leads_at_once_where_the_registry_remembers() -> None:
+    async def story(trial: Trial) -> None:
+        await helped(trial, calls=8)
+        await trial.stop("a")
+        await asyncio.sleep(10)
+        assert trial.loans()
+        trial.start("b")
+        await trial.until(lambda: trial.running["b"][0].leading, 0.5)
+
+    tell(story)
+
+
+async def _who_led_for(trial: Trial, for_s: float) -> set[str]:
+    """Everybody who led for a moment of this time, however short."""
+    led = set()
+    for _ in range(int(for_s / 0.01)):
+        led |= {holder for holder, (controller, _, _) in trial.running.items() if controller.leading}
+        await asyncio.sleep(0.01)
+    return led
+
+
+def test_a_reading_asked_before_the_lease_does_not_tell_a_new_leader_what_the_one_before_did() -> None:
+    async def story(trial: Trial) -> None:
+        trial.start("b")
+        await asyncio.sleep(5)
+        call_in(trial, 6)
+        await asyncio.sleep(18)
+        for pbx in trial.pbxs.values():
+            pbx.timing = replace(pbx.timing, reading_s=3.0)
+        old = [asyncio.ensure_future(link.reread()) for link in trial.links("b").values()]
+        await asyncio.sleep(0.1)
+        for link in trial.links("b").values():
+            link.loses = 1000  # What the leader lends from now on it does not hear of.
+        await trial.until(lambda: bool(trial.loans()), 2.5)
+        await trial.stop("a")
+        await trial.until(lambda: trial.running["b"][0].leading, 0.6)
+        before = {city: len(orders) for city, orders in trial.orders.items()}
+        await asyncio.gather(*old)
+        await asyncio.sleep(1.5)
+        given = [order for city, orders in trial.orders.items() for order in orders[before[city] :]]
+        assert not [order for order in given if isinstance(order, Lend | OpenSlot)]
+        for link in trial.links("b").values():
+            link.loses = 0
+        await trial.until(lambda: len(trial.answered("nanjing", remote=True)) >= 3, 30)
+
+    tell(story)
+
+
 def test_what_waited_for_a_slow_pbx_is_not_opened_by_a_lease_of_before() -> None:
     async def story(trial: Trial) -> None:
         nanjing, orders = trial.pbxs["nanjing"], trial.orders["nanjing"]

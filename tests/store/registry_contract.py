@@ -31,7 +31,7 @@ async def lease_of(registry: Registry, holder: str = "a") -> int:
 async def led_at_last(registry: Registry, holder: str) -> int:
     """The lease of one who stands by and asks again and again, until a short lease of another has run out."""
     for _ in range(200):
-        lease = await registry.lead(holder, TTL_S, refused_s=0.1)
+        lease = await registry.lead(holder, TTL_S, rival_s=0.1)
         if lease is not None:
             return lease
         await asyncio.sleep(0.05)
@@ -134,16 +134,16 @@ class RegistryContract:
 
     def test_a_registry_without_memory_lets_whoever_led_say_so_before_one_who_was_refused_leads(self) -> None:
         async def story(registry: Registry) -> None:
-            assert await registry.lead("b", TTL_S, refused_s=0.5) is None, "it knows that another led half a second ago"
+            assert await registry.lead("b", TTL_S, rival_s=0.5) is None, "it knows that another led half a second ago"
             lease = await lease_of(registry, "a")
-            assert await registry.lead("b", TTL_S, refused_s=0.5) is None
+            assert await registry.lead("b", TTL_S, rival_s=0.5) is None
             assert await registry.lead("a", TTL_S) == lease
 
         self.run(story)
 
     def test_whoever_was_refused_leads_once_nobody_has_said_so(self) -> None:
         async def story(registry: Registry) -> None:
-            assert await registry.lead("b", 0.2, refused_s=0.5) is None
+            assert await registry.lead("b", 0.2, rival_s=0.5) is None
             with pytest.raises(Outdated):
                 await registry.renew(0, TTL_S)
             assert await led_at_last(registry, "b")
@@ -155,9 +155,35 @@ class RegistryContract:
             assert await registry.lead("a", 0.2) is not None
             lease = await led_at_last(registry, "b")
             await registry.resign("b")
-            after = await registry.lead("a", TTL_S, refused_s=0.1)
+            after = await registry.lead("a", TTL_S, rival_s=0.1)
             assert after is not None
             assert after > lease
+
+        self.run(story)
+
+    def test_a_token_on_the_pbxs_that_the_registry_never_gave_tells_that_somebody_led(self) -> None:
+        async def story(registry: Registry) -> None:
+            assert await registry.lead("b", TTL_S, seen=5) is None
+            lease = await lease_of(registry, "a")
+            assert await registry.lead("b", TTL_S, rival_s=0.5) is None
+            await registry.resign("a")
+            assert await registry.lead("b", TTL_S, seen=lease) is not None, "one that it gave bars nobody"
+
+        self.run(story)
+
+    def test_where_only_the_pbxs_tell_that_somebody_led_the_lease_is_free_after_its_life(self) -> None:
+        async def story(registry: Registry) -> None:
+            assert await registry.lead("b", 0.2, seen=5) is None
+            assert await led_at_last(registry, "b")
+
+        self.run(story)
+
+    def test_a_running_lease_is_nobody_elses_whatever_the_standbys_clock_says(self) -> None:
+        async def story(registry: Registry) -> None:
+            lease = await lease_of(registry)
+            assert await registry.lead("b", TTL_S, rival_s=-3600.0) is None, "its clock was set back by an hour"
+            assert (await registry.lend("r1", lease, SEAT, "nanjing")).token > lease
+            assert await registry.lead("a", TTL_S) == lease
 
         self.run(story)
 
