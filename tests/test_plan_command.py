@@ -13,7 +13,7 @@ from redis import Redis
 
 from callctl import clock
 from callctl.cli.root import run_command_line
-from callctl.core.model import City
+from callctl.core.model import City, Lending
 from callctl.province import read_province
 from callctl.sim.scenario import read_scenario
 from callctl.store import embedded
@@ -155,6 +155,7 @@ def test_the_picture_becomes_the_moment_to_begin_from(plan: Plan, tmp_path: Path
     assert len(yangzhou.start.talking_s) == len(PROVINCE.cities["yangzhou"].seats)
     assert (yangzhou.start.active, yangzhou.weight, yangzhou.threshold_s) == (True, 2.0, 20.0)
     assert len(xuzhou.start.lent_s["yangzhou"]) == 2
+    assert xuzhou.lendable == sum(seat.lend is not Lending.NO for seat in PROVINCE.cities["xuzhou"].seats)
     assert len(xuzhou.start.talking_s) == len(PROVINCE.cities["xuzhou"].seats) // 3 - 2
     assert yangzhou.per_h[0] == pytest.approx(300, rel=0.1)
     assert yangzhou.talk["mean"] == 200.0

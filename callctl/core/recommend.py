@@ -53,7 +53,9 @@ class Supply:
     quota: int = 0  # Lendable seats on duty: more cannot be lent whatever is wished.
     channels: int = 1_000_000  # Calls the trunk to the assisted city carries.
     dedicated: int = 0  # Seats that take only assisted calls: they cost the city nothing more.
-    given: int = 0  # Seats it may lend now.
+    given: int = 0  # Seats it may lend now, and that no other assisted city goes on using.
+    promised: tuple[int, ...] = ()  # Seats proposed for other assisted cities already, by half hour; dedicated ones first.
+    asked_again: bool = False  # Another assisted city asks after this one: what is not needed now is left to it.
     dedicated_calls_per_h: float | None = None  # Calls one dedicated seat took lately; None: not known.
 
 
@@ -115,7 +117,11 @@ def can_spare(supply: Supply, span: int) -> int:
     per_h = supply.per_h[span]
     needed = staff_erlang_a(per_h, supply.aht_s, supply.patience_s, supply.target, supply.sl_s) if per_h > 0.0 else 0
     own = max(0, supply.agents[span] - max(needed, supply.reserve))
-    return min(supply.dedicated + own, supply.quota, supply.channels)
+    return max(0, min(min(supply.dedicated + own, supply.quota) - _promised(supply, span), supply.channels))
+
+
+def _promised(supply: Supply, span: int) -> int:
+    return supply.promised[span] if supply.promised else 0
 
 
 def recommend(demand: Demand, supplies: Sequence[Supply]) -> Recommendation:
@@ -144,8 +150,8 @@ def _rows(supplies: Sequence[Supply], held: Sequence[int], spare: Mapping[str, S
     """Who lends how many, half hour by half hour; whoever lends goes on before anybody new begins."""
     rows: dict[str, list[int]] = {one.city: [] for one in supplies}
     before = {one.city: min(one.given, one.quota) for one in supplies}
-    dedicated = {one.city: one.dedicated for one in supplies}
     for span, needed in enumerate(held):
+        dedicated = {one.city: max(0, one.dedicated - _promised(one, span)) for one in supplies}
         left = {city: spare[city][span] for city in rows}
         now = dict.fromkeys(rows, 0)
         # Dedicated seats first, then those who lend already, then the one with most to spare.
@@ -183,7 +189,7 @@ def _steps(
 ) -> list[Step]:
     steps = []
     for one in supplies:
-        before = one.given
+        before = min(one.given, rows[one.city][0]) if one.asked_again else one.given
         for span, now in enumerate(rows[one.city]):
             if now > before:
                 steps.append(_added(demand, one, span, now - before, now, spare[one.city][span]))

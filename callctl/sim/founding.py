@@ -50,12 +50,13 @@ def found(scenario: Scenario) -> Province:
 
 def _city(spec: SimCity, place: int, codes: dict[str, str], legs: dict[str, int]) -> City:
     dedicated = min(spec.dedicated, spec.staff[0][1])  # The first seats: they are there from the start.
+    lendable = max(dedicated, spec.may_lend(_most_staff(spec)))
     seats = tuple(
         Seat(
             f"{place + 11}{number:04d}",
             f"{place + 11}{number:04d}",
             f"话务员{number}",
-            Lending.DEDICATED if number <= dedicated else Lending.SHARED,
+            Lending.DEDICATED if number <= dedicated else Lending.SHARED if number <= lendable else Lending.NO,
         )
         for number in range(1, _most_staff(spec) + 1)
     )

@@ -76,10 +76,15 @@ class SimCity:
     reserve: int = 1  # Free agents always kept home, at least.
     release_s: float = 60.0
     dedicated: int = 0  # Of the staff, seats that take only assisted calls.
+    lendable: int | None = None  # Of the staff, seats that may be lent at all, dedicated ones with them; None: all.
     channels: Mapping[str, int] = field(default_factory=dict)  # Calls at a time, by assisted city.
     together: int = RING_TOGETHER  # Most lent seats that ring together for one caller.
     start: Start = NOTHING
     label: str = ""  # The name for people; empty: the name itself.
+
+    def may_lend(self, quota: int) -> int:
+        """Seats it can lend where it is asked for so many."""
+        return quota if self.lendable is None else min(quota, self.lendable)
 
     def peak_per_h(self) -> float:
         """Calls in the busiest hour of an ordinary rate curve."""
@@ -130,7 +135,7 @@ class ScenarioError(Exception):
 CITY_KEYS = (
     *("name", "lines", "trunks", "threshold_s", "sl_target", "supporter", "weight", "staff", "quota"),
     *("arrivals", "talk", "wrap", "patience", "redial", "reserve", "release_s", "dedicated", "channels", "together"),
-    *("start", "label"),
+    *("start", "label", "lendable"),
 )
 START_KEYS = ("waiting_s", "talking_s", "wrapping", "lent_s", "active")
 
@@ -215,6 +220,7 @@ def _city(reader: SpecReader, spec: object, place: int) -> SimCity | None:
         reserve=int(reader.number(spec, "reserve", where, 1)),
         release_s=reader.number(spec, "release_s", where, 60.0),
         dedicated=int(reader.number(spec, "dedicated", where, 0)),
+        lendable=None if spec.get("lendable") is None else int(reader.number(spec, "lendable", where)),
         channels=_channels(reader, spec, where),
         together=int(reader.number(spec, "together", where, RING_TOGETHER, low=1, high=10)),
         start=_start(reader, spec, where),

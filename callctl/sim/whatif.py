@@ -175,6 +175,7 @@ def _of_city(city: SimCity, change: Change) -> SimCity:
         return replace(
             city,
             dedicated=city.dedicated + more,
+            lendable=None if city.lendable is None else city.lendable + more,
             staff=tuple((at, max(0, n + more)) for at, n in city.staff),
             quota=tuple((at, max(0, n + more)) for at, n in city.quota),
             supporter=True,

@@ -154,10 +154,10 @@ def test_dedicated_seats_help_although_the_reserve_keeps_all_others() -> None:
 
 
 def test_the_province_is_the_scenarios_to_the_word() -> None:
-    spec = helped_by(channels={"nanjing": 2}, reserve=3, dedicated=4, release_s=15)
+    spec = helped_by(channels={"nanjing": 2}, reserve=3, dedicated=4, lendable=6, release_s=15)
     wuxi = found(spec).cities["wuxi"]
     assert (wuxi.lend.reserve, wuxi.queue.release_after_s) == (3, 15.0)
-    assert [seat.lend for seat in wuxi.seats] == [Lending.DEDICATED] * 4 + [Lending.SHARED] * 6
+    assert [seat.lend for seat in wuxi.seats] == [Lending.DEDICATED] * 4 + [Lending.SHARED] * 2 + [Lending.NO] * 4
     assert first_wishes(spec).events["nanjing"].seats == {"wuxi": 2}
     assert first_wishes(helped_by()).events["nanjing"].seats == {}
     three = scenario(city("nanjing", 1, 1), city("wuxi", 1, 5, channels={"nanjing": 0}), city("suzhou", 1, 7))

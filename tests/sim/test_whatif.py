@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callctl.core.recommend import Demand, seats_needed
+from callctl.core.recommend import Demand, Move, seats_needed
 from callctl.sim.forecast import ForecastError, day_shares, read_forecast, shaped
 from callctl.sim.lookahead import difference, look_ahead, measured
 from callctl.sim.proposal import proposals, with_proposals
@@ -135,6 +135,45 @@ def test_a_second_city_in_need_gets_what_the_first_leaves() -> None:
     assert first.needs[0].proposed > 0
     assert first.needs[0].proposed + second.needs[0].proposed <= 42 - 31
     assert second.short[0] > 0
+
+
+def two_in_need(per_h: float = 60.0, **supporting: Any) -> Scenario:
+    """Two small cities in need of a few seats each, and one that could lend."""
+    cities = [
+        city("a", "甲", 2, per_h, 0, weight=2),
+        city("b", "乙", 2, per_h, 0),
+        city("c", "丙", 8, 0, 8) | supporting,
+    ]
+    return nine_o_clock(cities=cities, assist=[[0, "a", True], [0, "b", True]])
+
+
+def test_dedicated_seats_are_proposed_to_one_city_only() -> None:
+    first, second = proposals(two_in_need(staff=[[0, 6]], dedicated=6, quota=[[0, 0]]))
+    assert first.seats["c"][0] > 0
+    assert first.seats["c"][0] + second.seats["c"][0] <= 6
+    assert second.short[0] > 0
+
+
+def test_seats_that_another_city_goes_on_using_are_not_given_back() -> None:
+    base = two_in_need(quota=[[0, 7]], dedicated=3)
+    first, second = proposals(base)
+    lent = first.seats["c"][0] + second.seats["c"][0]
+    assert lent == 7
+    assert not [step for one in (first, second) for step in one.steps]
+    # Fewer are needed than are lent: the difference is given back once, by the last who could use them.
+    few = proposals(two_in_need(per_h=40.0, quota=[[0, 8]], dedicated=3))
+    lent = sum(one.seats["c"][0] for one in few)
+    back = [step for one in few for step in one.steps if step.span == 0]
+    assert lent < 8
+    assert [(step.move, step.seats) for step in back] == [(Move.GIVE_BACK, 8 - lent)]
+
+
+def test_only_seats_that_may_be_lent_are_proposed() -> None:
+    (first, second) = proposals(two_in_need(quota=[[0, 0]], lendable=4))
+    assert first.seats["c"][0] + second.seats["c"][0] == 4
+    more = two_in_need(quota=[[0, 0]], lendable=4)
+    more = changed(more, read_changes("专席 丙 +2", more))
+    assert sum(one.seats["c"][0] for one in proposals(more)) == 6
 
 
 def test_a_saved_scenario_reads_as_itself() -> None:
