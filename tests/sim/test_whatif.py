@@ -225,5 +225,23 @@ def test_mistakes_of_a_forecast_are_told_all_at_once(tmp_path: Path) -> None:
         read_forecast(tmp_path / "absent.csv", 0.0, 2, known)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("time,扬州\n²:00,5\n", "line 2: time '²:00' must be a quarter hour"),
+        ("time,扬州\n" + "9" * 140_000 + ",1\n", "line 2: not CSV"),
+        ('{"扬州": ' + "1" * 5000 + "}", "line 1: a number of more than 4,300 digits"),
+        ('{"扬州":' + "[" * 100_000, "line 1: more than 50 brackets"),
+    ],
+    ids=["superscript", "long", "digits", "deep"],
+)
+def test_a_forecast_no_parser_likes_is_a_mistake_with_its_line(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "f"
+    file.write_text(text, "utf-8")
+    with pytest.raises(ForecastError) as told:
+        read_forecast(file, 0.0, 4, known)
+    assert words in told.value.mistakes[0]
+
+
 def test_the_simulators_citizens_need_what_the_theory_says() -> None:
     assert seats_needed(Demand("yangzhou", (436.0,), (24,), 240.0, 180.0), 0) == (32, 9)
