@@ -9,12 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from callctl.core.acts import Sentence
 from callctl.core.erlang import erlang_a, staff_erlang_a
 
 SPAN_S = 1800.0  # A decision of people holds for half an hour at least.
 GIVE_BACK_AFTER = 2  # Half hours in a row with fewer seats needed before any are given back: no coming and going.
 FEW_CALLS_PER_H = 2.0  # A dedicated seat that took fewer is idle nine tenths of its time: 2021's took ten calls a day.
 MOST_AGENTS = 5000  # Beyond this a forecast is a mistake.
+
+
+class AbsurdForecast(ValueError):
+    """So many calls that no province has the agents: the forecast is a mistake. In both languages."""
+
+    def __init__(self, city: str, per_h: float, aht_s: float) -> None:
+        self.told = Sentence(
+            f"{city}：每小时 {per_h:,.0f} 通、每通 {aht_s:.0f} 秒，需超过 {MOST_AGENTS:,} 人，请核对来电预测",
+            f"{city}: {per_h:,.0f} calls an hour of {aht_s:.0f} s need over {MOST_AGENTS} agents; look at the forecast",
+        )
+        super().__init__(self.told.en)
 
 
 class Move(Enum):
@@ -107,7 +119,7 @@ def seats_needed(demand: Demand, span: int) -> tuple[int, int]:
     if per_h <= 0.0:
         return 0, 0
     if per_h / 3600.0 * demand.aht_s > MOST_AGENTS:
-        raise ValueError(f"{demand.city}: {per_h:g} calls an hour of {demand.aht_s:g} s need over {MOST_AGENTS} agents")
+        raise AbsurdForecast(demand.city, per_h, demand.aht_s)
     needed = staff_erlang_a(per_h, demand.aht_s, demand.patience_s, demand.target, demand.sl_s)
     return needed, math.ceil(max(0, needed - demand.agents[span]) * demand.factor - 1e-9)
 

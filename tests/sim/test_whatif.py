@@ -59,6 +59,34 @@ def test_a_question_is_read_in_either_language() -> None:
     assert [(c.kind, c.city, c.number, c.at_s) for c in en] == [(c.kind, c.city, c.number, c.at_s) for c in zh[:5]]
 
 
+@pytest.mark.parametrize(
+    ("typed", "kind", "name", "number", "at_s"),
+    [
+        ("徐州+12", "seats", "xuzhou", 12.0, 0.0),
+        ("徐州＋12", "seats", "xuzhou", 12.0, 0.0),
+        ("徐州市－３席", "seats", "xuzhou", -3.0, 0.0),
+        ("开启徐州", "on", "xuzhou", 0.0, 0.0),
+        ("开启支援徐州市＠１０：００", "on", "xuzhou", 0.0, 3600.0),
+        ("专席徐州+6", "dedicated", "xuzhou", 6.0, 0.0),
+        ("来电扬州x1.5", "calls", "yangzhou", 1.5, 0.0),
+        ("来电 扬州 *1.5", "calls", "yangzhou", 1.5, 0.0),
+        ("来电 扬州 × 1.5倍", "calls", "yangzhou", 1.5, 0.0),
+        ("徐州12@+30", "seats", "xuzhou", 12.0, 1800.0),
+        ("onxuzhou", "on", "xuzhou", 0.0, 0.0),
+        ("开启　徐州", "on", "xuzhou", 0.0, 0.0),
+    ],
+)
+def test_a_question_is_read_as_people_type_it(typed: str, kind: str, name: str, number: float, at_s: float) -> None:
+    (change,) = read_changes(typed, nine_o_clock())
+    assert (change.kind, change.city, change.number, change.at_s) == (kind, name, number, at_s)
+
+
+def test_what_holds_from_now_on_takes_no_time() -> None:
+    for text in ("专席 徐州 +6 @+10", "阈值 扬州 10 @+10", "@10:00"):
+        with pytest.raises(WhatIfRefused):
+            read_changes(text, nine_o_clock())
+
+
 def test_changes_change_what_they_name_and_nothing_else() -> None:
     base = nine_o_clock()
     new = changed(base, read_changes("on 扬州 @9:30; 徐州 +12 @10:00; 徐州 =3 @10:30; 专席 苏州 +4; 在岗 扬州 -4", base))
