@@ -13,7 +13,7 @@ from redis import Redis
 
 from callctl import clock
 from callctl.cli.root import run_command_line
-from callctl.core.model import City
+from callctl.core.model import City, Lending
 from callctl.province import read_province
 from callctl.sim.scenario import read_scenario
 from callctl.store import embedded
@@ -46,7 +46,8 @@ def plan(tmp_path: Path, valkey_url: str, capsys: pytest.CaptureFixture[str], mo
         link.flushall()
 
     def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["callctl", "plan", "--processes", "1", "--seeds", "3", "--hours", "1", *words])
+        hours = () if "--from" in words else ("--hours", "1")
+        monkeypatch.setattr(sys, "argv", ["callctl", "plan", "--processes", "1", "--seeds", "3", *hours, *words])
         code = run_command_line()
         out, err = capsys.readouterr()
         assert "Traceback" not in out + err
@@ -155,6 +156,7 @@ def test_the_picture_becomes_the_moment_to_begin_from(plan: Plan, tmp_path: Path
     assert len(yangzhou.start.talking_s) == len(PROVINCE.cities["yangzhou"].seats)
     assert (yangzhou.start.active, yangzhou.weight, yangzhou.threshold_s) == (True, 2.0, 20.0)
     assert len(xuzhou.start.lent_s["yangzhou"]) == 2
+    assert xuzhou.lendable == sum(seat.lend is not Lending.NO for seat in PROVINCE.cities["xuzhou"].seats)
     assert len(xuzhou.start.talking_s) == len(PROVINCE.cities["xuzhou"].seats) // 3 - 2
     assert yangzhou.per_h[0] == pytest.approx(300, rel=0.1)
     assert yangzhou.talk["mean"] == 200.0
@@ -189,6 +191,19 @@ def test_mistakes_are_lines_that_say_what_to_do(plan: Plan, tmp_path: Path) -> N
     assert plan("--from", str(tmp_path / "absent.json"))[0] == 1
     assert plan("--forecast", str(tmp_path / "absent.csv"))[0] == 1
     assert plan("--save", str(tmp_path / "no" / "folder.json"))[0] == 1
+
+
+def test_an_absurd_forecast_and_an_option_without_effect_are_refused(plan: Plan, tmp_path: Path) -> None:
+    publish(yangzhou=rush())
+    code, out, err = plan("--if", "来电 扬州 x10000", "--recommend")
+    assert (code, out) == (1, "")
+    assert "需超过 5,000 人" in err
+    file = tmp_path / "now.json"
+    assert plan("--save", str(file))[0] == 0
+    for option in (("--hours", "2"), ("--day", "surge")):
+        code, out, err = plan("--from", str(file), *option)
+        assert (code, out) == (1, "")
+        assert "--forecast" in err
 
 
 def test_nobody_switched_on_is_said_and_nothing_can_be_proposed(plan: Plan) -> None:

@@ -2,16 +2,18 @@
 
 import json
 import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
 from callctl.cli.words import say
 from callctl.sim.fuzz import Verdict, live_through, needed
 from callctl.sim.replicate import hush
-from callctl.sim.tally import Tally, live_many
+from callctl.sim.tally import Tally, live_many, open_log
 
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="省份个数 · how many provinces, one per seed")]
 FromOption = Annotated[int, typer.Option("--from", min=0, help="从哪个种子开始 · the first seed")]
@@ -52,24 +54,45 @@ def fuzz(
     numbers = range(first, first + seeds)
     try:
         done = Tally.read(log) if log is not None else Tally()
+        lines = open_log(log) if log is not None else None
     except (OSError, ValueError) as error:
-        print(f"callctl: {log}: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        _stop(log, error)
+    if done.ignored:
+        passed_over = say(
+            f"有 {done.ignored} 行是其他版本的代码写的或没有写完，不计入",
+            f"{done.ignored} lines of another version of the code, or cut off, do not count",
+        )
+        print(f"callctl: {log}: {passed_over}", file=sys.stderr)
     left = [seed for seed in numbers if seed not in done.seeds]
-    with typer.progressbar(length=len(left), label="检验 checking", file=sys.stderr) as bar:
-        for verdict in live_many(left, processes):
-            done.add(verdict)
-            if log is not None:
-                done.append(log, verdict)
-            if verdict.violation and not as_json:
-                print(f"\r{_told(verdict)}")
-            bar.update(1)
+    try:
+        _live(left, processes, done, lines, as_json)
+    except OSError as error:
+        if lines is None:
+            raise
+        _stop(log, error)
     if as_json:
         print(json.dumps(done.as_json(), ensure_ascii=False, indent=2))
     else:
         print(done.told())
     if done.failing:
         raise typer.Exit(1)
+
+
+def _live(left: Sequence[int], processes: int | None, done: Tally, lines: TextIO | None, as_json: bool) -> None:
+    """Every seed that is left; each verdict is written before the next one is asked for."""
+    with lines or nullcontext(), typer.progressbar(length=len(left), label="检验 checking", file=sys.stderr) as bar:
+        for verdict in live_many(left, processes):
+            done.add(verdict)
+            if lines is not None:
+                done.append(lines, verdict)
+            if verdict.violation and not as_json:
+                print(f"\r{_told(verdict)}")
+            bar.update(1)
+
+
+def _stop(log: Path | None, error: Exception) -> NoReturn:
+    print(f"callctl: {log}: {error.strerror if isinstance(error, OSError) else error}", file=sys.stderr)
+    raise typer.Exit(1)
 
 
 def _told(verdict: Verdict) -> str:

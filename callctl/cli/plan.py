@@ -18,7 +18,7 @@ from callctl.cli.shell import JsonOption, ProvinceOption, in_room, print_json, s
 from callctl.cli.words import say, told
 from callctl.core.acts import Sentence
 from callctl.core.model import Province
-from callctl.core.recommend import Recommendation
+from callctl.core.recommend import AbsurdForecast, Recommendation
 from callctl.foresight import measured_lately, time_of_day
 from callctl.settings import read_settings
 from callctl.sim.forecast import BIN_S, DAYS, ForecastError, read_forecast
@@ -29,6 +29,8 @@ from callctl.sim.snapshot import Measured, snapshot, spec_of
 from callctl.sim.whatif import WhatIfRefused, changed, city_called, helped, read_changes
 from callctl.store.history import LOST, first_line
 from callctl.store.schema import open_engine
+
+HOURS = 3.0  # Looked ahead where nobody says how far.
 
 IfOption = Annotated[
     list[str] | None,
@@ -47,9 +49,14 @@ ForecastOption = Annotated[
     Path | None,
     typer.Option("--forecast", metavar="FILE", help=say("每刻钟来电预测 CSV/JSON", "calls per quarter hour, CSV or JSON")),
 ]
-HoursOption = Annotated[float, typer.Option("--hours", min=0.5, max=24.0, help=say("推演几小时", "hours to look ahead"))]
+HoursOption = Annotated[
+    float | None,
+    typer.Option("--hours", min=0.5, max=24.0, help=say("推演几小时，默认 3", "hours to look ahead; 3 if not said")),
+]
 SeedsOption = Annotated[int, typer.Option("--seeds", min=2, max=1000, help=say("随机种子数", "how many seeds"))]
-DayOption = Annotated[str, typer.Option("--day", help=say("日型：" + "、".join(DAYS), "kind of day: " + ", ".join(DAYS)))]
+DayOption = Annotated[
+    str | None, typer.Option("--day", help=say("日型：" + "、".join(DAYS), "kind of day: " + ", ".join(DAYS)))
+]
 RecommendOption = Annotated[
     bool, typer.Option("--recommend", help=say("建议各市席位并推演验证", "propose seats, and try them"))
 ]
@@ -72,9 +79,9 @@ def plan(
     from_: FromOption = None,
     save: SaveOption = None,
     forecast: ForecastOption = None,
-    hours: HoursOption = 3.0,
+    hours: HoursOption = None,
     seeds: SeedsOption = 20,
-    day: DayOption = DAYS[0],
+    day: DayOption = None,
     recommend: RecommendOption = False,
     target: TargetOption = None,
     as_json_: JsonOption = False,
@@ -82,7 +89,7 @@ def plan(
     province: ProvinceOption = None,
 ) -> None:
     """Compare the next hours as they are with what is asked."""
-    if day not in DAYS:
+    if day is not None and day not in DAYS:
         _refuse([say(f"没有日型“{day}”；可用：{'、'.join(DAYS)}", f"no kind of day is '{day}'; known: {', '.join(DAYS)}")])
     present, notes = _beginning(from_, province, hours, day)
     present = _with_forecast(present, forecast)
@@ -92,7 +99,10 @@ def plan(
     scenarios = [present, *_asked(present, asked)]
     proposed: list[Recommendation] = []
     if recommend:
-        proposed = proposals(scenarios[-1], target)
+        try:
+            proposed = proposals(scenarios[-1], target)
+        except AbsurdForecast as error:
+            _refuse([told(error.told)])
         if not proposed:
             notes.append(
                 Sentence("没有开启支援的城市，无从建议：用 --if '开启 某市'", "nobody is switched on: add --if 'on CITY'")
@@ -128,8 +138,19 @@ def _show(
     screen().print(hour_table(scenarios, runs, asked))
 
 
-def _beginning(from_: Path | None, province: Path | None, hours: float, day: str) -> tuple[Scenario, list[Sentence]]:
+def _beginning(
+    from_: Path | None, province: Path | None, hours: float | None, day: str | None
+) -> tuple[Scenario, list[Sentence]]:
     if from_ is not None:
+        if hours is not None or day is not None:
+            _refuse(
+                [
+                    say(
+                        "--from 的快照自带时长和来电：去掉 --hours 和 --day（来电可用 --forecast 更改）",
+                        "--from has its own hours and calls: leave --hours and --day out (--forecast changes the calls)",
+                    )
+                ]
+            )
         try:
             return read_scenario(from_), []
         except ScenarioError as error:
@@ -149,7 +170,7 @@ def _beginning(from_: Path | None, province: Path | None, hours: float, day: str
             file=sys.stderr,
         )
         raise typer.Exit(STALE)
-    spec, told_too = snapshot(whole, picture, measured, time_of_day(now), hours, day)
+    spec, told_too = snapshot(whole, picture, measured, time_of_day(now), hours or HOURS, day or DAYS[0])
     if age > STALE_S:
         notes.append(Sentence(f"画面已是 {age:.0f} 秒前的", f"the picture is {age:.0f} s old"))
     return scenario_from(spec, "now"), [*notes, *told_too]

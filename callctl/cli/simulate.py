@@ -11,7 +11,7 @@ import typer
 from callctl.province import ProvinceError, read_province
 from callctl.settings import SettingsError, read_settings
 from callctl.sim.checkers import Violation
-from callctl.sim.founding import with_fixed_wrap_up
+from callctl.sim.founding import check_livable, with_fixed_wrap_up
 from callctl.sim.full import FULL
 from callctl.sim.outcome import Outcome
 from callctl.sim.page import as_page
@@ -86,6 +86,10 @@ def simulate(
     if depth is DepthName.FULL:
         if policy is not PolicyName.POLICY or html is not None:
             _fail("--depth full runs the real controller: no other --policy, and no --html (its curves are those of fast)")
+        try:
+            check_livable(read)
+        except ScenarioError as error:
+            _fail(error)
         read, asked = with_fixed_wrap_up(read), FULL
     names = list(dict.fromkeys([asked, *(name.value for name in YARDSTICKS if compared)]))
     try:

@@ -1,6 +1,8 @@
 """How long citizens wait, and how many agents a room needs: the classical formulas of queueing, as plain functions.
 
 Rates are per hour, times in seconds, loads in erlang (calls in progress on average). Published values: tests/core/values.
+callctl decides with erlang_a, staff_erlang_a and reserve_for (and what they call). The others are the yardsticks by which
+the tests hold the simulator and the policy to theory (tests/sim/test_theory.py, tests/core/test_erlang.py).
 """
 
 import math

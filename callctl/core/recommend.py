@@ -9,12 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from callctl.core.acts import Sentence
 from callctl.core.erlang import erlang_a, staff_erlang_a
 
 SPAN_S = 1800.0  # A decision of people holds for half an hour at least.
 GIVE_BACK_AFTER = 2  # Half hours in a row with fewer seats needed before any are given back: no coming and going.
 FEW_CALLS_PER_H = 2.0  # A dedicated seat that took fewer is idle nine tenths of its time: 2021's took ten calls a day.
 MOST_AGENTS = 5000  # Beyond this a forecast is a mistake.
+
+
+class AbsurdForecast(ValueError):
+    """So many calls that no province has the agents: the forecast is a mistake. In both languages."""
+
+    def __init__(self, city: str, per_h: float, aht_s: float) -> None:
+        self.told = Sentence(
+            f"{city}：每小时 {per_h:,.0f} 通、每通 {aht_s:.0f} 秒，需超过 {MOST_AGENTS:,} 人，请核对来电预测",
+            f"{city}: {per_h:,.0f} calls an hour of {aht_s:.0f} s need over {MOST_AGENTS} agents; look at the forecast",
+        )
+        super().__init__(self.told.en)
 
 
 class Move(Enum):
@@ -53,7 +65,9 @@ class Supply:
     quota: int = 0  # Lendable seats on duty: more cannot be lent whatever is wished.
     channels: int = 1_000_000  # Calls the trunk to the assisted city carries.
     dedicated: int = 0  # Seats that take only assisted calls: they cost the city nothing more.
-    given: int = 0  # Seats it may lend now.
+    given: int = 0  # Seats it may lend now, and that no other assisted city goes on using.
+    promised: tuple[int, ...] = ()  # Seats proposed for other assisted cities already, by half hour; dedicated ones first.
+    asked_again: bool = False  # Another assisted city asks after this one: what is not needed now is left to it.
     dedicated_calls_per_h: float | None = None  # Calls one dedicated seat took lately; None: not known.
 
 
@@ -105,7 +119,7 @@ def seats_needed(demand: Demand, span: int) -> tuple[int, int]:
     if per_h <= 0.0:
         return 0, 0
     if per_h / 3600.0 * demand.aht_s > MOST_AGENTS:
-        raise ValueError(f"{demand.city}: {per_h:g} calls an hour of {demand.aht_s:g} s need over {MOST_AGENTS} agents")
+        raise AbsurdForecast(demand.city, per_h, demand.aht_s)
     needed = staff_erlang_a(per_h, demand.aht_s, demand.patience_s, demand.target, demand.sl_s)
     return needed, math.ceil(max(0, needed - demand.agents[span]) * demand.factor - 1e-9)
 
@@ -115,7 +129,11 @@ def can_spare(supply: Supply, span: int) -> int:
     per_h = supply.per_h[span]
     needed = staff_erlang_a(per_h, supply.aht_s, supply.patience_s, supply.target, supply.sl_s) if per_h > 0.0 else 0
     own = max(0, supply.agents[span] - max(needed, supply.reserve))
-    return min(supply.dedicated + own, supply.quota, supply.channels)
+    return max(0, min(min(supply.dedicated + own, supply.quota) - _promised(supply, span), supply.channels))
+
+
+def _promised(supply: Supply, span: int) -> int:
+    return supply.promised[span] if supply.promised else 0
 
 
 def recommend(demand: Demand, supplies: Sequence[Supply]) -> Recommendation:
@@ -144,8 +162,8 @@ def _rows(supplies: Sequence[Supply], held: Sequence[int], spare: Mapping[str, S
     """Who lends how many, half hour by half hour; whoever lends goes on before anybody new begins."""
     rows: dict[str, list[int]] = {one.city: [] for one in supplies}
     before = {one.city: min(one.given, one.quota) for one in supplies}
-    dedicated = {one.city: one.dedicated for one in supplies}
     for span, needed in enumerate(held):
+        dedicated = {one.city: max(0, one.dedicated - _promised(one, span)) for one in supplies}
         left = {city: spare[city][span] for city in rows}
         now = dict.fromkeys(rows, 0)
         # Dedicated seats first, then those who lend already, then the one with most to spare.
@@ -183,7 +201,7 @@ def _steps(
 ) -> list[Step]:
     steps = []
     for one in supplies:
-        before = one.given
+        before = min(one.given, rows[one.city][0]) if one.asked_again else one.given
         for span, now in enumerate(rows[one.city]):
             if now > before:
                 steps.append(_added(demand, one, span, now - before, now, spare[one.city][span]))

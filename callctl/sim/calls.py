@@ -84,7 +84,7 @@ class Calls:
     def _prepare(self, city: City) -> None:
         spec, room = city.spec, city.room
         room.trunks, room.threshold_s, room.release_s = spec.trunks, spec.threshold_s, spec.release_s
-        room.weight, room.lends, room.quota = spec.weight, spec.supporter, spec.quota[0][1]
+        room.weight, room.lends, room.quota = spec.weight, spec.supporter, spec.may_lend(spec.quota[0][1])
         room.least_reserve, room.together = spec.reserve, spec.together
         room.experience = self._known_of(spec)
         room.waiting_since = lambda place: self.waiting_since(city, place)

@@ -61,7 +61,7 @@ class Engine(Calls):
 
     def _quota(self, what: tuple[City, int]) -> None:
         city, number = what
-        city.room.quota = number
+        city.room.quota = city.spec.may_lend(number)
         self.policy.switched(city)
 
     def _switch(self, what: tuple[City, bool]) -> None:

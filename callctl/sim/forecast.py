@@ -2,10 +2,11 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+
+from callctl.sim.spec_reader import parsed
 
 BIN_S = 900.0
 DAYS = ("normal_weekday", "surge", "weekend")
@@ -71,9 +72,9 @@ def _decoded(raw: bytes) -> str:
 
 def _from_json(text: str, bins: int, known: Callable[[str], str | None], mistakes: list[str]) -> dict[str, CallsPerH]:
     try:
-        table = json.loads(text)
-    except json.JSONDecodeError as error:
-        mistakes.append(f"line {error.lineno}: not JSON: {error.msg}")
+        table = parsed(text)
+    except ValueError as error:
+        mistakes.append(str(error))
         return {}
     found = {}
     for city, calls in table.items():
@@ -94,7 +95,13 @@ def _is_count(value: object) -> bool:
 def _from_csv(
     text: str, begins_s: float, bins: int, known: Callable[[str], str | None], mistakes: list[str]
 ) -> dict[str, CallsPerH]:
-    rows = list(csv.reader(io.StringIO(text)))
+    reader = csv.reader(io.StringIO(text))
+    rows: list[list[str]] = []
+    try:
+        rows += reader
+    except csv.Error as error:
+        mistakes.append(f"line {reader.line_num}: not CSV: {error}")
+        return {}
     if not rows or len(rows[0]) < 2:
         mistakes.append("line 1: must name the columns: time, then cities; e.g. time,扬州,徐州")
         return {}
@@ -116,7 +123,7 @@ def _from_csv(
 
 def _csv_row(row: Sequence[str], line: int, width: int, found: dict[int, list[float]], mistakes: list[str]) -> None:
     hour, _, minute = row[0].strip().partition(":")
-    if not (hour.isdigit() and minute.isdigit() and int(hour) < 24 and minute in {"00", "15", "30", "45"}):
+    if not (hour.isdecimal() and int(hour) < 24 and minute in {"00", "15", "30", "45"}):
         mistakes.append(f"line {line}: time {row[0].strip()!r} must be a quarter hour like 09:15")
         return
     values = []

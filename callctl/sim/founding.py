@@ -5,6 +5,7 @@ so it takes the scenario's mean; trunks lead from city to city, so each pair get
 """
 
 import string
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
 from types import MappingProxyType
@@ -12,10 +13,9 @@ from types import MappingProxyType
 from callctl.core.model import City, Lending, LendRules, PbxAddress, PbxKind, Province, QueueRules, Seat, Trunk
 from callctl.core.wishes import AssistanceEvent, Wishes
 from callctl.sim.parts import SimTiming
-from callctl.sim.scenario import Scenario, SimCity
+from callctl.sim.scenario import NOTHING, Scenario, ScenarioError, SimCity
 
 LETTERS = frozenset(string.ascii_lowercase)
-RESERVE = 1  # As core/allocation.py has it.
 
 
 def codes_of(scenario: Scenario) -> dict[str, str]:
@@ -26,8 +26,20 @@ def codes_of(scenario: Scenario) -> dict[str, str]:
     return {name: name if name in taken else next(free) for name in names}
 
 
+def check_livable(scenario: Scenario) -> None:
+    """ScenarioError names every word of the scenario that real PBXs cannot live: a call they never connected."""
+    begun = [city.name for city in scenario.cities if city.start != NOTHING]
+    if begun:
+        what = "--depth full begins with nobody on the line; take `start` out, or use --depth fast"
+        raise ScenarioError(scenario.name, [f"{name}.start: {what}" for name in begun])
+
+
 def found(scenario: Scenario) -> Province:
-    """The province of a scenario. Every city has a trunk to every other; who is no supporter helps nobody."""
+    """The province of a scenario. Every city has a trunk to every other; who is no supporter helps nobody.
+
+    ScenarioError: see check_livable.
+    """
+    check_livable(scenario)
     codes = codes_of(scenario)
     made = {
         codes[spec.name]: _city(spec, place, codes, {other.name: other.trunks for other in scenario.cities})
@@ -37,10 +49,16 @@ def found(scenario: Scenario) -> Province:
 
 
 def _city(spec: SimCity, place: int, codes: dict[str, str], legs: dict[str, int]) -> City:
-    most = max(number for _, number in spec.staff)
+    dedicated = min(spec.dedicated, spec.staff[0][1])  # The first seats: they are there from the start.
+    lendable = max(dedicated, spec.may_lend(_most_staff(spec)))
     seats = tuple(
-        Seat(f"{place + 11}{number:04d}", f"{place + 11}{number:04d}", f"话务员{number}", Lending.SHARED)
-        for number in range(1, most + 1)
+        Seat(
+            f"{place + 11}{number:04d}",
+            f"{place + 11}{number:04d}",
+            f"话务员{number}",
+            Lending.DEDICATED if number <= dedicated else Lending.SHARED if number <= lendable else Lending.NO,
+        )
+        for number in range(1, _most_staff(spec) + 1)
     )
     return City(
         code=codes[spec.name],
@@ -49,17 +67,22 @@ def _city(spec: SimCity, place: int, codes: dict[str, str], legs: dict[str, int]
         pbx=PbxAddress(PbxKind.ASTERISK, f"127.0.{place + 11}.1"),
         queue=QueueRules(
             wait_threshold_s=spec.threshold_s,
+            release_after_s=spec.release_s,
             sl_target=spec.sl_target,
             wrapup_s=float(spec.wrap["mean"]),
             survey=False,
             offer_callback=False,
         ),
-        lend=LendRules(RESERVE, spec.quota[0][1], ("*",) if spec.supporter else (), spec.together),
+        lend=LendRules(spec.reserve, spec.quota[0][1], ("*",) if spec.supporter else (), spec.together),
         trunks=tuple(
             Trunk(codes[name], "127.0.0.1", min(spec.trunks, theirs)) for name, theirs in legs.items() if name != spec.name
         ),
         seats=seats,
     )
+
+
+def _most_staff(spec: SimCity) -> int:
+    return max(number for _, number in spec.staff)
 
 
 def with_fixed_wrap_up(scenario: Scenario) -> Scenario:
@@ -83,12 +106,25 @@ def timing_of(scenario: Scenario) -> SimTiming:
 
 
 def first_wishes(scenario: Scenario) -> Wishes:
-    """An assistance event for every city that is ever switched on; switches and quotas as they stand at the start."""
+    """An assistance event for every city that is ever switched on; switches and quotas as they stand at the start.
+
+    A city's `channels` become its share of the event: seats it may lend to that one city, none where they are 0.
+    """
     codes = codes_of(scenario)
     weights = {city.name: city.weight for city in scenario.cities}
     on = {name for at, name, on in scenario.switches if on and at <= 0.0}
     events = {
-        codes[name]: AssistanceEvent(f"e-{codes[name]}", codes[name], "支援", 0.0, weights[name], name in on)
+        codes[name]: AssistanceEvent(
+            f"e-{codes[name]}", codes[name], "支援", 0.0, weights[name], name in on, _shares(scenario, name, codes)
+        )
         for name in sorted({name for _, name, on in scenario.switches if on})
     }
     return Wishes(1, MappingProxyType(events))
+
+
+def _shares(scenario: Scenario, assisted: str, codes: Mapping[str, str]) -> Mapping[str, int]:
+    """Most seats by supporting city; empty where no city limits its help."""
+    others = [city for city in scenario.cities if city.name != assisted]
+    if not any(assisted in city.channels for city in others):
+        return MappingProxyType({})
+    return MappingProxyType({codes[city.name]: city.channels.get(assisted, _most_staff(city)) for city in others})

@@ -15,15 +15,22 @@ def proposals(scenario: Scenario, target: float | None = None) -> list[Recommend
     on = helped(scenario)
     assisted = sorted((city for city in scenario.cities if city.name in on), key=lambda city: (-city.weight, city.name))
     spans = max(1, round(scenario.horizon_s / SPAN_S))
-    taken: dict[str, list[int]] = {city.name: [0] * spans for city in scenario.cities}
+    promised: dict[str, list[int]] = {city.name: [0] * spans for city in scenario.cities}
     found = []
-    for city in assisted:
-        others = [one for one in scenario.cities if one.name not in on and one.channels.get(city.name, 1) > 0]
-        supplies = [_supply(one, city, taken[one.name], spans) for one in others]
+    for place, city in enumerate(assisted):
+        supplies = [
+            _supply(one, city, promised[one.name], any(_may_help(one, later) for later in assisted[place + 1 :]))
+            for one in scenario.cities
+            if one.name not in on and _may_help(one, city)
+        ]
         found.append(recommend(_demand(city, scenario, spans, target), supplies))
         for name, row in found[-1].seats.items():
-            taken[name] = [a + b for a, b in zip(taken[name], row, strict=True)]
+            promised[name] = [a + b for a, b in zip(promised[name], row, strict=True)]
     return found
+
+
+def _may_help(city: SimCity, assisted: SimCity) -> bool:
+    return city.channels.get(assisted.name, 1) > 0
 
 
 def _demand(city: SimCity, scenario: Scenario, spans: int, target: float | None) -> Demand:
@@ -38,20 +45,23 @@ def _demand(city: SimCity, scenario: Scenario, spans: int, target: float | None)
     )
 
 
-def _supply(city: SimCity, assisted: SimCity, taken: Sequence[int], spans: int) -> Supply:
+def _supply(city: SimCity, assisted: SimCity, promised: Sequence[int], asked_again: bool) -> Supply:
+    spans = len(promised)
     agents = [_at(city.staff, span) for span in range(spans)]
     return Supply(
         city.name,
         _rates(city, spans),
-        tuple(max(0, n - city.dedicated - used) for n, used in zip(agents, taken, strict=True)),
+        tuple(max(0, n - city.dedicated) for n in agents),
         _aht_s(city),
         float(city.patience["mean"]),
         city.sl_target,
         reserve=city.reserve,
-        quota=max(0, max(agents) - max(taken)) if city.supporter else 0,
+        quota=city.may_lend(max(agents)) if city.supporter else 0,
         channels=min(city.channels.get(assisted.name, city.trunks), city.trunks),
         dedicated=city.dedicated,
-        given=_at(city.quota, 0),
+        given=max(0, city.may_lend(_at(city.quota, 0)) - promised[0]),
+        promised=tuple(promised),
+        asked_again=asked_again,
     )
 
 

@@ -3,14 +3,13 @@
 Format: docs/SIMULATION.md. All mistakes are reported at once, each with its place and how to mend it.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from callctl.core.model import RING_TOGETHER
-from callctl.sim.spec_reader import SpecReader, Steps
+from callctl.sim.spec_reader import SpecReader, Steps, parsed
 
 FAULTS = ("trunk_down", "pbx_down")
 
@@ -76,10 +75,15 @@ class SimCity:
     reserve: int = 1  # Free agents always kept home, at least.
     release_s: float = 60.0
     dedicated: int = 0  # Of the staff, seats that take only assisted calls.
+    lendable: int | None = None  # Of the staff, seats that may be lent at all, dedicated ones with them; None: all.
     channels: Mapping[str, int] = field(default_factory=dict)  # Calls at a time, by assisted city.
     together: int = RING_TOGETHER  # Most lent seats that ring together for one caller.
     start: Start = NOTHING
     label: str = ""  # The name for people; empty: the name itself.
+
+    def may_lend(self, quota: int) -> int:
+        """Seats it can lend where it is asked for so many."""
+        return quota if self.lendable is None else min(quota, self.lendable)
 
     def peak_per_h(self) -> float:
         """Calls in the busiest hour of an ordinary rate curve."""
@@ -116,6 +120,7 @@ class Scenario:
 
 
 MOST_PER_H = 1e6
+MOST_S = 1e9
 MOST_CALLERS = 2e7  # A day of a province has a few hundred thousand; more is a slip of the pen, and hours of waiting.
 
 
@@ -130,7 +135,7 @@ class ScenarioError(Exception):
 CITY_KEYS = (
     *("name", "lines", "trunks", "threshold_s", "sl_target", "supporter", "weight", "staff", "quota"),
     *("arrivals", "talk", "wrap", "patience", "redial", "reserve", "release_s", "dedicated", "channels", "together"),
-    *("start", "label"),
+    *("start", "label", "lendable"),
 )
 START_KEYS = ("waiting_s", "talking_s", "wrapping", "lent_s", "active")
 
@@ -152,9 +157,9 @@ def _redial(reader: SpecReader, city: Mapping[str, Any], where: str) -> Redial:
 def _ages(reader: SpecReader, table: Mapping[str, Any], key: str, where: str, unknown: bool) -> tuple[float | None, ...]:
     ages = reader.items(table, key, where)
     for age in ages:
-        known = not isinstance(age, bool) and isinstance(age, int | float) and age >= 0
+        known = not isinstance(age, bool) and isinstance(age, int | float) and 0 <= age <= MOST_S
         if not known and not (age is None and unknown):
-            reader.wrong(f"{where}{key}", f"{age!r} must be seconds, 0 or more" + (", or null" if unknown else ""))
+            reader.wrong(f"{where}{key}", f"{age!r} must be seconds, 0 to {MOST_S:g}" + (", or null" if unknown else ""))
             return ()
     return tuple(ages)
 
@@ -185,8 +190,8 @@ def _city(reader: SpecReader, spec: object, place: int) -> SimCity | None:
         reader.wrong(f"cities[{place}]", "must be an object { }")
         return None
     name = spec.get("name")
-    if not isinstance(name, str) or not name:
-        reader.wrong(f"cities[{place}].name", "is missing")
+    if not isinstance(name, str) or not name or not name.isprintable():
+        reader.wrong(f"cities[{place}].name", f"is {name!r}; must be a text that can be shown" if name else "is missing")
         name = f"cities[{place}]"
     where = f"{name}."
     reader.known(spec, name, CITY_KEYS)
@@ -215,6 +220,7 @@ def _city(reader: SpecReader, spec: object, place: int) -> SimCity | None:
         reserve=int(reader.number(spec, "reserve", where, 1)),
         release_s=reader.number(spec, "release_s", where, 60.0),
         dedicated=int(reader.number(spec, "dedicated", where, 0)),
+        lendable=None if spec.get("lendable") is None else int(reader.number(spec, "lendable", where)),
         channels=_channels(reader, spec, where),
         together=int(reader.number(spec, "together", where, RING_TOGETHER, low=1, high=10)),
         start=_start(reader, spec, where),
@@ -225,9 +231,10 @@ def _city(reader: SpecReader, spec: object, place: int) -> SimCity | None:
 def _switches(reader: SpecReader, spec: Mapping[str, Any], names: set[str]) -> tuple[tuple[float, str, bool], ...]:
     switches = []
     for place, switch in enumerate(reader.items(spec, "assist", "")):
-        if not isinstance(switch, list) or len(switch) != 3 or not isinstance(switch[0], int | float) or not switch[0] >= 0:
+        whole = isinstance(switch, list) and len(switch) == 3
+        if not whole or not isinstance(switch[0], int | float) or not 0 <= switch[0] <= MOST_S:
             reader.wrong(f"assist[{place}]", f"{switch!r} must be [seconds, city, true or false]")
-        elif switch[1] not in names:
+        elif not isinstance(switch[1], str) or switch[1] not in names:
             reader.wrong(f"assist[{place}]", f"no city is named {switch[1]!r}")
         elif not isinstance(switch[2], bool):
             reader.wrong(f"assist[{place}]", f"{switch[2]!r} must be true or false")
@@ -246,7 +253,7 @@ def _faults(reader: SpecReader, spec: Mapping[str, Any], names: set[str]) -> tup
         reader.known(fault, where, ("t", "kind", "city", "dur"))
         if fault.get("kind") not in FAULTS:
             reader.wrong(f"{where}.kind", f"is {fault.get('kind')!r}; known: {', '.join(FAULTS)}")
-        if fault.get("city") not in names:
+        if fault.get("city") not in [*names]:  # A list compares what a set cannot hold.
             reader.wrong(f"{where}.city", f"no city is named {fault.get('city')!r}")
         at, for_s = reader.number(fault, "t", f"{where}."), reader.number(fault, "dur", f"{where}.")
         faults.append(Fault(at, str(fault.get("kind")), str(fault.get("city")), for_s))
@@ -317,6 +324,7 @@ def read_scenario(path: Path) -> Scenario:
     except UnicodeDecodeError:
         raise ScenarioError(str(path), ["is not UTF-8 text"]) from None
     try:
-        return scenario_from(json.loads(text), str(path))
-    except json.JSONDecodeError as error:
-        raise ScenarioError(str(path), [f"line {error.lineno}: not JSON: {error.msg}"]) from None
+        spec = parsed(text)
+    except ValueError as error:
+        raise ScenarioError(str(path), [str(error)]) from None
+    return scenario_from(spec, str(path))

@@ -109,6 +109,7 @@ def _city(
         "weight": event.get("priority", 1.0),
         "staff": [[0, len(on_duty)]],
         "dedicated": dedicated,
+        "lendable": lendable,
         "quota": [[0, min(shown["quota"], lendable)]],
         "channels": channels,
         "talk": {"dist": "lognorm", "mean": talk_s, "cv": TALK_CV},

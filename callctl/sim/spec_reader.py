@@ -1,5 +1,7 @@
 """Reads the parts of a scenario file and remembers every mistake with its place, instead of stopping at the first."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +19,32 @@ BOUNDS = {
 }
 
 
+DEEPEST = 50  # Brackets one in the other: no file of ours has ten.
+MOST_DIGITS = 4300  # Python reads no longer number.
+LONGEST = 600  # Signs of one mistake; whoever wrote a novel knows where.
+
+
+def parsed(text: str) -> Any:
+    """What the JSON says. ValueError says where and why it is not to be read."""
+    depth = 0
+    for found in re.finditer(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        if depth > DEEPEST:
+            raise ValueError(f"line {_line(text, found.start())}: more than {DEEPEST} brackets one in the other")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {error.lineno}: not JSON: {error.msg}") from None
+    except ValueError:
+        long = re.search(rf"\d{{{MOST_DIGITS + 1}}}", text)
+        where = f"line {_line(text, long.start())}: " if long else ""
+        raise ValueError(f"{where}a number of more than {MOST_DIGITS:,} digits") from None
+
+
+def _line(text: str, place: int) -> int:
+    return text.count("\n", 0, place) + 1
+
+
 class SpecReader:
     """One file's reading."""
 
@@ -25,7 +53,8 @@ class SpecReader:
 
     def wrong(self, where: str, what: str) -> None:
         """Remember a mistake."""
-        self.mistakes.append(f"{where}: {what}")
+        told = f"{where}: {what}"
+        self.mistakes.append(told if len(told) <= LONGEST else f"{told[:LONGEST]} …")
 
     def known(self, table: Mapping[str, Any], where: str, words: Sequence[str]) -> None:
         """No key but these."""

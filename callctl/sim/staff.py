@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from callctl.core.events import SeatState
+from callctl.core.model import Lending
 from callctl.sim.parts import SimCall, SimSeat
 from callctl.sim.pbx import SimPbx
 
@@ -40,9 +41,11 @@ class Staff:
                     self._ready(seat_id, ready=True)
                     self._pbx.set_phone(seat_id, SeatState.FREE)
         if missing < 0:
-            # Who is idle goes first, and of these who came last.
+            # Who is idle goes first, and of these who came last; dedicated seats stay as long as others can go.
             staying = [seat_id for seat_id in reversed([*self._present]) if seat_id not in self._leaving]
-            staying.sort(key=lambda seat_id: not self._may_go(seat_id))
+            staying.sort(
+                key=lambda seat_id: (self._pbx.seats[seat_id].lend is Lending.DEDICATED, not self._may_go(seat_id))
+            )
             for seat_id in staying[:-missing]:
                 self._leaving[seat_id] = None
                 if not self._may_go(seat_id):

@@ -11,6 +11,7 @@ A question is a few words, one change after the other with ";" between them; it 
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -76,7 +77,8 @@ def read_changes(text: str, scenario: Scenario) -> list[Change]:
     """The changes a question names. WhatIfRefused names every mistake."""
     mistakes: list[Sentence] = []
     changes = []
-    for part in re.split(r"[;；,，、]", text):
+    # As people type: full-width signs and figures, no spaces.
+    for part in re.split(r"[;,、]", unicodedata.normalize("NFKC", text)):
         if part.strip():
             changes.append(_change(part.strip(), scenario, mistakes))
     if not changes and not mistakes:
@@ -87,9 +89,9 @@ def read_changes(text: str, scenario: Scenario) -> list[Change]:
 
 
 def _change(text: str, scenario: Scenario, mistakes: list[Sentence]) -> Change | None:
-    words = re.sub(r"([+\-=x×@])\s+", r"\1", text.replace("＋", "+").replace("－", "-")).split()
+    words = _words(text, scenario)
     at_s = 0.0
-    if words[-1].startswith("@"):
+    if words and words[-1].startswith("@"):
         when = _when(words.pop()[1:], scenario, text, mistakes)
         if when is None:
             return None
@@ -114,8 +116,28 @@ def _change(text: str, scenario: Scenario, mistakes: list[Sentence]) -> Change |
     return _with_number(text, kind, name, rest[1:], at_s, mistakes)
 
 
+def _words(text: str, scenario: Scenario) -> list[str]:
+    """Verb, city, number and time apart, also where they are written together: 专席徐州+6@10:00."""
+    text = re.sub(r"([+\-=x×*@])\s+", r"\1", text)
+    words = re.sub(r"(?<=\S)@", " @", text).split()
+    return [part for word in words for part in _parts(word, scenario)]
+
+
+def _parts(word: str, scenario: Scenario) -> list[str]:
+    if word.startswith("@") or word.lower() in WORDS or city_called(scenario, word):
+        return [word]
+    # Only what leads to a city that is known: a name that begins like a verb stays whole. The longest verb first.
+    for verb in ("", *sorted(WORDS, key=len, reverse=True)):
+        if not word.lower().startswith(verb):
+            continue
+        found = re.fullmatch(r"(.+?)([+\-=x×*]?\d\S*)?", word[len(verb) :])
+        if found is not None and city_called(scenario, found[1]):
+            return [part for part in (verb, found[1], found[2]) if part]
+    return [word]
+
+
 def _with_number(text: str, kind: str, name: str, rest: list[str], at_s: float, mistakes: list[Sentence]) -> Change | None:
-    pattern = r"[x×](\d+(?:\.\d+)?)" if kind == "calls" else r"([+\-=]?)(\d+(?:\.\d+)?)(?:席|人|s|秒)?"
+    pattern = r"[x×*](\d+(?:\.\d+)?)(?:倍)?" if kind == "calls" else r"([+\-=]?)(\d+(?:\.\d+)?)(?:席|人|s|秒)?"
     found = re.fullmatch(pattern, rest[0]) if len(rest) == 1 else None
     if found is None or float(found[found.lastindex or 0]) > MOST_SEATS:
         example = "x1.5" if kind == "calls" else "2" if kind in ("priority", "threshold") else "+12"
@@ -127,7 +149,7 @@ def _with_number(text: str, kind: str, name: str, rest: list[str], at_s: float, 
         return None
     number = float(found[found.lastindex or 0])
     sign = "" if kind == "calls" else found[1]
-    if kind in ("priority", "threshold", "calls") and at_s:
+    if kind in ("priority", "threshold", "calls", "dedicated") and at_s:
         mistakes.append(Sentence(f"“{text}”：只能从现在起", f"'{text}': holds from now on; leave the @ out"))
     if kind == "priority" and number <= 0.0:
         mistakes.append(Sentence(f"“{text}”：优先级须大于 0", f"'{text}': a priority must be above 0"))
@@ -175,6 +197,7 @@ def _of_city(city: SimCity, change: Change) -> SimCity:
         return replace(
             city,
             dedicated=city.dedicated + more,
+            lendable=None if city.lendable is None else city.lendable + more,
             staff=tuple((at, max(0, n + more)) for at, n in city.staff),
             quota=tuple((at, max(0, n + more)) for at, n in city.quota),
             supporter=True,

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from callctl.core.commands import Lend
+from callctl.core.model import Lending
 from callctl.sim.checkers import Violation
-from callctl.sim.founding import codes_of, found, with_fixed_wrap_up
+from callctl.sim.founding import codes_of, first_wishes, found, with_fixed_wrap_up
 from callctl.sim.full import LEAD_S, FullRun, run_full
 from callctl.sim.outcome import Outcome, run_once
-from callctl.sim.scenario import Fault, Scenario, scenario_from
+from callctl.sim.scenario import Fault, Scenario, ScenarioError, scenario_from
 from callctl.sim.virtual_time import run_virtual
 from callctl.sim.window import window
 
@@ -130,6 +131,59 @@ def test_cities_whose_names_are_no_codes_get_codes() -> None:
     assert codes_of(strange) == {"南京": "xab", "xaa": "xaa", "City 3": "xac"}
     assert set(found(strange).cities) == {"xab", "xaa", "xac"}
     assert run_full(replace(strange, horizon_s=900.0), 1).cities["南京"].attempts > 0
+
+
+def helped_by(**words: Any) -> Scenario:
+    """Four minutes of a city in need, and one that could help."""
+    supporting = city("wuxi", 60, 10, **words)
+    return scenario(city("nanjing", 400, 2, trunks=30), supporting, horizon_s=240)
+
+
+@pytest.mark.parametrize("words", [{"channels": {"nanjing": 0}}, {"reserve": 10}], ids=["may not help", "all kept home"])
+def test_what_keeps_a_city_from_helping_keeps_it_at_both_depths(words: dict[str, Any]) -> None:
+    bound, free = helped_by(**words), helped_by()
+    assert [run_once(one, "policy", 1).assisted.answered_remote > 0 for one in (bound, free)] == [False, True]
+    assert [run_full(one, 1).assisted.answered_remote > 0 for one in (bound, free)] == [False, True]
+
+
+def test_dedicated_seats_help_although_the_reserve_keeps_all_others() -> None:
+    bound = helped_by(reserve=10, dedicated=3)
+    fast, full = run_once(bound, "policy", 1), run_full(bound, 1)
+    assert full.assisted.answered_remote > 0
+    assert full.assisted.answered_remote == pytest.approx(fast.assisted.answered_remote, abs=3)
+
+
+def test_the_province_is_the_scenarios_to_the_word() -> None:
+    spec = helped_by(channels={"nanjing": 2}, reserve=3, dedicated=4, lendable=6, release_s=15)
+    wuxi = found(spec).cities["wuxi"]
+    assert (wuxi.lend.reserve, wuxi.queue.release_after_s) == (3, 15.0)
+    assert [seat.lend for seat in wuxi.seats] == [Lending.DEDICATED] * 4 + [Lending.SHARED] * 2 + [Lending.NO] * 4
+    assert first_wishes(spec).events["nanjing"].seats == {"wuxi": 2}
+    assert first_wishes(helped_by()).events["nanjing"].seats == {}
+    three = scenario(city("nanjing", 1, 1), city("wuxi", 1, 5, channels={"nanjing": 0}), city("suzhou", 1, 7))
+    assert first_wishes(three).events["nanjing"].seats == {"wuxi": 0, "suzhou": 7}
+
+
+def test_a_day_that_has_begun_is_refused_by_name() -> None:
+    begun = helped_by(start={"waiting_s": [3]})
+    with pytest.raises(ScenarioError, match=r"wuxi.start: --depth full begins with nobody"):
+        run_full(begun, 1)
+
+
+def test_dedicated_seats_go_home_last() -> None:
+    shifts = helped_by(staff=[[0, 10], [60, 4]], dedicated=4)
+
+    async def whole() -> list[str]:
+        run = FullRun(shifts, 1)
+        present: list[str] = []
+        run.at(
+            200.0,
+            lambda: present.extend(s.lend.value for s in run.pbxs["wuxi"].seats.values() if s.state.value != "offline"),
+        )
+        await run.live()
+        return present
+
+    assert run_virtual(whole()) == ["dedicated"] * 4
 
 
 def test_a_wrap_up_that_varies_is_made_the_pbxs_own() -> None:

@@ -4,14 +4,18 @@ import asyncio
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from callctl.cli import fuzz
 from callctl.core.wishes import Wishes
 from callctl.sim.fuzz import FuzzRun, Verdict, live_through
 from callctl.sim.random_province import ASLEEP, ASLEEP_FROM, TROUBLES, draw
-from callctl.sim.tally import Tally
+from callctl.sim.tally import Tally, code_version, open_log
 from callctl.sim.trouble import KINDS
 from callctl.sim.virtual_time import run_virtual
 
@@ -112,13 +116,16 @@ def verdict(seed: int, violation: str = "") -> Verdict:
     return Verdict(seed, 100, 10, 20, 3, 4, 99.0, 900, "", violation)
 
 
+def write(path: Path, *verdicts: Verdict) -> None:
+    with open_log(path) as lines:
+        for each in verdicts:
+            Tally.append(lines, each)
+
+
 def test_results_are_kept_in_a_file_and_counted_once(tmp_path: Path) -> None:
-    path = tmp_path / "fuzz.jsonl"
+    path = tmp_path / "build" / "fuzz.jsonl"
     assert Tally.read(path).seeds == set()
-    for each in (verdict(1), verdict(2, "quota: too many"), verdict(1)):
-        Tally.append(path, each)
-    with path.open("a", encoding="utf-8") as cut_off:
-        cut_off.write('{"seed": 3, "cal')
+    write(path, verdict(1), verdict(2, "quota: too many"), verdict(1))
     tally = Tally.read(path)
     assert tally.seeds == {1, 2}
     assert tally.failing == {2: "quota: too many"}
@@ -127,18 +134,58 @@ def test_results_are_kept_in_a_file_and_counted_once(tmp_path: Path) -> None:
     assert "1 violations" in tally.told()
 
 
-def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", ['{"seed": 3, "cal', '{"ver', '{"version": "a", "seed": 3, "violation": "市'])
+def test_a_line_that_a_crash_cut_off_is_passed_over_at_every_later_resume(tmp_path: Path, left: str) -> None:
+    path = tmp_path / "fuzz.jsonl"
+    write(path, verdict(1))
+    with path.open("ab") as cut_off:
+        cut_off.write(left.encode()[: -1 if left.endswith("市") else None])
+    for seed in (3, 4):
+        write(path, verdict(seed))
+        tally = Tally.read(path)
+        assert (seed in tally.seeds, tally.ignored) == (True, 1)
+    assert tally.seeds == {1, 3, 4}
+
+
+def test_verdicts_of_other_code_do_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "fuzz.jsonl"
+    write(path, verdict(1))
+    older = [{**asdict(verdict(2, "lost"))}, {"version": "0123456789abcdef", **asdict(verdict(3)), "no such word": 1}]
+    with path.open("a", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(row) + "\n" for row in older)
+    tally = Tally.read(path)
+    assert (tally.seeds, tally.failing, tally.ignored) == ({1}, {}, 2)
+    assert tally.as_json()["ignored"] == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["hello\n", "hello", "[1]\n", "{}\n", f'{{"version": "{code_version()}", "seed": "5", "violation": "x"}}\n']
+)
+def test_a_file_that_is_something_else_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "notes.txt"
-    path.write_text("hello\n", encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match="line 1 is no result"):
         Tally.read(path)
 
 
-def test_the_command_prints_what_it_lived_through() -> None:
+def test_a_file_that_cannot_be_written_is_said_before_the_first_province(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    for path in (tmp_path / "file" / "fuzz.jsonl", tmp_path):
+        app = typer.Typer()
+        fuzz.register(app)
+        told = CliRunner().invoke(app, ["sim", "fuzz", "--seeds", "1000000", "--processes", "1", "--log", str(path)])
+        assert told.exit_code == 1
+        assert isinstance(told.exception, SystemExit)
+        assert told.stderr.startswith(f"callctl: {path}: ")
+
+
+def test_the_command_prints_what_it_lived_through(tmp_path: Path) -> None:
     told = subprocess.run(
-        [sys.executable, "-m", "callctl", "sim", "fuzz", "--seeds", "2", "--from", "2", "--json", "--processes", "1"],
+        [sys.executable, "-m", "callctl", "sim", "fuzz", "--seeds", "2", "--from", "2", "--json", "--processes", "1",
+         "--log", str(tmp_path / "new" / "fuzz.jsonl")],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
+    assert Tally.read(tmp_path / "new" / "fuzz.jsonl").seeds == {2, 3}
     figures = json.loads(told.stdout)
     assert figures["provinces"] == 2
     assert figures["violations"] == 0

@@ -145,3 +145,40 @@ def test_values_no_province_has_are_refused_at_once(where: tuple[str | int, ...]
         scenario_from(spec, "s.json")
     assert len(told.value.mistakes) == 1
     assert told.value.mistakes[0].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"assist": [[0, ["扬州"], True]]}, "assist[0]: no city is named ['扬州']"),
+        ({"assist": [[10**400, "扬州", True]]}, "must be [seconds, city, true or false]"),
+        ({"assist": [[0, {}, True]]}, "assist[0]: no city is named {}"),
+        ({"faults": [{"t": 0, "kind": [], "city": ["扬州"], "dur": 1}]}, "faults[0].city: no city is named ['扬州']"),
+        ({"cities": [city(start={"waiting_s": [10**400]})]}, "扬州.start.waiting_s"),
+        ({"cities": [city(name="\ud800")]}, "cities[0].name: is '\\ud800'"),
+        ({"cities": [city(lines="9" * 99_999)]}, "扬州.lines: is '999"),
+    ],
+    ids=["list in assist", "huge time", "object in assist", "lists in faults", "huge wait", "surrogate", "long text"],
+)
+def test_no_value_of_the_wrong_kind_stops_the_reader(changes: dict[str, Any], words: str) -> None:
+    found = mistakes({"horizon_s": 9, "cities": [city()], **changes})
+    assert any(words in mistake for mistake in found), found
+    assert all(len(mistake) < 1000 for mistake in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 200_000, "line 1: more than 50 brackets one in the other"),
+        ('{"a": "[[[",\n"b": ' + "[" * 60 + "]" * 60 + "}", "line 2: more than 50 brackets"),
+        ('{"a": "' + "[" * 60 + '"}', "a: unknown key"),
+        ('{\n"seed": ' + "1" * 5000 + "}", "line 2: a number of more than 4,300 digits"),
+    ],
+    ids=["open", "deep", "in a text", "digits"],
+)
+def test_files_no_parser_likes_are_mistakes_with_their_line(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "s.json"
+    file.write_text(text, "utf-8")
+    with pytest.raises(ScenarioError) as caught:
+        read_scenario(file)
+    assert any(words in mistake for mistake in caught.value.mistakes), caught.value.mistakes[:1]

@@ -97,3 +97,12 @@ def test_the_full_depth_has_no_other_policy_and_no_page(scenario: str) -> None:
         got = call(scenario, "--depth", "full", *words)
         assert got.exit_code == 1
         assert "--depth full runs the real controller" in got.stderr
+
+
+def test_the_full_depth_refuses_by_name_what_it_cannot_live(tmp_path: Path) -> None:
+    file = tmp_path / "s.json"
+    cities = [{**SCENARIO["cities"][0], "start": {"waiting_s": [5]}}, SCENARIO["cities"][1]]
+    file.write_text(json.dumps({**SCENARIO, "cities": cities}), "utf-8")
+    got = call(str(file), "--depth", "full", "--processes", "1")
+    assert got.exit_code == 1
+    assert "扬州.start: --depth full begins with nobody on the line" in got.stderr

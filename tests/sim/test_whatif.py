@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callctl.core.recommend import Demand, seats_needed
+from callctl.core.recommend import Demand, Move, seats_needed
 from callctl.sim.forecast import ForecastError, day_shares, read_forecast, shaped
 from callctl.sim.lookahead import difference, look_ahead, measured
 from callctl.sim.proposal import proposals, with_proposals
@@ -57,6 +57,34 @@ def test_a_question_is_read_in_either_language() -> None:
         ("threshold", "yangzhou", 10.0, 0.0),
     ]
     assert [(c.kind, c.city, c.number, c.at_s) for c in en] == [(c.kind, c.city, c.number, c.at_s) for c in zh[:5]]
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "name", "number", "at_s"),
+    [
+        ("徐州+12", "seats", "xuzhou", 12.0, 0.0),
+        ("徐州＋12", "seats", "xuzhou", 12.0, 0.0),
+        ("徐州市－３席", "seats", "xuzhou", -3.0, 0.0),
+        ("开启徐州", "on", "xuzhou", 0.0, 0.0),
+        ("开启支援徐州市＠１０：００", "on", "xuzhou", 0.0, 3600.0),
+        ("专席徐州+6", "dedicated", "xuzhou", 6.0, 0.0),
+        ("来电扬州x1.5", "calls", "yangzhou", 1.5, 0.0),
+        ("来电 扬州 *1.5", "calls", "yangzhou", 1.5, 0.0),
+        ("来电 扬州 × 1.5倍", "calls", "yangzhou", 1.5, 0.0),
+        ("徐州12@+30", "seats", "xuzhou", 12.0, 1800.0),
+        ("onxuzhou", "on", "xuzhou", 0.0, 0.0),
+        ("开启　徐州", "on", "xuzhou", 0.0, 0.0),
+    ],
+)
+def test_a_question_is_read_as_people_type_it(typed: str, kind: str, name: str, number: float, at_s: float) -> None:
+    (change,) = read_changes(typed, nine_o_clock())
+    assert (change.kind, change.city, change.number, change.at_s) == (kind, name, number, at_s)
+
+
+def test_what_holds_from_now_on_takes_no_time() -> None:
+    for text in ("专席 徐州 +6 @+10", "阈值 扬州 10 @+10", "@10:00"):
+        with pytest.raises(WhatIfRefused):
+            read_changes(text, nine_o_clock())
 
 
 def test_changes_change_what_they_name_and_nothing_else() -> None:
@@ -137,6 +165,45 @@ def test_a_second_city_in_need_gets_what_the_first_leaves() -> None:
     assert second.short[0] > 0
 
 
+def two_in_need(per_h: float = 60.0, **supporting: Any) -> Scenario:
+    """Two small cities in need of a few seats each, and one that could lend."""
+    cities = [
+        city("a", "甲", 2, per_h, 0, weight=2),
+        city("b", "乙", 2, per_h, 0),
+        city("c", "丙", 8, 0, 8) | supporting,
+    ]
+    return nine_o_clock(cities=cities, assist=[[0, "a", True], [0, "b", True]])
+
+
+def test_dedicated_seats_are_proposed_to_one_city_only() -> None:
+    first, second = proposals(two_in_need(staff=[[0, 6]], dedicated=6, quota=[[0, 0]]))
+    assert first.seats["c"][0] > 0
+    assert first.seats["c"][0] + second.seats["c"][0] <= 6
+    assert second.short[0] > 0
+
+
+def test_seats_that_another_city_goes_on_using_are_not_given_back() -> None:
+    base = two_in_need(quota=[[0, 7]], dedicated=3)
+    first, second = proposals(base)
+    lent = first.seats["c"][0] + second.seats["c"][0]
+    assert lent == 7
+    assert not [step for one in (first, second) for step in one.steps]
+    # Fewer are needed than are lent: the difference is given back once, by the last who could use them.
+    few = proposals(two_in_need(per_h=40.0, quota=[[0, 8]], dedicated=3))
+    lent = sum(one.seats["c"][0] for one in few)
+    back = [step for one in few for step in one.steps if step.span == 0]
+    assert lent < 8
+    assert [(step.move, step.seats) for step in back] == [(Move.GIVE_BACK, 8 - lent)]
+
+
+def test_only_seats_that_may_be_lent_are_proposed() -> None:
+    (first, second) = proposals(two_in_need(quota=[[0, 0]], lendable=4))
+    assert first.seats["c"][0] + second.seats["c"][0] == 4
+    more = two_in_need(quota=[[0, 0]], lendable=4)
+    more = changed(more, read_changes("专席 丙 +2", more))
+    assert sum(one.seats["c"][0] for one in proposals(more)) == 6
+
+
 def test_a_saved_scenario_reads_as_itself() -> None:
     base = nine_o_clock(assist=[[0, "yangzhou", True]], faults=[{"t": 5, "kind": "pbx_down", "city": "suzhou", "dur": 9}])
     base = changed(base, read_changes("专席 苏州 +4", base))
@@ -184,6 +251,24 @@ def test_mistakes_of_a_forecast_are_told_all_at_once(tmp_path: Path) -> None:
             read_forecast(file, 0.0, 2, known)
     with pytest.raises(ForecastError, match="cannot be read"):
         read_forecast(tmp_path / "absent.csv", 0.0, 2, known)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("time,扬州\n²:00,5\n", "line 2: time '²:00' must be a quarter hour"),
+        ("time,扬州\n" + "9" * 140_000 + ",1\n", "line 2: not CSV"),
+        ('{"扬州": ' + "1" * 5000 + "}", "line 1: a number of more than 4,300 digits"),
+        ('{"扬州":' + "[" * 100_000, "line 1: more than 50 brackets"),
+    ],
+    ids=["superscript", "long", "digits", "deep"],
+)
+def test_a_forecast_no_parser_likes_is_a_mistake_with_its_line(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "f"
+    file.write_text(text, "utf-8")
+    with pytest.raises(ForecastError) as told:
+        read_forecast(file, 0.0, 4, known)
+    assert words in told.value.mistakes[0]
 
 
 def test_the_simulators_citizens_need_what_the_theory_says() -> None:
