@@ -1,5 +1,6 @@
 """The agent's desk: signing in with a seat, ready and not ready, what pops up when it rings; the leader's hand on it."""
 
+import hashlib
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -118,8 +119,11 @@ class Seating:
         except StoreLost:
             return None
 
-    async def number(self, actor: Actor, city: str, call: str, reason: str) -> str:
-        """A citizen's number in full: only of the own city's call, with a reason, and audited before it is shown."""
+    async def number(self, actor: Actor, city: str, call: str, reason: str, request: str = "") -> str:
+        """A citizen's number in full: only of the own city's call, with a reason, and audited before it is shown.
+
+        The same request of the same person for the same call, with the same reason, is one line there.
+        """
         actor.must("see number", city)
         if not (reason.strip() and reason.isprintable() and len(reason) <= 200):
             said = Sentence("查看完整号码须写明事由", "to see a number in full, say why")
@@ -129,9 +133,11 @@ class Seating:
             raise NotAllowed("本市没有这个通话", "the city has no such call")
         if found.number is None:
             raise ActRefused("号码已加密，本机没有密钥，不能显示", "the number is sealed, and its key is not here")
-        once = secrets.token_hex(8)
+        asked = "\n".join((actor.account or actor.name, city, call, reason, request))
+        once = hashlib.blake2b(asked.encode(), digest_size=16).hexdigest() if request else secrets.token_hex(8)
         entry = AuditEntry(self._now(), actor.name, actor.where, "number seen", city, "", call, reason, once)
-        await self._calls.note(entry)
+        with suppress(AlreadyDone):
+            await self._calls.note(entry)
         return found.number
 
     async def _press(self, ref: SeatRef, ready: bool, reason: str) -> None:

@@ -9,13 +9,16 @@ class Notes {
     this.look();
   }
 
-  // How long the seat has been in its state, as this page has seen it: the talk, the wrap-up, the pause.
+  // How long the seat has been in its state: the talk and the wrap-up as the server knows, also on a page that was opened
+  // meanwhile; else since this page has seen it.
   count() {
     const shown = document.querySelector("#desk-now [data-state]");
     const clock = document.querySelector("#desk-now [data-state-since]");
-    if (!shown || !clock || shown.dataset.state === this.state) return;
+    if (!shown || !clock) return;
+    const since = shown.dataset.since || (shown.dataset.state === this.state ? clock.dataset.since : "");
     this.state = shown.dataset.state;
-    clock.dataset.since = String(Date.now() / 1000);
+    const wanted = since || String(window.callctl.serverNow() / 1000);
+    if (clock.dataset.since !== wanted) clock.dataset.since = wanted;
   }
 
   async look() {

@@ -48,7 +48,14 @@ def _city(province: Province, world: World, code: str, plan: Plan, wishes: Wishe
         "decisions": [_decision(decision) for decision in plan.decisions.get(code, ())],
     }
     if not view.up:
-        return {**shown, "seats": dict.fromkeys(_SEAT_KEYS), "seat_states": {}, "seat_calls": {}, **dict.fromkeys(_UNKNOWN)}
+        return {
+            **shown,
+            "seats": dict.fromkeys(_SEAT_KEYS),
+            "seat_states": {},
+            "seat_calls": {},
+            "seat_since": {},
+            **dict.fromkeys(_UNKNOWN),
+        }
     states = {seat: _seat_state(seen, now) for seat, seen in view.seats.items()}
     return {
         **shown,
@@ -57,6 +64,7 @@ def _city(province: Province, world: World, code: str, plan: Plan, wishes: Wishe
         "seat_calls": {
             seat: {"call": seen.call, "city": seen.serving or code} for seat, seen in view.seats.items() if seen.call
         },
+        "seat_since": _seat_since(view, states),
         "waiting": len(view.waiting),
         "over_threshold": view.waiting_longer_than(view.city.queue.wait_threshold_s, now),
         "longest_wait_s": round(view.longest_wait_s(now), 1),
@@ -87,6 +95,18 @@ def _seats(states: Iterable[str]) -> dict[str, int]:
     for state in states:
         count[state] += 1
     return count
+
+
+def _seat_since(view: CityView, states: Mapping[str, str]) -> dict[str, float]:
+    """When each talk and each wrap-up began, seconds since the epoch, as far as we know."""
+    since: dict[str, float] = {}
+    for seat, seen in view.seats.items():
+        talk = view.talks.get(seen.call)
+        if states[seat] == "wrap_up":
+            since[seat] = round(seen.free_from - view.city.queue.wrapup_s, 1)
+        elif talk is not None or (seen.call and seen.since):
+            since[seat] = round(talk.answered_at if talk is not None else seen.since, 1)
+    return since
 
 
 def _seat_state(seat: SeatView, now: float) -> str:

@@ -9,7 +9,7 @@ from callctl.core.acts import ActRefused, Sentence
 from callctl.core.model import Province
 from callctl.rights import Actor, Role
 from callctl.store.port import AuditEntry
-from callctl.store.scripts import DRAFT, EXPIRED, PUBLISHED, REJECTED, Script, ScriptBook, Wording, resaved
+from callctl.store.scripts import DRAFT, EXPIRED, PUBLISHED, REJECTED, Script, ScriptBook, Wording, resaved, standing
 
 MOST = {"question": 200, "similar": 1000, "answer": 5000, "scope": 200, "source": 500, "category": 32, "note": 500}
 NEEDED = ("question", "answer")
@@ -72,10 +72,14 @@ class Scripts:
         await self._book.decide(entry, draft, REJECTED, _who(actor), why)
         return replace(draft, state=REJECTED, decided_by=_who(actor), decided_at=entry.at, why=why)
 
-    async def expire(self, actor: Actor, city: str, script: int, why: str, request: str = "") -> Script:
-        """Withdraw what is published."""
+    async def expire(
+        self, actor: Actor, city: str, script: int, why: str, request: str = "", version: int | None = None
+    ) -> Script:
+        """Withdraw what is published: that version, else the one that has begun, else the one that is to begin."""
         actor.must("script expire", city)
-        found = next((one for one in await self._versions(city, script) if one.state == PUBLISHED), None)
+        live = [one for one in await self._versions(city, script) if one.state == PUBLISHED]
+        live.sort(key=lambda one: not one.begun(self._now()))
+        found = next((one for one in live if version in (None, one.version)), None)
         if found is None:
             raise NoSuchScript("没有已发布的版本", "no version of it is published")
         why = _reason(why)
@@ -91,7 +95,12 @@ class Scripts:
     async def of_city(self, actor: Actor, city: str) -> Sequence[Script]:
         """The city's scripts with their drafts, for its editors and approvers."""
         actor.must("see drafts", city)
-        return await self._book.of_city(city)
+        versions: dict[int, list[Script]] = {}
+        for one in await self._book.of_city(city):
+            versions.setdefault(one.id, []).append(one)
+        newest = {script: some[0].version for script, some in versions.items()}
+        stand = [one for some in versions.values() for one in standing(some, self._now())]
+        return [one for one in stand if one.state == PUBLISHED or one.version >= newest[one.id] - 1]
 
     async def read(self, actor: Actor, agent: str, city: str, script: Script) -> bool:
         """The agent confirms to have read this version; False where that was so already."""
@@ -111,7 +120,7 @@ class Scripts:
         found = await self._book.versions(script)
         if not found or found[0].city != city:
             raise NoSuchScript("本市没有这条口径", "the city has no such script")
-        return found
+        return standing(found, self._now())
 
     def _entry(
         self, actor: Actor, what: str, city: str, before: str, after: str, request: str, reason: str = ""

@@ -15,6 +15,8 @@ from callctl.store.sitting import Sitting
 
 LOOK_S = 1.0  # How often the database is asked whether a script was published; within the two seconds promised.
 RECOUNT_S = 5.0  # Agents sit down and stand up, scripts come into force and expire.
+FRESH_S = 1800.0  # How long a desk shows that a script is new.
+FRESH_MOST = 5
 TOLD_S = 120.0  # As the dead man's switch: agents of a dead console, where nobody can read, are lent all the same.
 
 log = structlog.get_logger()
@@ -90,6 +92,25 @@ class Reading:
         ]
         readers = await self._book.readers(must)
         return [script for script in must if agent not in readers[script.id, script.version]]
+
+    def fresh(self, city: str) -> list[dict[str, object]]:
+        """Scripts without 必读 that agents of this city may need and that began lately, the newest first."""
+        now = self._now()
+        found = [
+            one
+            for one in self.shelf.all(now)
+            if not one.wording.must_read and now - one.began_at() < FRESH_S and may_be_asked(self._province, one.city, city)
+        ]
+        return [
+            {
+                "id": one.id,
+                "city": one.city,
+                "version": one.version,
+                "question": one.wording.question,
+                "began_at": one.began_at(),
+            }
+            for one in sorted(found, key=lambda one: -one.began_at())[:FRESH_MOST]
+        ]
 
     async def rates(self, city: str) -> list[dict[str, object]]:
         """Of each script of the city in force: by supporting city, how many agents have read it. Raises StoreLost."""

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from callctl.store.scripts import Script
+from callctl.store.scripts import Script, replaced_at
 
 WORDS_MOST = 8  # Of a query; what is typed beyond is not looked at.
 FOUND_MOST = 50
@@ -22,6 +22,10 @@ class _Book:
     similar: str
     text: str  # Everything, folded.
     published_at: float
+    replaced_at: float  # When a later version begins.
+
+    def in_force(self, now: float) -> bool:
+        return now < self.replaced_at and self.script.in_force(now)
 
 
 def folded(text: str) -> str:
@@ -37,15 +41,18 @@ class Shelf:
 
     def fill(self, scripts: Iterable[Script]) -> None:
         """Put these there instead of what was there."""
-        self._books = [_book(script) for script in scripts]
+        versions: dict[int, list[Script]] = {}
+        for script in scripts:
+            versions.setdefault(script.id, []).append(script)
+        self._books = [_book(script, replaced_at(script, some)) for some in versions.values() for script in some]
 
     def all(self, now: float) -> list[Script]:
         """Those in force."""
-        return [book.script for book in self._books if book.script.in_force(now)]
+        return [book.script for book in self._books if book.in_force(now)]
 
     def find(self, script: int, now: float) -> Script | None:
         """The version of a script that is in force."""
-        return next((each.script for each in self._books if each.script.id == script and each.script.in_force(now)), None)
+        return next((book.script for book in self._books if book.script.id == script and book.in_force(now)), None)
 
     def search(
         self, asked: str, now: float, city: str = "", category: str = "", most: int = FOUND_MOST
@@ -63,7 +70,7 @@ class Shelf:
             for book in books
             if (not city or book.script.city == city)
             and (not category or book.script.wording.category.startswith(category))
-            and book.script.in_force(now)
+            and book.in_force(now)
         )
         best = heapq.nsmallest(most, fit, key=lambda book: (-_weight(book, words), -book.published_at, book.script.id))
         return [book.script for book in best]
@@ -77,7 +84,8 @@ def _weight(book: _Book, words: Sequence[str]) -> int:
     return weight
 
 
-def _book(script: Script) -> _Book:
+def _book(script: Script, replaced: float) -> _Book:
     said = script.wording
     parts = (said.question, said.similar, said.answer, said.scope, said.source, said.category)
-    return _Book(script, folded(said.question), folded(said.similar), folded("\n".join(parts)), script.decided_at or 0.0)
+    text, published_at = folded("\n".join(parts)), script.decided_at or 0.0
+    return _Book(script, folded(said.question), folded(said.similar), text, published_at, replaced)

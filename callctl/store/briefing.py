@@ -1,5 +1,6 @@
 """五、答复口径 of the daily report: which scripts were in force, new, changed, withdrawn; how quickly they were read."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,10 +26,15 @@ class _Version:
     began_at: float  # Published, or in force from, whichever is later.
     decided_at: float
     until: float | None
-    withdrawn: bool  # By hand: no later version took its place.
+    replaced_at: float  # When a later published version begins.
+    withdrawn: bool  # By hand, which needs a reason; a version that was replaced has none.
 
     def in_force(self, at: float) -> bool:
-        return self.state == PUBLISHED and self.began_at <= at and (self.until is None or at < self.until)
+        return self.state == PUBLISHED and self.began_at <= at < min(self.replaced_at, self.until or math.inf)
+
+    def ends_in(self, span: Span) -> bool:
+        """Whether its time runs out then, and no later version was in force before."""
+        return self.until is not None and self.until in span and self.until < self.replaced_at
 
 
 async def script_figures(
@@ -44,7 +50,7 @@ async def script_figures(
     current = [one for one in versions if one.in_force(last)]
     must = [one for one in current if one.must_read]
     published = [one for one in versions if one.decided_at in span and not one.withdrawn]
-    ended = [one for one in versions if (one.until is not None and one.until in span and one.state == PUBLISHED)]
+    ended = [one for one in versions if one.state == PUBLISHED and one.ends_in(span)]
     ended += [one for one in versions if one.withdrawn and one.decided_at in span]
     read = await _read(engine, [*must, *published], span.until)
     everybody = {agent for some in agents.values() for agent in some}
@@ -60,7 +66,7 @@ async def script_figures(
         ended=len(ended),
         read_by_all=len(took),
         read_mean_s=sum(took) / len(took) if took else None,
-        without=await _without(engine, city, span),
+        without=await _without(engine, city, span, min((one.began_at for one in versions), default=math.inf)),
     )
     rates = {
         code: sum(len(set(some) & read.get((one.script, one.version), {}).keys()) for one in must) / (len(some) * len(must))
@@ -71,14 +77,15 @@ async def script_figures(
 
 
 async def _versions(engine: AsyncEngine, city: str) -> list[_Version]:
-    columns = ("script", "version", "state", "must_read", "from_at", "until", "decided_at")
+    columns = ("script", "version", "state", "must_read", "from_at", "until", "decided_at", "why")
     mine = and_(scripts.c.city == city, script_versions.c.state.in_((PUBLISHED, EXPIRED)))
     asked = select(*(script_versions.c[name] for name in columns)).join(scripts, scripts.c.id == script_versions.c.script)
     async with engine.connect() as connection:
         rows = (await connection.execute(asked.where(mine))).all()
-    newest: dict[int, int] = {}
+    begins: dict[int, list[tuple[int, float]]] = {}
     for row in rows:
-        newest[row.script] = max(newest.get(row.script, 0), row.version)
+        if row.state == PUBLISHED:
+            begins.setdefault(row.script, []).append((row.version, max(row.decided_at or 0.0, row.from_at or 0.0)))
     return [
         _Version(
             row.script,
@@ -88,7 +95,8 @@ async def _versions(engine: AsyncEngine, city: str) -> list[_Version]:
             max(row.decided_at or 0.0, row.from_at or 0.0),
             row.decided_at or 0.0,
             row.until,
-            row.state == EXPIRED and newest[row.script] == row.version,
+            min((at for version, at in begins.get(row.script, ()) if version > row.version), default=math.inf),
+            row.state == EXPIRED and bool(row.why),
         )
         for row in rows
     ]
@@ -107,11 +115,12 @@ async def _read(
     return found
 
 
-async def _without(engine: AsyncEngine, city: str, span: Span) -> tuple[tuple[str, int], ...]:
-    """无口径问题: the categories about which most notes name no script."""
-    mine = and_(
-        wrapups.c.city == city, wrapups.c.script == "", calls.c.asked_at >= span.since, calls.c.asked_at < span.until
-    )
+async def _without(engine: AsyncEngine, city: str, span: Span, since: float) -> tuple[tuple[str, int], ...]:
+    """无口径问题: the categories about which most notes name no script, of calls since the city has had one to be named."""
+    first = max(span.since, since)
+    if first >= span.until:
+        return ()
+    mine = and_(wrapups.c.city == city, wrapups.c.script == "", calls.c.asked_at >= first, calls.c.asked_at < span.until)
     asked = select(wrapups.c.code, func.count()).join(calls, calls.c.call == wrapups.c.call).where(mine)
     async with engine.connect() as connection:
         found = [(code, number) for code, number in await connection.execute(asked.group_by(wrapups.c.code))]

@@ -1,10 +1,12 @@
 """Scripts, their versions and who has read them, in SQL. Who may do what is decided in callctl.scripts."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, func, select, update
+from sqlalchemy import RowMapping, and_, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callctl.store.cabinet import Cabinet
 from callctl.store.console_tables import receipts, script_versions, scripts
@@ -50,9 +52,32 @@ class Script:
     why: str
 
     def in_force(self, now: float) -> bool:
-        """Whether agents read it now."""
-        began = self.wording.from_at is None or self.wording.from_at <= now
-        return self.state == PUBLISHED and began and (self.wording.until is None or now < self.wording.until)
+        """Whether agents read it now, as far as this version alone can say; see `replaced_at`."""
+        return self.state == PUBLISHED and self.begun(now) and (self.wording.until is None or now < self.wording.until)
+
+    def began_at(self) -> float:
+        """When agents could read it first, once it is published."""
+        return max(self.decided_at or 0.0, self.wording.from_at or 0.0)
+
+    def begun(self, now: float) -> bool:
+        """Whether its time has come, once it is published."""
+        return self.wording.from_at is None or self.wording.from_at <= now
+
+
+def replaced_at(script: Script, versions: Iterable[Script]) -> float:
+    """When a later published version takes its place: that one's beginning; infinite where there is none."""
+    return min(
+        (one.wording.from_at or 0.0 for one in versions if one.state == PUBLISHED and one.version > script.version),
+        default=math.inf,
+    )
+
+
+def standing(versions: Sequence[Script], now: float) -> list[Script]:
+    """Versions of one script as they stand now: what was published before one that has begun is history."""
+    return [
+        replace(one, state=EXPIRED) if one.state == PUBLISHED and replaced_at(one, versions) <= now else one
+        for one in versions
+    ]
 
 
 class ScriptBook:
@@ -92,31 +117,25 @@ class ScriptBook:
         as_read = and_(_key(script), script_versions.c.state == script.state, script_versions.c.saves == script.saves)
         values = {"state": state, "decided_by": by, "decided_at": entry.at, "why": why}
         async with self._cabinet.writing(entry) as connection:
+            await _settle(connection, script.id, entry.at)  # What is withdrawn now takes along what it has replaced.
             done = await connection.execute(update(script_versions).where(as_read).values(values))
             if done.rowcount != 1:
                 raise ScriptChanged("somebody else saved or decided this script meanwhile")
-            if state == PUBLISHED:  # The versions before it are history.
-                older = and_(
-                    script_versions.c.script == script.id,
-                    script_versions.c.version < script.version,
-                    script_versions.c.state == PUBLISHED,
-                )
-                await connection.execute(update(script_versions).where(older).values(state=EXPIRED))
+            await _settle(connection, script.id, entry.at)
 
     async def versions(self, script: int) -> Sequence[Script]:
         """Every version, the newest first."""
         return await self._read(script_versions.c.script == script, newest_first=True)
 
     async def of_city(self, city: str) -> Sequence[Script]:
-        """The newest version of each of the city's scripts, and the draft beside it."""
+        """The newest version of each of the city's scripts and the one before it, and every published one."""
         other = script_versions.alias()  # The same table once more: of one, nothing would be left to select from.
         newest = select(func.max(other.c.version)).where(other.c.script == scripts.c.id).correlate(scripts)
-        return await self._read(
-            and_(scripts.c.city == city, script_versions.c.version >= newest.scalar_subquery() - 1), newest_first=True
-        )
+        wanted = or_(script_versions.c.version >= newest.scalar_subquery() - 1, script_versions.c.state == PUBLISHED)
+        return await self._read(and_(scripts.c.city == city, wanted), newest_first=True)
 
     async def published(self) -> Sequence[Script]:
-        """Every published version, whether in force by now or not."""
+        """Every published version, whether in force by now or not; one that has begun may stand beside those before it."""
         return await self._read(script_versions.c.state == PUBLISHED)
 
     async def mark(self) -> tuple[int, float | None]:
@@ -154,6 +173,19 @@ class ScriptBook:
         async with self._cabinet.reading() as connection:
             rows = await connection.execute(joined.where(condition).order_by(script_versions.c.script, order))
             return [_script(row) for row in rows.mappings()]
+
+
+async def _settle(connection: AsyncConnection, script: int, at: float) -> None:
+    """Mark what was published before a version that has begun: it does not come back when that one is withdrawn."""
+    one = script_versions.alias()
+    begun = or_(one.c.from_at.is_(None), one.c.from_at <= at)
+    newest = select(func.max(one.c.version)).where(one.c.script == script, one.c.state == PUBLISHED, begun)
+    older = and_(
+        script_versions.c.script == script,
+        script_versions.c.state == PUBLISHED,
+        script_versions.c.version < newest.scalar_subquery(),
+    )
+    await connection.execute(update(script_versions).where(older).values(state=EXPIRED))
 
 
 def _key(script: Script) -> Any:

@@ -7,7 +7,7 @@ but clocks move, every BEAT_S. Nothing is ever a difference to something before:
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -33,8 +33,15 @@ class Feed:
     """The picture as last heard, and who waits for the next."""
 
     def __init__(
-        self, registry: Registry, notices: Notices, bell: Bell, province: Province, now: Callable[[], float]
+        self,
+        registry: Registry,
+        notices: Notices,
+        bell: Bell,
+        province: Province,
+        now: Callable[[], float],
+        look_at_scripts: Callable[[], Awaitable[None]],
     ) -> None:
+        """`look_at_scripts`: called before anybody is told of a script, so that who then asks here is shown it."""
         self._registry = registry
         self._bell = bell
         self._notices = notices
@@ -42,6 +49,7 @@ class Feed:
         self._lately: deque[tuple[int, Notice]] = deque(maxlen=NOTICES_KEPT)
         self._province = province
         self._now = now
+        self._look_at_scripts = look_at_scripts
         self._picture: Mapping[str, Any] | None = None
         self._shape = ""  # The picture without its clocks.
         self._registry_up: bool | None = None
@@ -140,6 +148,8 @@ class Feed:
         news = await self._notices.since(self._heard)
         if news:
             self._heard = news[-1].id
+        if any(notice.kind == "script" for notice in news):
+            await self._look_at_scripts()
         return news
 
     def notices(self, after: int) -> Sequence[Notice]:

@@ -39,7 +39,8 @@ def page(request: Request, template: str, status: int = 200, context: Mapping[st
     def may(right: str, city: str = "") -> bool:
         return caller is not None and caller.actor.may(right, city)
 
-    said = take_said(request.cookies)
+    piece = "hx-request" in request.headers  # Drawn into a page that is open: it has no place to say anything.
+    said = None if piece else take_said(request.cookies)
     show = Show(words, theme_of(request.cookies), said)
     text = (
         templates()

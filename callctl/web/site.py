@@ -73,7 +73,7 @@ def parts() -> Iterable[Doors]:
 
 def make_site(house: House, connects: Iterable[str] = ()) -> FastAPI:
     """The application over this house. `connects`: further addresses pages may speak to (a softphone's wss://)."""
-    feed = Feed(house.room.registry, house.notices, house.bell, house.province, house.now)
+    feed = Feed(house.room.registry, house.notices, house.bell, house.province, house.now, house.reading.look)
     boards = Boards(feed, house.province, house.day, templates(), house.now)
 
     @asynccontextmanager

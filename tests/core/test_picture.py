@@ -2,7 +2,7 @@
 
 import pytest
 
-from callctl.core.events import CallAnswered, PbxLost, SeatChanged, SeatState
+from callctl.core.events import CallAnswered, CallEnded, HomeSeat, PbxLost, SeatChanged, SeatState
 from callctl.core.model import SlotRef
 from callctl.core.picture import expected_wait_s, picture
 from tests.core.test_sharing import Day, day, measured
@@ -44,3 +44,14 @@ def test_of_a_city_that_is_not_heard_nothing_is_said() -> None:
     d.hear(PbxLost("nanjing", d.now, "link"))
     found = shown(d, "nanjing")
     assert (found["surging"], found["expected_wait_s"], found["waiting"]) == (None, None, None)
+
+
+def test_the_clock_of_a_talk_and_of_a_wrap_up_begins_where_the_pbx_said_so() -> None:
+    d = day()
+    seat = HomeSeat("11001")
+    d.hear(CallAnswered("nanjing", d.now - 90, "nanjing-5.1", seat, 1.0))
+    assert shown(d, "nanjing")["seat_since"] == {"11001": d.now - 90}
+    d.hear(CallEnded("nanjing", d.now - 4, "nanjing-5.1", seat, 86.0))
+    d.hear(SeatChanged("nanjing", d.now - 3, "11001", SeatState.FREE))
+    found = shown(d, "nanjing")
+    assert (found["seat_states"]["11001"], found["seat_since"]) == ("wrap_up", {"11001": d.now - 4})  # type: ignore[index]

@@ -9,12 +9,15 @@ from callctl.store.briefing import script_figures
 from callctl.store.cabinet import Cabinet
 from callctl.store.ledger import write_audit
 from callctl.store.port import AuditEntry
+from callctl.store.record_tables import wrapups
 from callctl.store.schema import open_engine, prepare
 from callctl.store.scripts import EXPIRED, PUBLISHED, Script, ScriptBook, Wording, resaved
+from callctl.store.tables import calls
 
 Y, X = "yangzhou", "xuzhou"
 T0 = 1_790_000_000.0
 DAY = Span(T0, T0 + 86_400)
+CALL_ROW = {"number": "", "state": "ended", "open": False, "requeues": 0, "seen_from": "events"}
 AGENTS = {X: {"A1", "A2"}, "suzhou": {"B1"}}
 
 
@@ -79,4 +82,47 @@ async def test_signed_in_time_is_told_from_signing_in_and_out(sql_url: str, tmp_
     }
     assert together_s([Span(T0 + 3000, T0 + 4000)], found[SeatRef(X, "1301")]) == 600.0
     assert await signed_in(engine, [], DAY) == {}
+    await engine.dispose()
+
+
+async def test_a_version_that_begins_another_day_ends_nothing_before(sql_url: str, tmp_path: Path) -> None:
+    engine = open_engine(sql_url)
+    await prepare(engine)
+    book = ScriptBook(Cabinet(engine))
+    old = await published(book, "旧口径", T0 - 5000)
+    wording = Wording("新口径", "答", must_read=True, from_at=DAY.until + 3600)
+    draft = Script(old.id, Y, 2, "draft", wording, 1, ("editor",), T0, "", None, "")
+    await book.save(act(T0, "script write", "2"), draft, 0)
+    await book.decide(act(T0 + 60, "script publish", "2"), draft, PUBLISHED, "approver", "")
+    assert [one.version for one in await book.published()] == [1, 2]
+    next_day = Span(DAY.until, DAY.until + 86_400)
+    for span in (DAY, next_day):  # One in force on both days, the old one first.
+        figures, _ = await script_figures(engine, Y, span, AGENTS)
+        assert (figures.in_force, figures.ended) == (1, 0), span
+    gone = next(one for one in await book.published() if one.version == 2)
+    await book.decide(act(next_day.since + 7200, "script expire"), gone, EXPIRED, "approver", "过时")
+    assert await book.published() == [], "nor does what it had replaced come back"
+    figures, _ = await script_figures(engine, Y, next_day, AGENTS)
+    assert (figures.in_force, figures.ended) == (0, 1)
+    await engine.dispose()
+
+
+async def test_only_notes_that_could_have_named_a_script_count_as_without_one(sql_url: str, tmp_path: Path) -> None:
+    engine = open_engine(sql_url)
+    await prepare(engine)
+    first, most = T0 + 3600, {"answering": X, "seat": "1301", "agent": "A1", "demand": "help", "result": "on_call"}
+    more = {**most, "urgent": False, "confidential": False, "nuisance": False, "revision": 1, "personal": ""}
+    told = [("1", T0 + 60, "0101", ""), ("2", first + 60, "0102", ""), ("3", first + 70, "0102", "1")]
+    told += [("4", first + 80, "0102", "")]
+    async with engine.begin() as connection:
+        for number, at, code, script in told:
+            call = {"call": f"{Y}-{number}", "city": Y, "asked_at": at, **CALL_ROW}
+            await connection.execute(calls.insert().values(call))
+            note = {"call": f"{Y}-{number}", "city": Y, "at": at, "code": code, "script": script, **more}
+            await connection.execute(wrapups.insert().values(note))
+    figures, _ = await script_figures(engine, Y, DAY, AGENTS)
+    assert figures.without == (), "the city had no script that a note could have named"
+    await published(ScriptBook(Cabinet(engine)), "口径", first)
+    figures, _ = await script_figures(engine, Y, DAY, AGENTS)
+    assert figures.without == (("0102", 2),)
     await engine.dispose()

@@ -1,13 +1,15 @@
 """The agent's desk in a real browser: sit, ready, what rings and for whom, and a note that survives a dead browser."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from callctl import clock
+from callctl.app import House
 from callctl.core.events import (
     CallAnswered,
     CallEnded,
@@ -17,11 +19,12 @@ from callctl.core.events import (
     LoanChanged,
     WaitingCall,
 )
-from callctl.core.model import SeatRef, SlotRef
-from callctl.rights import Role
+from callctl.core.model import Province, SeatRef, SlotRef
+from callctl.rights import Actor, Role
 from callctl.store.notes import pull
+from callctl.store.scripts import Script, Wording
 from tests.store.servers import Valkey
-from tests.web.browser import DESK, PHONE, axe, picture_of
+from tests.web.browser import DESK, PHONE, axe, listening, picture_of
 from tests.web.hall import Hall
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -339,3 +342,133 @@ async def test_axe_finds_nothing_before_and_after_signing_in(hall: Hall, locale:
     await page.locator("[data-note]").wait_for()
     assert await axe(page) == []
     await picture_of(page, f"desk-{locale}")
+
+
+KEPT = "Object.keys(localStorage).filter((key) => key.startsWith('draft '))"
+
+
+async def test_a_note_that_was_saved_or_left_at_signing_out_is_in_this_browser_no_more(hall: Hall) -> None:
+    page = await sitting(hall)
+    ring(hall)
+    note = await written(page)
+    await note.get_by_label("联系方式").fill("13905140042")
+    assert await page.evaluate(KEPT) == [f"draft note {CALL}"], "with every key"
+    await note.get_by_role("button", name="保存小结").click()  # The call is not in the history as answered: refused.
+    await expect(page.locator(f"[data-note='{CALL}']").get_by_label("联系方式")).to_have_value("13905140042")
+    assert await page.evaluate(KEPT) == [f"draft note {CALL}"], "what was refused is kept"
+    await answered(hall)
+    await page.locator(f"[data-note='{CALL}']").get_by_role("button", name="保存小结").click()
+    await expect(page.locator("[role=status]").first).to_contain_text("小结已保存")
+    assert await page.evaluate(KEPT) == []
+    for leave in ("签出", "退出"):
+        again = page.locator(f"[data-note='{CALL}']")  # It rings still, as far as the picture says.
+        await again.wait_for()
+        await again.get_by_label("诉求人").fill("王某")
+        assert await page.evaluate(KEPT) == [f"draft note {CALL}"]
+        await page.get_by_role("button", name=leave).click()
+        await page.wait_for_function(f"!({KEPT}).length")
+        if leave == "签出":
+            await page.get_by_role("button", name="签入").click()
+            # Not lost by that: the server had it, and gives it to this agent alone.
+            await expect(page.locator(f"[data-note='{CALL}']").get_by_label("诉求人")).to_have_value("王某")
+
+
+async def test_of_a_note_written_at_two_desks_the_later_words_count(hall: Hall) -> None:
+    first = await sitting(hall)
+    ring(hall)
+    note = await written(first)
+    await expect(note.locator("[data-draft-state]")).to_have_text("已自动保存")
+    _, agent = seat_of(hall)
+    other = await hall.page(Role.AGENT, "xuzhou", path="/desk", agent=agent)
+    there = other.locator(f"[data-note='{CALL}']")
+    await expect(there.get_by_label("诉求内容")).to_have_value("小区停水两天")
+    await there.get_by_label("诉求内容").fill("小区停水三天")
+    await expect(there.locator("[data-draft-state]")).to_have_text("已自动保存")
+    await first.reload()
+    await expect(note.get_by_label("诉求内容")).to_have_value("小区停水三天")
+    await first.context.set_offline(True)
+    await note.get_by_label("诉求内容").fill("小区停水四天")  # Typed last, and known to this browser alone.
+    again = await first.context.new_page()
+    await first.close()
+    await again.context.set_offline(False)
+    await again.goto("/desk")
+    note = again.locator(f"[data-note='{CALL}']")
+    await expect(note.get_by_label("诉求内容")).to_have_value("小区停水四天")
+
+
+async def test_the_note_names_a_script_of_that_city_with_its_version(hall: Hall) -> None:
+    script = await in_force(hall.site.house, "停水怎么办？")
+    await hall.site.house.reading.look()
+    page = await sitting(hall)
+    ring(hall)
+    note = await written(page)
+    await answered(hall)
+    await reach(page, "one.name === 'script'")
+    await page.keyboard.press("ArrowDown")
+    assert await note.get_by_label("所用口径").input_value() == f"{script.id} v1"
+    await note.get_by_role("button", name="保存小结").click()
+    await expect(page.locator("[role=status]").first).to_contain_text("小结已保存")
+    [stub] = await stubs(hall)
+    assert (stub["script_id"], stub["script_version"]) == (str(script.id), 1)
+
+
+async def test_the_clock_of_the_wrap_up_goes_on_from_the_end_of_the_talk_on_a_page_opened_later(hall: Hall) -> None:
+    page = await sitting(hall)
+    seat, _ = seat_of(hall)
+    ended = clock.now() - 40
+    ring(hall)
+    slot = LentSeat(seat, "yangzhou")
+    hall.scene.more += [CallAnswered("xuzhou", ended - 60, CALL, slot, 2.0), CallEnded("xuzhou", ended, CALL, slot, 60.0)]
+    cities = dict(hall.scene.province.cities)
+    queue = replace(cities["xuzhou"].queue, wrapup_s=3600.0)  # So that a slow machine meets it, too.
+    cities["xuzhou"] = replace(cities["xuzhou"], queue=queue)
+    hall.scene.province = Province(cities)
+    shown = page.locator("[data-state-since]")
+    await expect(page.locator("[data-state=wrap_up]")).to_be_attached()
+    await page.reload()
+    since = await page.wait_for_function("document.querySelector('#desk-now [data-state]').dataset.since")
+    assert abs(float(await since.json_value()) - ended) < 1.0
+    await expect(shown).to_have_attribute("data-since", str(await since.json_value()))
+
+
+async def test_a_script_published_at_another_console_is_on_an_open_desk_without_a_look_or_a_reload(
+    hall: Hall, valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callctl.scripts.reading.LOOK_S", 3600.0)  # No console looks by the clock, nor does the desk:
+    async with listening(tmp_path / "hall", valkey.url, hall.scene.province) as other:
+        seat, agent = seat_of(hall)
+        context = await other.context(hall.browser, Role.AGENT, "xuzhou", agent=agent)
+        page = await context.new_page()
+        await page.goto("/desk")
+        await page.get_by_label("座席号").select_option(seat)
+
+        async def silent(route: Route) -> None:
+            answer = await route.fetch()
+            text = (await answer.text()).replace("every 2s, refresh", "refresh")
+            await route.fulfill(response=answer, body=text)
+
+        await page.get_by_role("button", name="签入").click()
+        await page.locator("#desk-now").wait_for()
+        await page.route("**/desk", silent)
+        async with page.expect_response(lambda answer: "pictures=false" in answer.url):
+            await page.goto("/desk")
+        await page.evaluate("window.same = true")
+        assert await page.locator("[hx-trigger*=every]").count() == 0
+        for must_read, question in ((False, "停水怎么办？"), (True, "离城需要什么证明？")):
+            script = await in_force(hall.site.house, question, must_read)
+            await hall.site.house.reading.published(script)
+            await expect(page.locator("#desk-now")).to_contain_text(question)
+        assert await page.evaluate("window.same"), "and it is the same page still"
+        await expect(page.locator("section", has=page.locator("#fresh"))).not_to_contain_text("离城")
+        assert await axe(page) == []
+        await picture_of(page, "desk-new-script")
+
+
+async def in_force(house: House, question: str, must_read: bool = False) -> Script:
+    """A script of 扬州, published by this house."""
+    editor, approver = (
+        Actor(name, "test", frozenset({role}), frozenset({"yangzhou"}), account=name)
+        for name, role in (("e", Role.EDITOR), ("a", Role.APPROVER))
+    )
+    draft = await house.scripts.write(editor, "yangzhou", Wording(question, "答", must_read=must_read))
+    return await house.scripts.publish(approver, "yangzhou", draft.id, 1, 1)

@@ -4,6 +4,7 @@ Made from the route table: a new page is visited without being named here. Only 
 must say in FILLED which one to look at.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from playwright.async_api import Page
 from callctl.rights import RIGHTS, Role
 from callctl.web.doors import NOBODY, Door, every_door
 from callctl.web.site import parts
-from tests.web.browser import PHONE, WALL, axe, picture_of
+from tests.web.browser import PHONE, PROJECT, WALL, axe, picture_of
 from tests.web.hall import Hall
 from tests.web.test_desk_browser import CALL, answered, ring, seat_of
 from tests.web.test_scripts_browser import publish, write
@@ -61,6 +62,13 @@ REACHABLE = """() => {
 MISSED = """() => window.wanted.filter((one) => one.isConnected && !window.reached.has(one))
   .map((one) => one.outerHTML.slice(0, 160))"""
 
+# Forms whose press could be taken for another one: no id, or one that another form of the page has.
+UNNAMED = """() => {
+  const forms = [...document.querySelectorAll("form[method=post]")];
+  const ids = forms.map((form) => [form, form.elements.namedItem("request")?.value]);
+  return ids.filter(([, id]) => !id || ids.filter(([, other]) => other === id).length > 1).map(([form]) => form.action);
+}"""
+
 
 def place(door: Door) -> str:
     """The door's path, filled in."""
@@ -105,6 +113,7 @@ async def test_axe_finds_nothing_and_the_keyboard_reaches_all(hall: Hall, door: 
         if FILLED["name"] not in door.path and "{name}" not in door.path:
             assert await page.locator(".problem").count() == 0
         assert await axe(page) == [], locale
+        assert await page.evaluate(UNNAMED) == []
         await picture_of(page, f"every-{name}-{locale}")
         if locale == "zh-CN":
             assert await by_keyboard(page) == []
@@ -124,6 +133,7 @@ async def test_the_desk_with_a_call_on_it_too(hall: Hall, locale: str) -> None:
     ring(hall)
     await page.locator(".pop").wait_for()
     await page.locator("[data-note]").wait_for()
+    assert await page.evaluate(UNNAMED) == []
     assert await axe(page) == []
     assert await by_keyboard(page) == []
     await picture_of(page, f"every-desk-ringing-{locale}")
@@ -134,3 +144,9 @@ def test_every_page_of_the_table_is_visited_or_known_to_be_a_piece() -> None:
     assert there >= PIECES, "a piece that is there no more"
     for door in PAGES:
         place(door)
+
+
+def test_every_form_of_every_template_has_an_id_also_where_no_test_sees_it() -> None:
+    for file in sorted((PROJECT / "callctl/web/templates").rglob("*.html")):
+        for form in re.findall(r'<form method="post".*?</form>', file.read_text(encoding="utf-8"), re.DOTALL):
+            assert 'name="request"' in form or "{{ hidden(" in form, f"{file.name}: {form[:120]}"

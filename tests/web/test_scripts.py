@@ -186,3 +186,64 @@ async def test_wrong_fields_are_told_one_by_one(console: Console) -> None:
     editor = await console.as_role(Role.EDITOR, "yangzhou")
     wrong = problem(await editor.post(Y, json={**FEVER, "question": " ", "answer": "\x00", "until": 1.0}))
     assert {error["field"] for error in wrong["errors"]} == {"question", "answer", "until"}
+
+
+async def changed(console: Console, script: dict, **words: object) -> dict:
+    """A new version of the script, published."""
+    editor = await console.as_role(Role.EDITOR, "yangzhou")
+    place = f"{Y}/{script['id']}/draft"
+    draft = (await editor.put(place, json={**FEVER, "answer": f"第 {script['version'] + 1} 版", **words})).json()
+    done = await publish(console, draft)
+    assert done.status_code == 200, done.text
+    return done.json()
+
+
+async def versions_read(console: Console) -> list[int]:
+    """What an agent finds now."""
+    return [one["version"] for one in (await (await agent(console)).get("/api/v1/scripts")).json()]
+
+
+async def test_a_version_that_begins_later_leaves_the_one_in_force_until_then(console: Console) -> None:
+    first = await published(console)
+    begins = console.clock() + 600.0
+    second = await changed(console, first, from_at=begins)
+    registry, page = console.house.room.registry, f"/scripts/of/yangzhou/{first['id']}"
+    assert await versions_read(console) == [1], "every desk keeps its answer"
+    assert (await registry.unbriefed())["yangzhou"], "and it must be read still"
+    reader = await agent(console)
+    receipt = f"/api/v1/scripts/{first['id']}/receipt"
+    assert (await reader.post(receipt, json={"version": 2})).status_code == 409, "not yet"
+    assert (await reader.post(receipt, json={"version": 1})).json() == {"new": True}
+    approver = await console.as_role(Role.APPROVER, "yangzhou")
+    seen = (await approver.get(page)).text
+    assert ('name="version" value="1"' in seen, 'name="version" value="2"' in seen) == (True, True), "both can be withdrawn"
+    console.clock.at = begins
+    await console.house.reading.look()
+    assert await versions_read(console) == [2], "no press of anybody was needed"
+    assert SeatRef("xuzhou", "3001") in (await registry.unbriefed())["yangzhou"], "the new one must be read anew"
+    place = f"/api/v1/scripts/of/yangzhou/{first['id']}/versions"
+    assert [one["state"] for one in (await reader.get(place)).json()] == ["published", "expired"]
+    listed = (await approver.get(Y)).json()
+    assert [(one["version"], one["state"]) for one in listed] == [(2, "published"), (1, "expired")]
+    assert second["from_at"] == begins
+
+
+async def test_what_was_replaced_does_not_come_back_and_what_is_to_come_can_be_withdrawn_alone(console: Console) -> None:
+    first = await published(console)
+    second = await changed(console, first, from_at=console.clock() + 60.0)
+    approver = await console.as_role(Role.APPROVER, "yangzhou")
+    place = f"{Y}/{first['id']}/expire"
+    console.clock.at += 1.0
+    gone = await approver.post(place, json={"why": "写错了", "version": 2})
+    assert (gone.json()["version"], await versions_read(console)) == (2, [1]), "the one in force stays"
+    console.clock.at += 61.0
+    assert await versions_read(console) == [1]
+    third = await changed(console, second, from_at=console.clock() + 60.0)
+    console.clock.at += 61.0
+    assert await versions_read(console) == [3]
+    assert (await approver.post(place, json={"why": "政策调整"})).json()["version"] == third["version"]
+    assert await versions_read(console) == [], "no older answer comes back by that"
+    ended = await changed(console, third, from_at=console.clock() + 60.0, until=console.clock() + 120.0)
+    await changed(console, ended)
+    console.clock.at += 61.0
+    assert await versions_read(console) == [5], "published later, in force at once: the one before never begins"

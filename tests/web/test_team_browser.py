@@ -1,10 +1,11 @@
 """The team leader's page in a real browser: hands on the seats, and what to dial once the PBX has permitted to listen."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from callctl import clock, foresight
 from callctl.core.listening import How
@@ -81,6 +82,36 @@ async def test_a_leader_makes_a_seat_not_ready_and_signs_it_out(hall: Hall) -> N
     await expect(page.locator("[role=status]").first).to_contain_text("座席 2001 已强制签出")
     audited = [one.what for one in await hall.site.house.room.history.audited(5)]
     assert audited[:2] == ["force out", "force not ready"]
+
+
+@pytest.mark.parametrize("act", ["强制示忙 2001", "申请"])
+async def test_pressed_twice_a_force_or_a_request_to_listen_is_done_once(hall: Hall, act: str) -> None:
+    page = await hall.page(Role.LEADER, "yangzhou", path="/cities/yangzhou/team")
+    await page.locator("#f-seat").select_option("2003")
+    await page.locator("#f-phone").select_option("2004")
+    sent: list[tuple[str, str]] = []
+    looked = asyncio.Event()
+
+    async def slow(route: Route) -> None:
+        """The first press has no answer until the page has looked for news in between."""
+        sent.append((route.request.url, route.request.post_data or ""))
+        await looked.wait()
+        await asyncio.sleep(0.5)  # For a second press, if the page let it through.
+        await route.continue_()
+
+    await page.route(lambda address: address.endswith(("/seats/2001", "/team/listening")), slow)
+    page.on("response", lambda answer: looked.set() if sent and answer.url.endswith("/team/now") else None)
+    press = "(one) => { document.addEventListener('htmx:after:swap', () => one.click()); one.click(); one.click(); }"
+    await page.get_by_role("button", name=act).evaluate(press)
+    await expect(page.locator("[role=status]").first).to_be_visible()
+    [(address, body)] = sent
+    audited = len(await hall.site.house.room.history.audited(9))
+    # The same form of another window reaches the server as well: it is one act, one line of the audit.
+    headers = {"Origin": hall.site.address, "Content-Type": "application/x-www-form-urlencoded"}
+    answer = await page.request.post(address, data=body, headers=headers)
+    assert answer.ok, await answer.text()
+    assert len(await hall.site.house.room.history.audited(9)) == audited
+    assert len(await hall.site.house.room.registry.listenings()) == (1 if act == "申请" else 0)
 
 
 async def test_before_pressing_the_supervisor_sees_the_next_hour_with_its_interval(

@@ -75,7 +75,8 @@ async def desk(request: Request, house: TheHouse, who: Who) -> dict[str, Any]:
     """The agent's seat as the PBX shows it, the call on it with all that pops up, and what is still to be read.
 
     `state` null: unknown (the city's PBX, the controller or Redis is away). `press`: asked, but not shown by the PBX yet.
-    `unread` null: SQL is away; the seat and the call on it are shown all the same.
+    `unread` null: SQL is away; the seat and the call on it are shown all the same. `since`: when the talk or the wrap-up
+    began, where that is known. `fresh`: scripts that came into force lately and need no confirmation.
     """
     ref = await house.sitting.seat_of(who.account)
     unread = await _unread(house, who)
@@ -96,6 +97,8 @@ async def desk(request: Request, house: TheHouse, who: Who) -> dict[str, Any]:
         "press": None if press is None else {"ready": press.ready, "reason": press.reason, "at": press.at},
         "call": pop,
         "unread": unread,
+        "since": (city.get("seat_since") or {}).get(ref.seat),
+        "fresh": house.reading.fresh(agents_city(who)),
     }
 
 

@@ -49,25 +49,27 @@ async def status(request: Request, who: Who) -> dict[str, Any]:
     responses={200: {"content": {"text/event-stream": {}}}},
     tags=["live"],
 )
-async def stream(request: Request, house: TheHouse, who: Who) -> StreamingResponse:
+async def stream(request: Request, house: TheHouse, who: Who, pictures: bool = True) -> StreamingResponse:
     """Server-sent events. `picture`: as /status, at once and on every change; `end`: the visit has ended, sign in again.
+
+    `pictures=false`: notices alone, for who has the picture otherwise.
 
     `notice`: something happened that a picture does not show: {"kind": "script", "city", "script", "version"}.
     """
-    return EventSourceResponse(_messages(_feed(request), house, who), headers={"X-Accel-Buffering": "no"})
+    return EventSourceResponse(_messages(_feed(request), house, who, pictures), headers={"X-Accel-Buffering": "no"})
 
 
-async def _messages(feed: Feed, house: TheHouse, who: Caller) -> AsyncIterator[bytes]:
+async def _messages(feed: Feed, house: TheHouse, who: Caller, pictures: bool) -> AsyncIterator[bytes]:
     """The stream as it goes over the line. FastAPI would encode each message for each client: at 500 of them, too slow."""
     cities = scope(who)
     number, asked_at = feed.number, house.now()
-    yield feed.message(cities)
+    yield feed.message(cities) if pictures else KEEPALIVE_COMMENT
     while True:
         before, number = number, await feed.next(number)
         for notice in feed.notices(before):
             body = json.dumps({**notice.body, "kind": notice.kind, "city": notice.city}, ensure_ascii=False)
             yield f"event: notice\ndata: {body}\n\n".encode()
-        yield feed.message(cities) if number != before else KEEPALIVE_COMMENT
+        yield feed.message(cities) if pictures and number != before else KEEPALIVE_COMMENT
         if who.visit is not None and house.now() - asked_at >= RECHECK_S:
             asked_at = house.now()
             if not await _still_here(house, who):

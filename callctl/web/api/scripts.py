@@ -53,9 +53,10 @@ class Decision(Form):
 
 
 class Withdrawal(Form):
-    """Why a script is withdrawn."""
+    """Why a script is withdrawn. `version`: which one; left out, the one in force, else the one that is to begin."""
 
     why: Reason
+    version: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
 
 
 class Receipt(Form):
@@ -131,7 +132,7 @@ async def expire(
     house: TheHouse, who: Who, city: TheCity, script: Id, body: Withdrawal, key: OnceKey = ""
 ) -> dict[str, Any]:
     """Withdraw a script."""
-    done = await house.scripts.expire(who.actor, city.code, script, body.why, key)
+    done = await house.scripts.expire(who.actor, city.code, script, body.why, key, body.version)
     await house.reading.published(done)
     return shown_script(done)
 

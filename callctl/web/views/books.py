@@ -97,7 +97,7 @@ async def number(request: Request, house: TheHouse, who: Who, city: TheCity, cal
     """The number in full, for dialling by hand: with a reason, audited before it is shown."""
     form = await typed(request)
     try:
-        found = await house.seating.number(who.actor, city.code, call, form.get("reason"))
+        found = await house.seating.number(who.actor, city.code, call, form.get("reason"), form.get("request")[:64])
     except ActRefused as fault:
         return await _missed(request, house, city, form.refused(fault), 422)
     return await _missed(request, house, city, form, shown_number=(call, found))

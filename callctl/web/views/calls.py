@@ -76,7 +76,7 @@ async def number(request: Request, house: TheHouse, who: Who, city: TheCity, cal
     form = await typed(request)
     await _call_of(house, city, call)
     try:
-        found = await house.seating.number(who.actor, city.code, call, form.get("reason"))
+        found = await house.seating.number(who.actor, city.code, call, form.get("reason"), form.get("request")[:64])
     except ActRefused as fault:
         return await _one(request, house, who, city, call, form.refused(fault), status=422)
     return await _one(request, house, who, city, call, Typed(), found)

@@ -22,6 +22,7 @@ from callctl.web.problems import Problem
 
 DOORS = Doors()
 CALL = re.compile(r"[a-z]{1,24}-[0-9.]{1,60}")
+SCRIPT = re.compile(r"(\d{1,10}) v(\d{1,9})", re.ASCII)
 # The note's fields, with the most characters each may have.
 FIELDS = {
     "demand": 32,
@@ -127,8 +128,9 @@ async def keep(request: Request, house: TheHouse, who: Who, call: str) -> JSONRe
         body = None
     if not CALL.fullmatch(call) or not isinstance(body, dict):
         raise Problem(422, "fields", Sentence("没有这个通话", "there is no such call"))
-    await house.drafts.keep(who.account, call, _cut(body), house.now())
-    return JSONResponse({"kept": True})
+    at = house.now()
+    await house.drafts.keep(who.account, call, _cut(body), at)
+    return JSONResponse({"kept": True, "at": at})
 
 
 @DOORS.post("/desk/notes/{call}", "desk")
@@ -141,7 +143,9 @@ async def finish(request: Request, house: TheHouse, who: Who, words: TheWords, c
     await _draft_kept(house, who, call, fields)
     flags = {name: fields[name] == "yes" for name in ("urgent", "confidential", "nuisance")}
     try:
-        await house.demands.keep(who.actor, await seat_or_none(house, who), who.agent, {**fields, **flags, "call": call})
+        script, version = _named(fields["script"])
+        note = {**fields, **flags, "call": call, "script": script, "script_version": version}
+        await house.demands.keep(who.actor, await seat_or_none(house, who), who.agent, note)
         await house.drafts.drop(who.account, call)
     except StoreLost:
         return await _desk(request, house, who, Typed(form.values, {"": NOT_NOW}), call, 503)
@@ -175,6 +179,7 @@ def _reasons() -> list[tuple[str, Sentence]]:
 async def _seen(request: Request, house: TheHouse, who: Caller) -> dict[str, Any]:
     """The desk as the API tells it; with Redis away, that it is unknown."""
     nothing: dict[str, Any] = {"seat": None, "lost": False, "unread": [], "call": None, "state": None, "press": None}
+    nothing |= {"since": None, "fresh": []}
     try:
         return {**nothing, **await seen_desk(request, house, who)}
     except StoreLost:
@@ -190,8 +195,31 @@ async def _notes(house: TheHouse, who: Caller, seen: dict[str, Any], refused_cal
     on_line = seen["call"]["call"] if seen["call"] else ""
     for call in (on_line, refused_call):
         if call and call not in {note.call for note in kept}:
-            kept.insert(0, Note(call, house.now(), {}))
-    return {"notes": kept, "demands": DEMANDS, "results": RESULTS, "on_line": on_line}
+            kept.insert(0, Note(call, 0.0, {}))  # Nothing is written there: what a browser has is newer.
+    return {
+        "notes": kept,
+        "demands": DEMANDS,
+        "results": RESULTS,
+        "on_line": on_line,
+        "scripts_of": lambda call, named: _choices(house, call, named),
+    }
+
+
+def _choices(house: TheHouse, call: str, named: str) -> list[tuple[str, str]]:
+    """The scripts of the call's city that a note may name, and the one it names already; by "<script> v<version>"."""
+    mine = [one for one in house.reading.shelf.all(house.now()) if one.city == call.partition("-")[0]]
+    found = {f"{one.id} v{one.version}": f"{one.wording.question[:60]} (v{one.version})" for one in mine}
+    return list(({named: named} | found if named else found).items())
+
+
+def _named(script: str) -> tuple[str, int | None]:
+    """Script and version of a choice. Raises ActRefused."""
+    if not script:
+        return "", None
+    if not (known := SCRIPT.fullmatch(script)):
+        said = Sentence("请从列表中选择口径", "choose a script from the list")
+        raise ActRefused(said.zh, said.en, {"script": said})
+    return known[1], int(known[2])
 
 
 async def _desk(

@@ -12,7 +12,7 @@ from callctl.core.day import ZONE_S
 from callctl.rights import Role
 from callctl.scripts.desk import NoSuchScript, difference
 from callctl.store.port import Refusal, StoreLost
-from callctl.store.scripts import DRAFT, Script, Wording
+from callctl.store.scripts import DRAFT, PUBLISHED, Script, Wording
 from callctl.web.api.scripts import agents_city
 from callctl.web.doors import Doors
 from callctl.web.forms import Typed, onward, refused, typed
@@ -147,7 +147,8 @@ async def expire(request: Request, house: TheHouse, who: Who, words: TheWords, c
     """Withdraw what is published."""
     form = await typed(request)
     try:
-        done = await house.scripts.expire(who.actor, city.code, script, form.get("why"), form.get("request"))
+        version = int(form.get("version")) if form.get("version").isdecimal() else None
+        done = await house.scripts.expire(who.actor, city.code, script, form.get("why"), form.get("request"), version)
         await house.reading.published(done)
     except (ActRefused, Refusal) as fault:
         return await _one(request, house, who, city.code, script, (0, 0), refused(form, fault), 422)
@@ -216,6 +217,7 @@ async def _one(
         "versions": versions,
         "newest": newest,
         "in_force": in_force,
+        "coming": [version for version in versions if version.state == PUBLISHED and not version.begun(house.now())],
         "shown": in_force or newest,
         "old": old,
         "new": new,

@@ -51,10 +51,12 @@ async def force(request: Request, house: TheHouse, who: Who, words: TheWords, ci
     act = form.get("act")
     if act not in ACTS or not any(one.id == seat for one in city.seats):
         raise not_found("没有这个座席或操作", "there is no such seat or act")
+    # Three buttons in one form: each is an act of its own.
+    request_id = f"{form.get('request')[:64]} {act}" if form.get("request") else ""
     if act == "out":
-        await house.seating.force_out(who.actor, city.code, seat, form.get("reason")[:200])
+        await house.seating.force_out(who.actor, city.code, seat, form.get("reason")[:200], request_id)
         return onward(_place(city), "good", words("座席 {seat} 已强制签出", seat=seat))
-    await house.seating.force(who.actor, city.code, seat, act == "ready", form.get("reason")[:200])
+    await house.seating.force(who.actor, city.code, seat, act == "ready", form.get("reason")[:200], request_id)
     said = "已要求座席 {seat} 示闲" if act == "ready" else "已要求座席 {seat} 示忙"
     return onward(_place(city), "good", words(said, seat=seat))
 
@@ -70,7 +72,7 @@ async def listen(request: Request, house: TheHouse, who: Who, words: TheWords, c
         return await _team(request, house, who, city, Typed(form.values, {"how": said}), 422)
     try:
         seat, phone = form.get("seat").strip(), form.get("phone").strip()
-        await house.ear.ask(who.actor, city.code, seat, how, phone, form.get("reason")[:200])
+        await house.ear.ask(who.actor, city.code, seat, how, phone, form.get("reason")[:200], form.get("request")[:64])
     except ActRefused as fault:
         return await _team(request, house, who, city, form.refused(fault), 422)
     answer = onward(_place(city), "good", words("已申请，话务平台许可后请拨号"))
