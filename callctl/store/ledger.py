@@ -111,11 +111,17 @@ async def insert_audit(connection: AsyncConnection, entry: AuditEntry) -> int | 
     return number
 
 
-async def read_audit(engine: AsyncEngine, last: int, city: str) -> list[AuditEntry]:
-    """The newest audited acts, newest first; of one city, if named."""
+async def read_audit(
+    engine: AsyncEngine, last: int, cities: frozenset[str] | None, acts: frozenset[str] | None
+) -> list[AuditEntry]:
+    """The newest audited acts, newest first; only of these cities and acts, where they are not None."""
     newest = select(audit).order_by(audit.c.id.desc()).limit(last)
+    if cities is not None:
+        newest = newest.where(audit.c.city.in_(sorted(cities)))
+    if acts is not None:
+        newest = newest.where(audit.c.what.in_(sorted(acts)))
     async with engine.connect() as connection:
-        rows = (await connection.execute(newest.where(audit.c.city == city) if city else newest)).mappings().all()
+        rows = (await connection.execute(newest)).mappings().all()
     return [
         AuditEntry(
             at=row["at"],
