@@ -247,6 +247,33 @@ async def test_a_call_that_rang_at_one_agent_and_was_answered_by_the_other_after
     assert (stub["agent"], stub["seat"]) == ("A2", "3001")
 
 
+async def test_a_seat_made_to_forget_gives_nobody_a_colleagues_note(console: Console) -> None:
+    first, second = await two_agents(console)
+    await answered(console)
+    assert (await first.post("/api/v1/desk/wrap-up", json=NOTE)).json() == {"new": True}
+    for turn in range(12):
+        for browser in (first, second):
+            assert (await browser.put("/api/v1/desk/seat", json={"seat": "3001"})).status_code == 200, turn
+            console.clock.at += 1.0
+            assert (await browser.delete("/api/v1/desk/seat")).status_code == 204
+    assert (await second.put("/api/v1/desk/seat", json={"seat": "3001"})).status_code == 200
+    theirs = {**NOTE, "content": "改写"}
+    assert (await second.post("/api/v1/desk/wrap-up", json=theirs)).status_code == 403
+    [stub] = await stub_of(console)
+    assert (stub["agent"], stub["content"]) == ("A1", NOTE["content"])
+    assert (await first.post("/api/v1/desk/wrap-up", json=theirs)).json() == {"new": True}, "the writer still corrects it"
+
+
+async def test_who_comes_to_an_empty_seat_does_not_replace_a_note_that_is_there(console: Console) -> None:
+    await answered(console)  # While nobody was signed in at 3001.
+    first, second = await two_agents(console)
+    assert (await first.post("/api/v1/desk/wrap-up", json=NOTE)).json() == {"new": True}
+    await swap(console, first, second, "3001")
+    refused = problem(await second.post("/api/v1/desk/wrap-up", json={**NOTE, "content": "改写"}))
+    assert (refused["status"], "agent A1 has written" in refused["detail"]) == (422, True)
+    assert (await stub_of(console))[0]["content"] == NOTE["content"]
+
+
 async def test_who_takes_over_a_seat_in_mid_talk_does_not_write_the_note_of_that_talk(console: Console) -> None:
     first, second = await two_agents(console)
     await ringing(console, "3001", CallAnswered("xuzhou", console.clock(), CALL, LentSeat("3001", "yangzhou"), 2.0))
