@@ -14,7 +14,7 @@ from callctl.core.picture import picture
 from callctl.core.plan import Plan
 from callctl.core.wishes import Wishes
 from callctl.core.world import unseen
-from callctl.rights import Role
+from callctl.rights import Actor, Role
 from callctl.seating import greeting
 from callctl.store.notes import pull
 from tests.store.servers import Valkey
@@ -367,3 +367,32 @@ async def test_whom_the_ear_refuses_is_told_at_the_field(console: Console) -> No
         assert said in refused["errors"][0]["message"]
     assert (await leader.post(place, json={"how": "record", "phone": "3003"})).status_code == 422
     assert await console.house.room.registry.listenings() == []
+
+
+async def test_a_forced_act_hits_only_whom_the_page_showed_and_keeps_why(console: Console) -> None:
+    await two_agents(console)  # A1 at 3001.
+    leader, place = await console.as_role(Role.LEADER, "xuzhou"), "/cities/xuzhou/team/seats/3001"
+    page = (await leader.get("/cities/xuzhou/team")).text
+    assert f"{place}?sitter=A1" in page
+    for act in ("out", "ready", "not ready"):
+        late = await leader.post(
+            f"{place}?sitter=A2", data={"act": act, "reason": "换班<b>"}, headers={"Accept-Language": "zh"}
+        )
+        assert late.status_code == 409
+        assert "刚才已换人" in late.text
+        assert "换班&lt;b&gt;" in late.text, "what was typed is kept"
+    api = "/api/v1/cities/xuzhou/seats/3001"
+    assert (await leader.put(f"{api}/ready", json={"ready": True, "agent": ""})).status_code == 409
+    assert (await leader.delete(f"{api}/sitter?agent=A2")).status_code == 409
+    sitting = console.house.sitting
+    assert (await sitting.all())[SeatRef("xuzhou", "3001")].agent == "A1"
+    assert (await console.house.room.registry.presses())[SeatRef("xuzhou", "3001")].reason == "260", "nothing was pressed"
+    assert (await leader.post(f"{place}?sitter=A1", data={"act": "out", "reason": "换班"})).status_code == 303
+    assert SeatRef("xuzhou", "3001") not in await sitting.all()
+    acts = [one for one in await console.house.room.history.audited(20) if one.what.startswith("force")]
+    assert [(one.what, one.after, one.reason) for one in acts] == [("force out", "3001 A1", "换班")]
+    assert (await leader.delete("/api/v1/cities/xuzhou/seats/9999/sitter")).status_code == 422, "no such seat"
+    actor = Actor("li\r\nroot", "x", frozenset({Role.LEADER}), frozenset({"xuzhou"}))
+    await console.house.seating.force_out(actor, "xuzhou", "3002", "a\nsign in root\x1b[2J\u2028 台风")
+    [entry] = await console.house.room.history.audited(1)
+    assert (entry.who, entry.reason) == ("li  root", "a sign in root [2J  台风"), "an entry is one line, whatever was typed"
