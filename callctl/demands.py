@@ -22,7 +22,7 @@ from callctl.rules import DeadlineRule, Rules, RulesError, read_rules
 from callctl.settings import Settings
 from callctl.store.cabinet import Cabinet
 from callctl.store.calls import Call, CallBook
-from callctl.store.notes import NoteRefused, keep_note, kept_tree
+from callctl.store.notes import NoteRefused, keep_note, kept_tree, noted_by
 from callctl.store.seal import Seal
 from callctl.store.sitting import Sitting
 
@@ -81,7 +81,7 @@ class Demands:
         wrong = _wrong(note)
         if wrong:
             raise ActRefused("请改正这些地方", "please mend these", wrong)
-        call = await self._own_call(actor, seat, str(note["call"]))
+        call = await self._own_call(actor, seat, agent, str(note["call"]))
         now = self.now()
         wrapped_s = None if call.ended_at is None else now - call.ended_at
         kept = WrapUp(
@@ -124,15 +124,21 @@ class Demands:
                 f"a list or rule on the server is wrong, the note stays a draft: {fault}",
             ) from None
 
-    async def _own_call(self, actor: Actor, seat: SeatRef, name: str) -> Call:
-        """The call, where this person talked in it: who sat there when it was answered, wherever they sit by now."""
+    async def _own_call(self, actor: Actor, seat: SeatRef, agent: str, name: str) -> Call:
+        """The call, where this person talked in it: who sat there when it was answered, wherever they sit by now.
+
+        Where nobody was signed in there just then: whoever is now. Where it is not remembered: who wrote its note already.
+        """
         call = await self.calls.find(name)
         if call is not None and call.by_city and call.by_seat and actor.sees(call.by_city):
             there = SeatRef(call.by_city, call.by_seat)
-            talked = None if call.answered_at is None else await self.sitting.sat(there, call.answered_at)
-            # Nobody was signed in there just then: whoever is now.
-            if talked == actor.account or (talked is None and there == seat):
+            talked = await self.sitting.sat(there, _moment(call, self.now()))
+            if talked == actor.account or (talked == "" and there == seat):
                 return call
+            if talked is None:
+                async with self.cabinet.engine() as engine:
+                    if await noted_by(engine, call.call) == (call.by_city, agent):
+                        return call
         raise NotAllowed(
             "这个通话不是您接听的，不能写小结；所写内容仍在草稿里",
             "this call was not answered by you; its note is not yours. What you wrote is still in the draft",
@@ -146,6 +152,11 @@ class Demands:
         except GivenRefused:
             return []
         return search(tree, asked[:LINE_MOST], day_of(self.now()))[:FOUND_MOST]
+
+
+def _moment(call: Call, now: float) -> float:
+    """When somebody talked in it for certain."""
+    return next((at for at in (call.answered_at, call.ended_at) if at is not None), now)
 
 
 def _wrong(note: Mapping[str, Any]) -> dict[str, Sentence]:

@@ -300,7 +300,7 @@ class Desk:
 
     async def _last_of(self, act: Act) -> AuditEntry | None:
         try:
-            entries = await self._history.audited(5, act.city)
+            entries = await self._history.audited(5, frozenset({act.city}) if act.city else None)
         except StoreLost:
             return None
         alike = act.what.split()[0]

@@ -114,6 +114,24 @@ class Actor:
         if not self.may(what, city):
             raise NotAllowed(f"{self.name}无权执行此操作({what} {city})", f"{self.name} may not: {what} {city}")
 
+    def holds(self, cities: Iterable[str]) -> bool:
+        """Whether all these cities are this person's; EVERYWHERE among them is only the province's."""
+        return all(self.sees(city) for city in cities)
+
+    def must_for_all(self, what: str, cities: Iterable[str]) -> None:
+        """Raises NotAllowed where this person may not do this act for each of these cities, of which there is one at least.
+
+        For what reaches several cities at once, as an account does: the path of a request does not name them.
+        """
+        self.must(what, "")
+        for city in sorted(cities):
+            self.must(what, city)
+
+    @property
+    def of_cities(self) -> frozenset[str] | None:
+        """This person's cities; None for the whole province and what belongs to no city."""
+        return None if EVERYWHERE in self.cities else self.cities
+
     def sees(self, city: str) -> bool:
         """Whether the city is one of this person's."""
         return EVERYWHERE in self.cities or city in self.cities

@@ -122,6 +122,11 @@ def _confirmed(wishes: Wishes, city: str) -> str:
     return ", ".join(f"{code} {seats}" for code, seats in sorted(said.items())) or "-"
 
 
+def confirmed_for(said: str, assisted: str) -> str:
+    """Of what `_confirmed` said only the part about one assisted city, in the same words."""
+    return next((part for part in said.split(", ") if part.startswith(f"{assisted} ")), "-")
+
+
 def _quota(wishes: Wishes, city: str) -> str:
     return str(wishes.quotas.get(city, "default"))
 

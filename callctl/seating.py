@@ -13,7 +13,7 @@ from callctl.log import mask
 from callctl.rights import Actor, NotAllowed
 from callctl.store.calls import Call, CallBook
 from callctl.store.port import AlreadyDone, AuditEntry, Registry, StoreLost
-from callctl.store.sitting import Sitting
+from callctl.store.sitting import SitterChanged, Sitting
 
 REPEATED_S = 86_400.0  # Calls of a number within a day are told to who answers the next one.
 
@@ -61,22 +61,41 @@ class Seating:
         await self._press(ref, ready, "" if ready else reason)
         return ref
 
-    async def force(self, actor: Actor, city: str, seat: str, ready: bool, why: str, request: str = "") -> None:
-        """强制示闲 / 强制示忙, by the team leader. Audited; a request that comes again is one line there."""
+    async def force(
+        self, actor: Actor, city: str, seat: str, ready: bool, why: str, request: str = "", agent: str | None = None
+    ) -> None:
+        """强制示闲 / 强制示忙, by the team leader. Audited; a request that comes again is one line there.
+
+        `agent`: who is seen sitting there ("": nobody); raises SitterChanged where that is so no longer.
+        """
+        ref = await self._forced(actor, city, seat, agent)
+        await self._note(actor, "force ready" if ready else "force not ready", ref, agent or "", why, request)
+        await self._press(ref, ready, "" if ready else "3")
+
+    async def force_out(
+        self, actor: Actor, city: str, seat: str, why: str, request: str = "", agent: str | None = None
+    ) -> None:
+        """强制签出, by the team leader. Audited; `agent` as with `force`."""
+        ref = await self._forced(actor, city, seat, agent)
+        await self._note(actor, "force out", ref, agent or "", why, request)
+        try:
+            await self._sitting.stand_up(ref, self._now(), agent)
+        except SitterChanged:
+            await self._note(actor, "withdrawn", ref, agent or "", "force out")
+            raise
+        await self._press(ref, False, "257")
+
+    async def _forced(self, actor: Actor, city: str, seat: str, agent: str | None) -> SeatRef:
+        """The seat, where this person leads it and the agent whom they were shown sits there still."""
         actor.must("force", city)
         if not any(one.id == seat for one in self._province.cities[city].seats):
             raise ActRefused("本市没有这个座席", "the city has no such seat")
         ref = SeatRef(city, seat)
-        await self._note(actor, "force ready" if ready else "force not ready", ref, "", why, request)
-        await self._press(ref, ready, "" if ready else "3")
-
-    async def force_out(self, actor: Actor, city: str, seat: str, why: str, request: str = "") -> None:
-        """强制签出, by the team leader. Audited."""
-        actor.must("force", city)
-        ref = SeatRef(city, seat)
-        await self._note(actor, "force out", ref, "", why, request)
-        await self._press(ref, False, "257")
-        await self._sitting.stand_up(ref, self._now())
+        if agent is not None:
+            sitter = (await self._sitting.all()).get(ref)
+            if agent != (sitter.agent if sitter else ""):
+                raise SitterChanged(f"somebody else is at seat {seat} by now; look again")
+        return ref
 
     async def seat_of(self, actor: Actor) -> SeatRef:
         """Where the agent sits. Raises ActRefused where that is nowhere."""
@@ -120,17 +139,20 @@ class Seating:
             return None
 
     async def number(self, actor: Actor, city: str, call: str, reason: str, request: str = "") -> str:
-        """A citizen's number in full: only of the own city's call, with a reason, and audited before it is shown.
+        """A citizen's number in full: only of a call to the own city, with a reason, and audited before it is shown.
 
-        The same request of the same person for the same call, with the same reason, is one line there.
+        The assisted city owns its citizens' data: a city whose agent answered for it sees the number masked. The same
+        request of the same person for the same call, with the same reason, is one line in the audit.
         """
         actor.must("see number", city)
         if not (reason.strip() and reason.isprintable() and len(reason) <= 200):
             said = Sentence("查看完整号码须写明事由", "to see a number in full, say why")
             raise ActRefused(said.zh, said.en, {"reason": said})
         found = await self._calls.find(call)
-        if found is None or city not in (found.city, found.by_city):
-            raise NotAllowed("本市没有这个通话", "the city has no such call")
+        if found is None or city != found.city:
+            raise NotAllowed("不是打给本市的通话，号码归被叫市", "not a call to this city; the number is that city's")
+        if not found.number and found.number is not None:
+            raise ActRefused("来电未显示号码，或号码已按期删除", "the number was withheld, or erased in time")
         if found.number is None:
             raise ActRefused("号码已加密，本机没有密钥，不能显示", "the number is sealed, and its key is not here")
         asked = "\n".join((actor.account or actor.name, city, call, reason, request))

@@ -149,8 +149,8 @@ def audit(
     """Print the newest audited acts, newest first."""
 
     async def look(room: Room) -> tuple[Province, list[dict[str, Any]]]:
-        code = find_city(room.province, city).code if city else ""
-        entries = await room.history.audited(last, code)
+        cities = frozenset({find_city(room.province, city).code}) if city else None
+        entries = await room.history.audited(last, cities)
         keys = ("at", "who", "where", "what", "city", "before", "after", "reason", "request")
         return room.province, [{key: getattr(entry, key) for key in keys} for entry in entries]
 

@@ -144,9 +144,9 @@ class RemoteStores:
                         found[seat] = Loan(seat, row["lent_to"], 0, row["lent_at"])
         return found
 
-    async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:
-        """See History: a city's timeline, or the audit where the token may read it."""
-        path = f"/cities/{quote(city)}/timeline" if city else "/audit"
+    async def audited(self, last: int, cities: frozenset[str] | None = None) -> Sequence[AuditEntry]:
+        """See History: one city's timeline, or the audit where the token may read it."""
+        path = f"/cities/{quote(min(cities))}/timeline" if cities else "/audit"
         return [AuditEntry(**entry) for entry in await self._console.ask("GET", f"{path}?last={min(last, 1000)}")]
 
 

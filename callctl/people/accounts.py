@@ -6,7 +6,7 @@
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from callctl.atlas import find_city
@@ -64,37 +64,43 @@ class People:
                 "2 to 32 small letters, digits or . _ -, a letter first",
             )
         account = self._checked(Account(name, "", (), (), "", False, 1, 0.0, None, False), wanted)
+        actor.must_for_all("change accounts", account.cities)
         invitation = new_secret()
-        entry = self._entry(actor, "account create", "", _shown(account), reason, request)
+        entry = self._entry(actor, "account create", "", _shown(account), reason, request, account.cities)
         await self._book.add(entry, account, digest(invitation), self._now() + INVITED_S)
         return invitation
 
     async def change(
         self, actor: Actor, name: str, version: int, wanted: Wanted, reason: str = "", request: str = ""
     ) -> Account:
-        """Change an account as it was at `version`; its visits end, for what it may do was copied into them."""
-        actor.must("change accounts", "")
-        before = await self._find(name)
+        """Change an account as it was at `version`; its visits end, for what it may do was copied into them.
+
+        Its cities must all be the actor's, those it had and those it shall have.
+        """
+        before = await self._of(actor, "change accounts", name)
         if actor.account == name:
             raise ActRefused(
                 "不能改自己的账号，请另一位安全管理员来改", "nobody changes the own account: ask another administrator"
             )
         after = replace(self._checked(before, wanted), version=version)
-        await self._book.change(self._entry(actor, "account change", _shown(before), _shown(after), reason, request), after)
+        actor.must_for_all("change accounts", after.cities)
+        both = frozenset(before.cities) | frozenset(after.cities)
+        entry = self._entry(actor, "account change", _shown(before), _shown(after), reason, request, both)
+        await self._book.change(entry, after)
         await self._visits.close_all(name)
         return await self._find(name)
 
     async def invite(self, actor: Actor, name: str, reason: str = "", request: str = "") -> str:
         """A new invitation, for who forgot the password or lost the telephone; one-time codes are switched off with it."""
-        actor.must("change accounts", "")
-        account = await self._find(name)
+        account = await self._of(actor, "change accounts", name)
         if account.closed:
             raise ActRefused("账号已停用", "the account is closed")
         invitation = new_secret()
-        entry = self._entry(actor, "account invite", "", name, reason, request)
+        entry = self._entry(actor, "account invite", "", name, reason, request, account.cities)
         await self._book.invite(entry, name, digest(invitation), self._now() + INVITED_S)
         if account.has_codes:
-            await self._book.set_codes(self._entry(actor, "codes off", "on", "off", reason), name, "", 0)
+            off = self._entry(actor, "codes off", "on", "off", reason, cities=account.cities)
+            await self._book.set_codes(off, name, "", 0)
         await self._visits.close_all(name)
         return invitation
 
@@ -136,15 +142,18 @@ class People:
         return await self._find(name)
 
     async def accounts(self, actor: Actor) -> Sequence[Account]:
-        """Every account."""
+        """Every account whose cities are all the actor's."""
         actor.must("see accounts", "")
-        return await self._book.all()
+        return [account for account in await self._book.all() if actor.holds(account.cities)]
+
+    async def seen(self, actor: Actor, name: str) -> Account:
+        """One account, whose cities must all be the actor's."""
+        return await self._of(actor, "see accounts", name)
 
     async def end_visits(self, actor: Actor, name: str, key: str = "", reason: str = "") -> int:
         """Sign the account out everywhere, or end only the visit with this key; how many ended."""
-        actor.must("change accounts", "")
-        await self._find(name)
-        await self._book.note(self._entry(actor, "visits end", name, "", reason))
+        account = await self._of(actor, "change accounts", name)
+        await self._book.note(self._entry(actor, "visits end", name, "", reason, cities=account.cities))
         if not key:
             return await self._visits.close_all(name)
         ended = [visit for visit in await self._visits.of(name) if visit.key == key]
@@ -177,11 +186,13 @@ class People:
         if not 1 <= days <= TOKEN_DAYS_MOST:
             raise _at("days", f"须为 1 到 {TOKEN_DAYS_MOST} 天", f"1 to {TOKEN_DAYS_MOST} days")
         self._check_post(held, frozenset(cities), "")
+        reached = self._codes(cities)
+        actor.must_for_all("change accounts", reached)
         now, secret = self._now(), new_secret()
         token = Token(
             name=name,
             roles=tuple(sorted(role.value for role in held)),
-            cities=self._codes(cities),
+            cities=reached,
             rights=tuple(sorted(narrowed)),
             made_at=now,
             made_by=actor.name[:64],
@@ -189,26 +200,36 @@ class People:
             ended_at=None,
         )
         shown = json.dumps({"name": name, "roles": token.roles, "cities": token.cities, "rights": token.rights})
-        await self._book.add_token(self._entry(actor, "token create", "", shown, reason, request), token, digest(secret))
+        entry = self._entry(actor, "token create", "", shown, reason, request, reached)
+        await self._book.add_token(entry, token, digest(secret))
         return secret
 
     async def end_token(self, actor: Actor, name: str, reason: str = "", request: str = "") -> None:
         """The token is refused from now on (within seconds, tokens.REMEMBERED_S)."""
         actor.must("change accounts", "")
-        if not any(token.name == name for token in await self._book.all_tokens()):
+        token = next((token for token in await self._book.all_tokens() if token.name == name), None)
+        if token is None:
             raise NoSuchAccount(f"没有令牌 {name[:40]}", f"there is no token {name[:40]}")
-        await self._book.end_token(self._entry(actor, "token end", name, "", reason, request), name)
+        actor.must_for_all("change accounts", token.cities)
+        await self._book.end_token(self._entry(actor, "token end", name, "", reason, request, token.cities), name)
 
     async def tokens(self, actor: Actor) -> Sequence[Token]:
-        """Every token, without its secret."""
+        """Every token whose cities are all the actor's, without its secret."""
         actor.must("see accounts", "")
-        return await self._book.all_tokens()
+        return [token for token in await self._book.all_tokens() if actor.holds(token.cities)]
 
     async def _find(self, name: str) -> Account:
         found = await self._book.find(name)
         if found is None:
             raise NoSuchAccount(f"没有账号 {name[:40]}", f"there is no account {name[:40]}")
         return found[0]
+
+    async def _of(self, actor: Actor, what: str, name: str) -> Account:
+        """The account, where this person may do this for all its cities."""
+        actor.must(what, "")
+        account = await self._find(name)
+        actor.must_for_all(what, account.cities)
+        return account
 
     async def _new_password(self, name: str, password: str) -> str:
         check_password(password, name)
@@ -259,11 +280,22 @@ class People:
             return (EVERYWHERE,)
         return tuple(sorted(find_city(self._province, city).code for city in named))
 
-    def _entry(self, actor: Actor, what: str, before: str, after: str, reason: str = "", request: str = "") -> AuditEntry:
+    def _entry(
+        self,
+        actor: Actor,
+        what: str,
+        before: str,
+        after: str,
+        reason: str = "",
+        request: str = "",
+        cities: Collection[str] = (),
+    ) -> AuditEntry:
+        """What concerns one city alone is that city's own entry, so that its own auditor reads it; else the province's."""
+        city = next(iter(cities), "") if len(cities) == 1 and EVERYWHERE not in cities else ""
         if not (reason.isprintable() and len(reason) <= REASON_MOST):
             raise _at("reason", f"事由须为一行，最多 {REASON_MOST} 字", f"one line of {REASON_MOST} characters at most")
         return AuditEntry(
-            self._now(), actor.name, actor.where, what, "", before, after, reason, request or secrets.token_hex(8)
+            self._now(), actor.name, actor.where, what, city, before, after, reason, request or secrets.token_hex(8)
         )
 
 

@@ -173,7 +173,7 @@ def _check(wording: Wording, now: float) -> None:
         text = getattr(wording, name)
         if len(text) > most:
             wrong[name] = Sentence(f"最多 {most} 字", f"{most} characters at most")
-        elif not all(letter.isprintable() or letter in "\n\t" for letter in text):
+        elif not all(letter.isprintable() or (letter in "\n\t" and name != "question") for letter in text):
             wrong[name] = Sentence("不能有控制字符", "no control characters")
     if wording.until is not None and wording.until <= max(now, wording.from_at or 0.0):
         wrong["until"] = Sentence("失效时间须在生效之后、现在之后", "must be after its beginning and after now")

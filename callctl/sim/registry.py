@@ -301,6 +301,9 @@ class MemoryHistory:
             raise StoreLost("the history cannot be read")
         return self._versions.get(version)
 
-    async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:
+    async def audited(
+        self, last: int, cities: frozenset[str] | None = None, acts: frozenset[str] | None = None
+    ) -> Sequence[AuditEntry]:
         """See store.port.History."""
-        return [entry for entry in reversed(self.entries) if not city or entry.city == city][:last]
+        found = (entry for entry in reversed(self.entries) if cities is None or entry.city in cities)
+        return [entry for entry in found if acts is None or entry.what in acts][:last]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, select
 
 from callctl.store.cabinet import Cabinet
 from callctl.store.port import AuditEntry
@@ -11,6 +11,13 @@ from callctl.store.seal import Clear, Seal, Unsealable
 from callctl.store.tables import calls, legs
 
 DAY_S = 86_400.0
+_NEWEST_FIRST = calls.c.asked_at.desc(), calls.c.call.desc()
+
+
+def _earlier(until: float, before: str) -> ColumnElement[bool]:
+    """Behind the call `before` of that moment in the order, or before that moment."""
+    same = and_(calls.c.asked_at == until, calls.c.call < before)
+    return or_(calls.c.asked_at < until, same) if before else calls.c.asked_at < until
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +63,26 @@ class CallBook:
             count: int = (await connection.execute(select(func.count()).select_from(calls).where(*same))).scalar_one()
         return count
 
-    async def between(self, city: str, since: float, until: float, most: int) -> Sequence[Call]:
-        """The city's calls that first arrived in the span, the newest first."""
-        span = calls.c.city == city, calls.c.asked_at >= since, calls.c.asked_at < until
-        wanted = select(calls).where(*span).order_by(calls.c.asked_at.desc()).limit(most)
+    async def between(self, city: str, since: float, until: float, most: int, before: str = "") -> Sequence[Call]:
+        """The city's calls that first arrived in the span, the newest first, those of one moment by their ids.
+
+        `before`: the id of a call that arrived at `until`; those of that moment behind it in this order come, too.
+        """
+        span = calls.c.city == city, calls.c.asked_at >= since, _earlier(until, before)
+        wanted = select(calls).where(*span).order_by(*_NEWEST_FIRST).limit(most)
         async with self._cabinet.reading() as connection:
             return [self._call(row) for row in (await connection.execute(wanted)).mappings()]
 
-    async def answered_for_others(self, city: str, since: float, until: float, most: int) -> Sequence[Call]:
-        """Calls of other cities that this one's agents answered and that first arrived in the span, the newest first."""
+    async def answered_for_others(
+        self, city: str, since: float, until: float, most: int, before: str = ""
+    ) -> Sequence[Call]:
+        """Calls of other cities that this one's agents answered and that first arrived in the span; as `between`."""
         lent = legs.c.city == city, legs.c.side == "lent", legs.c.answered_at.is_not(None)
         # By when it rang here, which has an index; nobody waits in a queue for a day.
         rung = legs.c.rung_at >= since, legs.c.rung_at < until + DAY_S
-        span = calls.c.by_city == city, calls.c.city != city, calls.c.asked_at >= since, calls.c.asked_at < until
+        span = calls.c.by_city == city, calls.c.city != city, calls.c.asked_at >= since, _earlier(until, before)
         mine = calls.c.call.in_(select(legs.c.call).where(*lent, *rung))
-        wanted = select(calls).where(*span, mine).order_by(calls.c.asked_at.desc()).limit(most)
+        wanted = select(calls).where(*span, mine).order_by(*_NEWEST_FIRST).limit(most)
         async with self._cabinet.reading() as connection:
             return [self._call(row) for row in (await connection.execute(wanted)).mappings()]
 

@@ -114,12 +114,14 @@ class SqlHistory:
         except (*LOST, Unreadable) as error:
             raise StoreLost(f"the history cannot be read: {first_line(error)}") from None
 
-    async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:
+    async def audited(
+        self, last: int, cities: frozenset[str] | None = None, acts: frozenset[str] | None = None
+    ) -> Sequence[AuditEntry]:
         """See the port."""
         try:
             async with asyncio.timeout(AUDIT_S):
                 await self._prepared()
-                return await ledger.read_audit(self._engine, last, city)
+                return await ledger.read_audit(self._engine, last, cities, acts)
         except LOST as error:
             raise StoreLost(f"the history cannot be read: {first_line(error)}") from None
 

@@ -96,13 +96,13 @@ async def insert_audit(connection: AsyncConnection, entry: AuditEntry) -> int | 
     row = {
         "request": clean(entry.request) or None,
         "at": entry.at,
-        "who": clean(entry.who),
-        "from_where": clean(entry.where),
-        "what": clean(entry.what),
-        "city": clean(entry.city),
-        "before": clean(entry.before),
-        "after": clean(entry.after),
-        "reason": clean(entry.reason),
+        "who": one_line(entry.who),
+        "from_where": one_line(entry.where),
+        "what": one_line(entry.what),
+        "city": one_line(entry.city),
+        "before": one_line(entry.before),
+        "after": one_line(entry.after),
+        "reason": one_line(entry.reason),
     }
     new = _dialect_insert(connection, audit).values(row).on_conflict_do_nothing(index_elements=["request"])
     number: int | None = (await connection.execute(new.returning(audit.c.id))).scalar_one_or_none()
@@ -111,11 +111,17 @@ async def insert_audit(connection: AsyncConnection, entry: AuditEntry) -> int | 
     return number
 
 
-async def read_audit(engine: AsyncEngine, last: int, city: str) -> list[AuditEntry]:
-    """The newest audited acts, newest first; of one city, if named."""
+async def read_audit(
+    engine: AsyncEngine, last: int, cities: frozenset[str] | None, acts: frozenset[str] | None
+) -> list[AuditEntry]:
+    """The newest audited acts, newest first; only of these cities and acts, where they are not None."""
     newest = select(audit).order_by(audit.c.id.desc()).limit(last)
+    if cities is not None:
+        newest = newest.where(audit.c.city.in_(sorted(cities)))
+    if acts is not None:
+        newest = newest.where(audit.c.what.in_(sorted(acts)))
     async with engine.connect() as connection:
-        rows = (await connection.execute(newest.where(audit.c.city == city) if city else newest)).mappings().all()
+        rows = (await connection.execute(newest)).mappings().all()
     return [
         AuditEntry(
             at=row["at"],
@@ -155,6 +161,11 @@ def is_about_the_row(error: Exception) -> bool:
         cause = error.orig.__cause__ if error.orig else None
         return isinstance(error, DataError | IntegrityError) or isinstance(cause, asyncpg.exceptions.DataError)
     return isinstance(error, StatementError | OverflowError | ValueError)
+
+
+def one_line(text: str) -> str:
+    """Text that stays one line on every screen: line ends, escape codes and other control signs become spaces."""
+    return "".join(letter if letter.isprintable() else " " for letter in clean(text))
 
 
 def clean(text: str) -> str:

@@ -77,8 +77,8 @@ async def keep_note(
 ) -> bool:
     """Keep a note and, of a forwarded demand, its stub with one delivery for each way; whether it was news.
 
-    The same note again changes nothing; another one corrects it as long as the city has not accepted the order.
-    Raises NoteRefused.
+    The same note again changes nothing; another one of the same agent corrects it as long as the city has not accepted
+    the order. Raises NoteRefused.
     """
     wrong = list(wrong_with(note, codes))
     if wrong:
@@ -92,6 +92,11 @@ async def keep_note(
         if before is not None:
             if all(before[key] == value for key, value in row.items() if key not in ("at", "revision", "wrapped_s")):
                 return False
+            if (before["answering"], before["agent"]) != (row["answering"], row["agent"]):
+                raise NoteRefused(
+                    f"该通话的小结已由工号 {before['agent']} 写下，只有其本人可以改",
+                    f"agent {before['agent']} has written the note of this call; nobody else corrects it",
+                )
             await _may_correct(connection, note)
             row["revision"] = before["revision"] + 1
         await upsert(connection, wrapups, [row])
@@ -103,6 +108,14 @@ async def keep_note(
         if asked_at is not None:
             await connection.execute(insert(stale), [{"bucket": bucket_of(asked_at)}])
     return True
+
+
+async def noted_by(engine: AsyncEngine, call: str) -> tuple[str, str] | None:
+    """The city and agent whose note the call has; None where it has none."""
+    asked = select(wrapups.c.answering, wrapups.c.agent).where(wrapups.c.call == call)
+    async with engine.connect() as connection:
+        row = (await connection.execute(asked)).one_or_none()
+    return None if row is None else (row.answering, row.agent)
 
 
 def _writing(engine: AsyncEngine) -> Any:

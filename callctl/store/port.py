@@ -177,6 +177,11 @@ class History(Protocol):
         """The wishes as of that version, or None where it was never written. Raises StoreLost."""
         ...
 
-    async def audited(self, last: int, city: str = "") -> Sequence[AuditEntry]:
-        """The `last` newest audited acts, newest first; of one city, if named. Raises StoreLost."""
+    async def audited(
+        self, last: int, cities: frozenset[str] | None = None, acts: frozenset[str] | None = None
+    ) -> Sequence[AuditEntry]:
+        """The `last` newest audited acts, newest first; None is every city ("" among them), and every act.
+
+        Raises StoreLost.
+        """
         ...

@@ -10,11 +10,15 @@ from callctl.store.registry import RedisRegistry, bounded
 _SITTING = "{callctl}:sitting"
 _SAT = "{callctl}:sat"  # By seat, who sat down there when, and when it became empty: "<ms> <account or ->" again and again.
 
-_NOBODY = "-"  # No account's name: those begin with a letter.
+_NOBODY, _FORGOTTEN = "-", "?"  # No accounts' names: those begin with a letter.
 
 
 class SeatTaken(Refusal):
     """Somebody else is signed in at this seat."""
+
+
+class SitterChanged(Refusal):
+    """Not the agent whom the page had shown sits there any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +44,27 @@ class Sitting:
             raise SeatTaken(f"{_sitter(reply[1]).agent} is signed in at seat {seat.seat}")
         return [_ref(left) for left in reply[1:]]
 
-    async def stand_up(self, seat: SeatRef, now: float) -> None:
-        """Nobody sits there any more."""
-        await self._registry.run("stand_up", [_SITTING, _SAT], f"{seat.city}/{seat.seat}", round(now * 1000))
+    async def stand_up(self, seat: SeatRef, now: float, agent: str | None = None) -> None:
+        """Nobody sits there any more. `agent`: only if it is this one who sits there ("": nobody). Raises SitterChanged."""
+        whom = "" if agent is None else f"={agent}"
+        reply = await self._registry.run("stand_up", [_SITTING, _SAT], f"{seat.city}/{seat.seat}", round(now * 1000), whom)
+        if reply[0] == "other":
+            raise SitterChanged(f"somebody else is at seat {seat.seat} by now; look again")
 
     async def sat(self, seat: SeatRef, at: float) -> str | None:
-        """The account that sat there at that time; None for nobody, or longer ago than is remembered (20 changes)."""
+        """The account that sat there at that time, "" for nobody; None where it is longer ago than is remembered.
+
+        The last 20 changes of account are. An agent who came back before anybody else sat down is told for the pause, too.
+        """
         text = await bounded(self._registry.link.hget(_SAT, f"{seat.city}/{seat.seat}"))
         words = (text or "").split()
-        there = None
+        there = _NOBODY
         for at_ms, account in zip(words[::2], words[1::2], strict=True):
             if int(at_ms) <= at * 1000:
                 there = account
-        return None if there == _NOBODY else there
+        if there == _FORGOTTEN:
+            return None
+        return "" if there == _NOBODY else there
 
     async def all(self) -> Mapping[SeatRef, Sitter]:
         """Everybody who sits."""

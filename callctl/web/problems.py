@@ -17,7 +17,7 @@ from callctl.store.accounts import AccountChanged, AccountTaken
 from callctl.store.hooks import HookTaken
 from callctl.store.port import AlreadyDone, Refusal, StoreLost, WishesChanged
 from callctl.store.scripts import ScriptChanged
-from callctl.store.sitting import SeatTaken
+from callctl.store.sitting import SeatTaken, SitterChanged
 from callctl.web.words import Words
 
 MEDIA = "application/problem+json"
@@ -81,6 +81,7 @@ _REFUSALS: dict[type[Refusal], tuple[str, str]] = {
     AccountChanged: ("overtaken", "这个账号刚才有人改了，请看过再改"),
     ScriptChanged: ("overtaken", "这条口径刚才有人保存或处理了，请看过再试"),
     HookTaken: ("taken", "这个名称已经用过，请换一个"),
+    SitterChanged: ("overtaken", "这个座席刚才已换人，未作任何操作；请看过现状再试"),
     SeatTaken: ("taken", "这个座席已有人签入"),
     AccountTaken: ("taken", "这个名称已经用过，请换一个"),
     AlreadyDone: ("already_done", "这条命令先前已执行过"),

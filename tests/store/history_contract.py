@@ -85,8 +85,12 @@ class HistoryContract:
             for act in acts:
                 await history.audit(act, None)
             assert await history.audited(2) == [acts[3], acts[2]]
-            assert await history.audited(9, "yangzhou") == [acts[2], acts[0]]
-            assert await history.audited(9, "suqian") == []
+            assert await history.audited(9, frozenset({"yangzhou"})) == [acts[2], acts[0]]
+            assert await history.audited(9, frozenset({"xuzhou", "yangzhou"})) == acts[2::-1]
+            assert await history.audited(9, frozenset({"suqian"})) == []
+            assert await history.audited(9, frozenset()) == []
+            assert await history.audited(9, None, frozenset({ENTRY.what})) == acts[::-1]
+            assert await history.audited(9, None, frozenset({"quota"})) == []
 
         self.run(story)
 

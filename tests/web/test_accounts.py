@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -97,3 +98,63 @@ def test_the_command_line_makes_the_first_account_without_a_default_password(tmp
     assert again.splitlines()[1] != invitation
     assert (run("account", "close", "li"))[0] == 0
     assert json.loads((run("account", "list", "--json"))[1])[0]["closed"]
+
+
+async def test_a_citys_administrators_reach_their_own_city_and_no_account_beyond(console: Console) -> None:
+    """The city is in the body, not in the path: neither what an account was nor what it shall be may lie elsewhere."""
+    await console.account("own", Role.SUPERVISOR, "yangzhou")
+    await console.account("both", Role.LEADER, "yangzhou", "suzhou")
+    await console.account("all", Role.DISPATCHER)
+    own = {"roles": ["leader"], "version": 1}
+    mine = await console.as_role(Role.SECURITY_ADMIN, "yangzhou")
+    wanted = {"person": "王", "roles": ["supervisor"]}
+    page, token = {"person": "王", "roles": "leader"}, {"roles": ["reporter"], "days": 9}
+    answers = []
+    for number, cities in enumerate((["suzhou"], ["*"], ["扬州", "苏州"], ["yangzhou", "*"])):
+        answers += [
+            await mine.post("/api/v1/accounts", json={**wanted, "name": f"new{number}", "cities": cities}),
+            await mine.put("/api/v1/accounts/own", json={**own, "cities": cities}),
+            await mine.post("/api/v1/tokens", json={**token, "name": f"machine{number}", "cities": cities}),
+            await mine.post("/accounts/new", data={**page, "name": f"page{number}", "cities": cities}),
+        ]
+    for name in ("both", "all"):
+        answers += [
+            await mine.put(f"/api/v1/accounts/{name}", json={**own, "cities": ["yangzhou"]}),
+            await mine.post(f"/api/v1/accounts/{name}/invitation", json={}),
+            await mine.get(f"/api/v1/accounts/{name}/visits"),
+            await mine.delete(f"/api/v1/accounts/{name}/visits"),
+            await mine.get(f"/accounts/{name}"),
+            await mine.post(f"/accounts/{name}/signout", data={}),
+        ]
+    province = await console.as_role(Role.SECURITY_ADMIN)
+    assert (await province.post("/api/v1/tokens", json={**token, "name": "far", "cities": ["suzhou"]})).status_code == 201
+    answers.append(await mine.delete("/api/v1/tokens/far"))
+    assert {answer.status_code for answer in answers} <= {403, 422}
+    assert [answer.url.path for answer in answers if answer.status_code == 422] == ["/accounts/new"] * 4, "a page tells why"
+    assert [one["name"] for one in (await mine.get("/api/v1/accounts")).json()] == ["own"]
+    assert (await mine.get("/api/v1/tokens")).json() == []
+    assert {one["name"] for one in (await province.get("/api/v1/accounts")).json()} == {"all", "both", "own"}
+    assert (await mine.put("/api/v1/accounts/own", json={**own, "cities": ["扬州"]})).status_code == 200
+    assert (await mine.post("/api/v1/tokens", json={**token, "name": "near", "cities": ["yangzhou"]})).status_code == 201
+    assert (await mine.post("/api/v1/accounts", json={**WANG, "name": "wang"})).status_code == 201
+
+
+async def test_an_auditor_reads_the_own_cities_and_only_the_province_the_rest(console: Console) -> None:
+    province = await console.as_role(Role.SECURITY_ADMIN)
+    for name, cities in (("near", ["yangzhou"]), ("far", ["suzhou"]), ("wide", ["*"]), ("two", ["yangzhou", "suzhou"])):
+        account = {**WANG, "name": name, "cities": cities, "reason": f"for-{name}"}
+        made = await province.post("/api/v1/accounts", json=account)
+        assert made.status_code == 201
+    api = "/api/v1/audit"
+    reads = (f"{api}?last=50", f"{api}/export?kind=json", "/audit", "/audit?q=for", f"{api}?city=yangzhou")
+
+    async def read(browser: httpx.AsyncClient, place: str) -> list[str]:
+        text = (await browser.get(place)).text
+        return [name for name in ("near", "far", "wide", "two") if f"for-{name}" in text]
+
+    mine, all_of_them = await console.as_role(Role.AUDITOR, "yangzhou"), await console.as_role(Role.AUDITOR)
+    assert [await read(mine, place) for place in reads] == [["near"]] * 5
+    assert [await read(all_of_them, place) for place in reads] == [["near", "far", "wide", "two"]] * 4 + [["near"]]
+    for place in ("/api/v1/audit?city=suzhou", "/audit?city=苏州"):
+        assert (await mine.get(place)).status_code == 403
+    assert 'value="suzhou"' not in (await mine.get("/audit")).text

@@ -141,6 +141,26 @@ async def test_the_timeline_tells_who_did_what_and_why_and_only_to_the_city_and_
     assert (await other.get(f"{Y}/timeline")).status_code == 403
 
 
+async def test_an_assisted_city_sees_what_others_promise_it_and_nothing_of_their_other_promises(console: Console) -> None:
+    await started(console, seats={"suzhou": 2})
+    dispatcher = await console.as_role(Role.DISPATCHER)
+    await dispatcher.put("/api/v1/cities/xuzhou/event", json={"title": "暴雨", "seats": {"suzhou": 2}})
+    suzhou = await console.as_role(Role.SUPERVISOR, "suzhou")
+    for assisted, seats in (("yangzhou", 2), ("xuzhou", 1), ("yangzhou", 0)):
+        place = f"/api/v1/cities/suzhou/confirmations/{assisted}"
+        assert (await suzhou.put(place, json={"seats": seats, "reason": f"{assisted}-{seats}"})).status_code == 200
+    supervisor = await console.as_role(Role.SUPERVISOR, "yangzhou")
+    told = (await supervisor.get(f"{Y}/timeline")).json()
+    promised = [(one["city"], one["where"], one["before"], one["after"]) for one in told if one["what"] == "confirm"]
+    assert promised == [("suzhou", "", "yangzhou 2", "yangzhou 0"), ("suzhou", "", "-", "yangzhou 2")]
+    page = (await supervisor.get("/assistance", headers={"Accept-Language": "zh"})).text
+    assert page.count("确认座席 · 苏州") == 2
+    assert "yangzhou-0" in page
+    assert "xuzhou-1" not in page
+    bystander = await console.as_role(Role.SUPERVISOR, "huaian")
+    assert "确认座席 · 苏州" not in (await bystander.get("/assistance", headers={"Accept-Language": "zh"})).text
+
+
 async def publish(console: Console, wishes: Wishes, **waiting: int) -> None:
     """What a controller would publish: every phone free, and so many callers in each city's queue."""
     world = unseen(PROVINCE)

@@ -111,6 +111,60 @@ async def test_a_sealed_number_whose_key_is_elsewhere_is_said_to_be_sealed(valke
         assert "~" not in shown, "no sealed text on the page"
 
 
+async def test_no_call_is_lost_between_pages_when_many_arrive_in_one_moment(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callctl.web.views.calls.SHOWN_MOST", 3)
+    now, names = console.clock(), [f"yangzhou-1790000000.{number}" for number in range(11, 18)]
+    for name in names:
+        console.house.room.history.record(CallWaiting("yangzhou", now - 9.0, WaitingCall(name, "13700000001", now - 9.0)))
+    await console.house.room.history.flush()  # type: ignore[attr-defined]
+    leader = await console.as_role(Role.LEADER, "yangzhou")
+    place, pages = "/cities/yangzhou/calls", []
+    while place:
+        page = (await leader.get(place)).text
+        pages.append([name for name in reversed(names) if f"calls/{name}" in page])
+        link = page.partition('href="?day=')[2].partition('"')[0].replace("&amp;", "&")
+        place = f"/cities/yangzhou/calls?day={link}" if link else ""
+    assert pages == [names[:3:-1], names[3:0:-1], names[:1]]
+
+
+async def test_a_number_is_the_called_citys_and_not_the_helpers(console: Console) -> None:
+    await answered(console)
+    for role in (Role.SUPERVISOR, Role.LEADER, Role.INSPECTOR):
+        helper = await console.as_role(role, "xuzhou")
+        page = await helper.get(f"/cities/xuzhou/calls/{CALL}")
+        assert "138****5678" in page.text
+        assert "/number" not in page.text
+        answers = (
+            await helper.post(f"/cities/xuzhou/calls/{CALL}/number", data={"reason": "x"}),
+            await helper.post(f"/api/v1/cities/xuzhou/calls/{CALL}/number", json={"reason": "x"}),
+        )
+        assert [NUMBER in answer.text for answer in answers] == [False, False]
+        assert [answer.status_code in (403, 422) for answer in answers] == [True, True]
+    assert await seen(console) == []
+    own = await console.as_role(Role.SUPERVISOR, "yangzhou")
+    assert NUMBER in (await own.post(f"{PAGE}/number", data={"reason": "核实"})).text
+    [entry] = [one for one in await console.house.room.history.audited(9) if one.what == "number seen"]
+    assert entry.city == "yangzhou"
+
+
+async def test_a_withheld_number_is_told_from_a_sealed_one_and_there_is_nothing_to_unmask(console: Console) -> None:
+    name = "yangzhou-1790000000.21"
+    waiting = CallWaiting("yangzhou", console.clock() - 9.0, WaitingCall(name, "", console.clock() - 9.0))
+    console.house.room.history.record(waiting)
+    await console.house.room.history.flush()  # type: ignore[attr-defined]
+    leader = await console.as_role(Role.LEADER, "yangzhou")
+    for place in ("/cities/yangzhou/calls", f"/cities/yangzhou/calls/{name}"):
+        shown = (await leader.get(place, headers=ZH)).text
+        assert "未显示号码" in shown
+        assert "已加密" not in shown
+        assert "/number" not in shown
+    asked = await leader.post(f"/cities/yangzhou/calls/{name}/number", data={"reason": "x"}, headers=ZH)
+    assert asked.status_code == 422
+    assert await seen(console) == []
+
+
 @pytest.mark.browser
 @pytest.mark.timeout(240)
 async def test_from_the_records_to_a_number_in_full_by_a_supervisor(hall: Hall) -> None:

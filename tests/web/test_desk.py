@@ -14,7 +14,7 @@ from callctl.core.picture import picture
 from callctl.core.plan import Plan
 from callctl.core.wishes import Wishes
 from callctl.core.world import unseen
-from callctl.rights import Role
+from callctl.rights import Actor, Role
 from callctl.seating import greeting
 from callctl.store.notes import pull
 from tests.store.servers import Valkey
@@ -247,6 +247,33 @@ async def test_a_call_that_rang_at_one_agent_and_was_answered_by_the_other_after
     assert (stub["agent"], stub["seat"]) == ("A2", "3001")
 
 
+async def test_a_seat_made_to_forget_gives_nobody_a_colleagues_note(console: Console) -> None:
+    first, second = await two_agents(console)
+    await answered(console)
+    assert (await first.post("/api/v1/desk/wrap-up", json=NOTE)).json() == {"new": True}
+    for turn in range(12):
+        for browser in (first, second):
+            assert (await browser.put("/api/v1/desk/seat", json={"seat": "3001"})).status_code == 200, turn
+            console.clock.at += 1.0
+            assert (await browser.delete("/api/v1/desk/seat")).status_code == 204
+    assert (await second.put("/api/v1/desk/seat", json={"seat": "3001"})).status_code == 200
+    theirs = {**NOTE, "content": "改写"}
+    assert (await second.post("/api/v1/desk/wrap-up", json=theirs)).status_code == 403
+    [stub] = await stub_of(console)
+    assert (stub["agent"], stub["content"]) == ("A1", NOTE["content"])
+    assert (await first.post("/api/v1/desk/wrap-up", json=theirs)).json() == {"new": True}, "the writer still corrects it"
+
+
+async def test_who_comes_to_an_empty_seat_does_not_replace_a_note_that_is_there(console: Console) -> None:
+    await answered(console)  # While nobody was signed in at 3001.
+    first, second = await two_agents(console)
+    assert (await first.post("/api/v1/desk/wrap-up", json=NOTE)).json() == {"new": True}
+    await swap(console, first, second, "3001")
+    refused = problem(await second.post("/api/v1/desk/wrap-up", json={**NOTE, "content": "改写"}))
+    assert (refused["status"], "agent A1 has written" in refused["detail"]) == (422, True)
+    assert (await stub_of(console))[0]["content"] == NOTE["content"]
+
+
 async def test_who_takes_over_a_seat_in_mid_talk_does_not_write_the_note_of_that_talk(console: Console) -> None:
     first, second = await two_agents(console)
     await ringing(console, "3001", CallAnswered("xuzhou", console.clock(), CALL, LentSeat("3001", "yangzhou"), 2.0))
@@ -340,3 +367,32 @@ async def test_whom_the_ear_refuses_is_told_at_the_field(console: Console) -> No
         assert said in refused["errors"][0]["message"]
     assert (await leader.post(place, json={"how": "record", "phone": "3003"})).status_code == 422
     assert await console.house.room.registry.listenings() == []
+
+
+async def test_a_forced_act_hits_only_whom_the_page_showed_and_keeps_why(console: Console) -> None:
+    await two_agents(console)  # A1 at 3001.
+    leader, place = await console.as_role(Role.LEADER, "xuzhou"), "/cities/xuzhou/team/seats/3001"
+    page = (await leader.get("/cities/xuzhou/team")).text
+    assert f"{place}?sitter=A1" in page
+    for act in ("out", "ready", "not ready"):
+        late = await leader.post(
+            f"{place}?sitter=A2", data={"act": act, "reason": "换班<b>"}, headers={"Accept-Language": "zh"}
+        )
+        assert late.status_code == 409
+        assert "刚才已换人" in late.text
+        assert "换班&lt;b&gt;" in late.text, "what was typed is kept"
+    api = "/api/v1/cities/xuzhou/seats/3001"
+    assert (await leader.put(f"{api}/ready", json={"ready": True, "agent": ""})).status_code == 409
+    assert (await leader.delete(f"{api}/sitter?agent=A2")).status_code == 409
+    sitting = console.house.sitting
+    assert (await sitting.all())[SeatRef("xuzhou", "3001")].agent == "A1"
+    assert (await console.house.room.registry.presses())[SeatRef("xuzhou", "3001")].reason == "260", "nothing was pressed"
+    assert (await leader.post(f"{place}?sitter=A1", data={"act": "out", "reason": "换班"})).status_code == 303
+    assert SeatRef("xuzhou", "3001") not in await sitting.all()
+    acts = [one for one in await console.house.room.history.audited(20) if one.what.startswith("force")]
+    assert [(one.what, one.after, one.reason) for one in acts] == [("force out", "3001 A1", "换班")]
+    assert (await leader.delete("/api/v1/cities/xuzhou/seats/9999/sitter")).status_code == 422, "no such seat"
+    actor = Actor("li\r\nroot", "x", frozenset({Role.LEADER}), frozenset({"xuzhou"}))
+    await console.house.seating.force_out(actor, "xuzhou", "3002", "a\nsign in root\x1b[2J\u2028 台风")
+    [entry] = await console.house.room.history.audited(1)
+    assert (entry.who, entry.reason) == ("li  root", "a sign in root [2J  台风"), "an entry is one line, whatever was typed"

@@ -1,6 +1,8 @@
 """Every route × every role × own, other and all cities: made from the route table, so that no new route is forgotten."""
 
+import inspect
 import re
+from typing import Any
 
 import httpx
 import pytest
@@ -10,7 +12,7 @@ from fastapi.routing import APIRoute
 from callctl.rights import EVERYWHERE, RIGHTS, Role
 from callctl.web.doors import NOBODY, Door, Doors, every_door
 from callctl.web.site import _check, parts
-from tests.web.house import Console
+from tests.web.house import ROOT, Console
 
 ALL = every_door(parts())
 OWN, OTHER = "yangzhou", "suzhou"
@@ -51,6 +53,58 @@ async def test_a_role_opens_its_doors_in_its_cities_and_no_others(console: Conso
             if (door.method, door.path) in SIGNS_OUT:
                 browser = await console.as_role(role, *cities)
     assert wrong == []
+
+
+WHOSE = {"person": "王", "roles": ["reporter"], "agent": ""}
+# A city named anywhere but in the path, which the door itself does not look at: a role of the own city, and a right
+# request but for the city. None: the answer is the same for every city.
+ASIDE: dict[tuple[str, str, str], tuple[Role, dict[str, Any]] | None] = {
+    ("GET", "/audit", "city"): (Role.AUDITOR, {"params": {"city": OTHER}}),
+    ("GET", "/api/v1/audit", "city"): (Role.AUDITOR, {"params": {"city": OTHER}}),
+    ("GET", "/scripts", "city"): None,  # Published ones are for everybody who answers; drafts: test_scripts.
+    ("GET", "/api/v1/scripts", "city"): None,
+    ("POST", "/api/v1/accounts", "cities"): (Role.SECURITY_ADMIN, {"json": {**WHOSE, "name": "new", "cities": [OTHER]}}),
+    ("PUT", "/api/v1/accounts/{name}", "cities"): (
+        Role.SECURITY_ADMIN,
+        {"json": {**WHOSE, "version": 1, "cities": [OTHER]}},
+    ),
+    ("POST", "/api/v1/tokens", "cities"): (
+        Role.SECURITY_ADMIN,
+        {"json": {"name": "new", "roles": ["reporter"], "rights": [], "cities": [OTHER]}},
+    ),
+    ("POST", "/accounts/new", "cities"): (Role.SECURITY_ADMIN, {"data": {**WHOSE, "name": "new", "cities": OTHER}}),
+    ("POST", "/accounts/{name}", "cities"): (Role.SECURITY_ADMIN, {"data": {**WHOSE, "version": "1", "cities": OTHER}}),
+    ("POST", "/assistance/events", "city"): (Role.DISPATCHER, {"data": {"city": OTHER, "title": "台风"}}),
+}
+
+
+def aside(door: Door) -> set[str]:
+    """What names cities in the door's query, body or form, and not in its path."""
+    if door.of_city:
+        return set()
+    found: set[str] = set()
+    for name, parameter in inspect.signature(door.opens, eval_str=True).parameters.items():
+        fields = getattr(parameter.annotation, "model_fields", {name: None})
+        found |= {field for field in fields if re.fullmatch(r"city|cities|assisted|supporting", field)}
+    module, read = inspect.getmodule(door.opens), inspect.getsource(door.opens)
+    for helper in re.findall(r"\b(_\w+)\(", read):
+        read += inspect.getsource(getattr(module, helper))
+    return found | set(re.findall(r'form\.(?:get|all)\("(city|cities|assisted|supporting)"\)', read))
+
+
+async def test_a_city_named_outside_the_path_must_be_ones_own_too(console: Console) -> None:
+    assert {(door.method, door.path, name) for door in ALL for name in aside(door)} == ASIDE.keys()
+    await console.account("known", Role.LEADER, OWN)
+    for (method, path, name), tried in ASIDE.items():
+        if tried is not None:
+            role, request = tried
+            place = path.replace("{name}", "known")
+            refused = await (await console.as_role(role, OWN)).request(method, place, **request)
+            assert refused.status_code in (403, 422), (method, path, name, refused.status_code)
+            right = next(door.right for door in ALL if (door.method, door.path) == (method, path))
+            assert f"may not: {right} {OTHER}" in refused.text, (method, path, name)
+    assert [account.name for account in await console.house.people.accounts(ROOT)] == ["known"]
+    assert (await console.house.desk.wishes()).events == {}
 
 
 async def test_who_is_not_signed_in_opens_only_what_is_open_to_all(console: Console) -> None:

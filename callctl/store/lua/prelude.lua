@@ -42,11 +42,21 @@ local function tell(kind, text)
 end
 
 -- Who sat at a seat when: "<ms> <account>" again and again, '-' for nobody, the last 20 changes; in the hash `key`.
+-- "0 ?" in front: there were more. Who comes back to a seat that was empty since is no change, so that nobody alone
+-- can make the seat forget the others by signing in and out.
 local function remember_sitter(key, seat, at, account)
-  local text = (redis.call('HGET', key, seat) or '') .. ' ' .. at .. ' ' .. account
-  local _, changes = string.gsub(text, '%S+ %S+', '')
-  for _ = 21, changes do
-    text = string.gsub(text, '^%s*%S+ %S+', '', 1)
+  local text = redis.call('HGET', key, seat) or ''
+  local before, last = string.match(text, '^(.* (%S+)) %S+ %-$')
+  if before and last == account then
+    redis.call('HSET', key, seat, before)
+    return
   end
-  redis.call('HSET', key, seat, text)
+  local kept, forgot = string.gsub(text, '^ 0 %?', '')
+  kept = kept .. ' ' .. at .. ' ' .. account
+  local _, changes = string.gsub(kept, '%S+ %S+', '')
+  for _ = 21, changes do
+    kept = string.gsub(kept, '^%s*%S+ %S+', '', 1)
+    forgot = 1
+  end
+  redis.call('HSET', key, seat, (forgot > 0 and ' 0 ?' or '') .. kept)
 end

@@ -66,7 +66,7 @@ def shown_account(account: Account) -> dict[str, Any]:
 
 @DOORS.get("/api/v1/accounts", "see accounts", tags=["accounts"])
 async def all_accounts(house: TheHouse, who: Who) -> list[dict[str, Any]]:
-    """Every account, by name."""
+    """Every account of one's own cities, by name."""
     return [shown_account(account) for account in await house.people.accounts(who.actor)]
 
 
@@ -90,9 +90,9 @@ async def invite(house: TheHouse, who: Who, name: NamePath, body: Why, key: Once
 
 
 @DOORS.get("/api/v1/accounts/{name}/visits", "see accounts", tags=["accounts"])
-async def visits(house: TheHouse, name: NamePath) -> list[dict[str, Any]]:
+async def visits(house: TheHouse, who: Who, name: NamePath) -> list[dict[str, Any]]:
     """Where an account is signed in."""
-    await house.people.own(name)
+    await house.people.seen(who.actor, name)
     shown = ("key", "opened_at", "seen_at", "address", "browser")
     return [{key: asdict(visit)[key] for key in shown} for visit in await house.visits.of(name)]
 
@@ -113,7 +113,7 @@ async def end_visit(house: TheHouse, who: Who, name: NamePath, key: KeyPath) -> 
 
 @DOORS.get("/api/v1/tokens", "see accounts", tags=["tokens"])
 async def all_tokens(house: TheHouse, who: Who) -> list[dict[str, Any]]:
-    """Every machine token, without its secret."""
+    """Every machine token of one's own cities, without its secret."""
     return [_shown_token(token) for token in await house.people.tokens(who.actor)]
 
 

@@ -33,6 +33,7 @@ from callctl.web.doors import Doors
 from callctl.web.feed import Feed
 from callctl.web.gate import Caller, TheCity, TheHouse, TheWords, Who
 from callctl.web.problems import Problem
+from callctl.web.timeline import presses
 from callctl.web.words import Words
 
 DOORS = Doors()
@@ -230,14 +231,20 @@ async def switch_preview(request: Request, house: TheHouse, city: TheCity, on: b
 @DOORS.get("/api/v1/cities/{city}/timeline", "see timeline", tags=TAGS)
 async def timeline(house: TheHouse, city: TheCity, last: Last = 100) -> list[dict[str, Any]]:
     """What was done about the city's assistance, newest first: by whom, when, from where, and why."""
-    return [shown_entry(entry) for entry in await house.room.history.audited(last, city.code)]
+    return [shown_entry(entry) for entry in await presses(house.room.history, frozenset({city.code}), last)]
 
 
 @DOORS.get("/api/v1/audit", "see audit", tags=["audit"])
-async def audit(house: TheHouse, last: Last = 100, city: str = "") -> list[dict[str, Any]]:
-    """The audit of everything, newest first."""
-    code = _code(house, city) if city else ""
-    return [shown_entry(entry) for entry in await house.room.history.audited(last, code)]
+async def audit(house: TheHouse, who: Who, last: Last = 100, city: str = "") -> list[dict[str, Any]]:
+    """The audit of the auditor's cities, or of one of them, newest first."""
+    cities = audited_cities(who, _code(house, city) if city else "")
+    return [shown_entry(entry) for entry in await house.room.history.audited(last, cities)]
+
+
+def audited_cities(who: Caller, city: str = "") -> frozenset[str] | None:
+    """Whose audit this person reads: of `city`, or of all the own ones; None is the province's. Raises NotAllowed."""
+    who.actor.must("see audit", city)
+    return frozenset({city}) if city else who.actor.of_cities
 
 
 NO_PICTURE = Sentence(

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from callctl.log import mask
 from callctl.store.calls import Call
 from callctl.store.port import AuditEntry
-from callctl.web.api.assistance import shown_entry
+from callctl.web.api.assistance import audited_cities, shown_entry
 from callctl.web.doors import Doors
 from callctl.web.gate import TheCity, TheHouse, Who
 
@@ -49,9 +49,12 @@ async def calls(
 
 
 @DOORS.get("/api/v1/audit/export", "see audit", response_class=Response, responses=ROWS, tags=TAGS)
-async def audit(house: TheHouse, last: Annotated[int, Query(ge=1, le=AUDIT_MOST)] = 1000, kind: Kind = "csv") -> Response:
-    """The newest entries of the audit."""
-    return _answer([shown_entry(entry) for entry in await house.room.history.audited(last)], kind, "audit")
+async def audit(
+    house: TheHouse, who: Who, last: Annotated[int, Query(ge=1, le=AUDIT_MOST)] = 1000, kind: Kind = "csv"
+) -> Response:
+    """The newest entries of the audit of the auditor's cities."""
+    found = await house.room.history.audited(last, audited_cities(who))
+    return _answer([shown_entry(entry) for entry in found], kind, "audit")
 
 
 def _shown(call: Call) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +24,7 @@ class Forced(Form):
 
     ready: bool
     reason: Reason = ""
+    agent: Annotated[str, Field(max_length=32)] | None = None  # Who was seen sitting there; 409 where that has changed.
 
 
 @DOORS.get("/api/v1/cities/{city}/seats", "see seats", tags=TAGS)
@@ -55,16 +56,22 @@ async def seats(request: Request, house: TheHouse, city: TheCity) -> list[dict[s
 @DOORS.put("/api/v1/cities/{city}/seats/{seat}/ready", "force", status_code=202, tags=TAGS)
 async def force(house: TheHouse, who: Who, city: TheCity, seat: SeatId, body: Forced, key: OnceKey = "") -> dict[str, Any]:
     """强制示闲 / 强制示忙."""
-    await house.seating.force(who.actor, city.code, seat, body.ready, body.reason, key)
+    await house.seating.force(who.actor, city.code, seat, body.ready, body.reason, key, body.agent)
     return {"seat": seat, "ready": body.ready}
 
 
 @DOORS.delete("/api/v1/cities/{city}/seats/{seat}/sitter", "force", status_code=204, tags=TAGS)
 async def force_out(
-    house: TheHouse, who: Who, city: TheCity, seat: SeatId, reason: Reason = "", key: OnceKey = ""
+    house: TheHouse,
+    who: Who,
+    city: TheCity,
+    seat: SeatId,
+    reason: Reason = "",
+    agent: Annotated[str | None, Query(max_length=32)] = None,
+    key: OnceKey = "",
 ) -> Response:
-    """强制签出."""
-    await house.seating.force_out(who.actor, city.code, seat, reason, key)
+    """强制签出. `agent`: who was seen sitting there; 409 where that has changed."""
+    await house.seating.force_out(who.actor, city.code, seat, reason, key, agent)
     return Response(status_code=204)
 
 

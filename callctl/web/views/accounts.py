@@ -9,7 +9,7 @@ from callctl.rights import Role
 from callctl.store.port import Refusal
 from callctl.web.doors import Doors
 from callctl.web.forms import Typed, onward, refused, typed
-from callctl.web.gate import TheHouse, TheWords, Who
+from callctl.web.gate import Caller, TheHouse, TheWords, Who
 from callctl.web.pages import page
 
 DOORS = Doors()
@@ -41,9 +41,9 @@ async def create(request: Request, house: TheHouse, who: Who) -> Response:
 
 
 @DOORS.get("/accounts/{name}", "see accounts")
-async def account_page(request: Request, house: TheHouse, name: str) -> HTMLResponse:
+async def account_page(request: Request, house: TheHouse, who: Who, name: str) -> HTMLResponse:
     """One account: what it may do, where it is signed in."""
-    return await _account(request, house, name, None)
+    return await _account(request, house, who, name, None)
 
 
 @DOORS.post("/accounts/{name}", "change accounts")
@@ -54,7 +54,7 @@ async def change(request: Request, house: TheHouse, who: Who, words: TheWords, n
         version = int(form.get("version")) if form.get("version").isdecimal() else 0
         await house.people.change(who.actor, name, version, _wanted(form), form.get("reason"), form.get("request"))
     except (ActRefused, Refusal) as fault:
-        return await _account(request, house, name, refused(form, fault), 409 if isinstance(fault, Refusal) else 422)
+        return await _account(request, house, who, name, refused(form, fault), 409 if isinstance(fault, Refusal) else 422)
     return onward(f"/accounts/{name}", "good", words("已保存；该账号的登录都已退出"))
 
 
@@ -65,7 +65,7 @@ async def invite(request: Request, house: TheHouse, who: Who, name: str) -> Resp
     try:
         invitation = await house.people.invite(who.actor, name, form.get("reason"), form.get("request"))
     except (ActRefused, Refusal) as fault:
-        return await _account(request, house, name, refused(form, fault), 422)
+        return await _account(request, house, who, name, refused(form, fault), 422)
     return page(request, "accounts/invited.html", context={"name": name, "invitation": invitation, "path": "/accounts"})
 
 
@@ -88,8 +88,10 @@ def _form(request: Request, form: Typed, name: str, status: int = 200) -> HTMLRe
     return page(request, "accounts/new.html", status, {"form": form, "name": name, "roles": [role.value for role in Role]})
 
 
-async def _account(request: Request, house: TheHouse, name: str, form: Typed | None, status: int = 200) -> HTMLResponse:
-    account = await house.people.own(name)
+async def _account(
+    request: Request, house: TheHouse, who: Caller, name: str, form: Typed | None, status: int = 200
+) -> HTMLResponse:
+    account = await house.people.seen(who.actor, name)
     seen = Typed(
         {
             "person": (account.person,),

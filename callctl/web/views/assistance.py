@@ -4,6 +4,7 @@ Every form names the version of the wishes its person was looking at: who is ove
 typed stays in its form.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ from callctl.web.feed import Feed
 from callctl.web.forms import Typed, onward, refused, told, typed
 from callctl.web.gate import Caller, TheCity, TheHouse, TheWords, Who, seen_cities
 from callctl.web.pages import page
+from callctl.web.timeline import presses
 from callctl.web.views.event_form import WAVES, event_typed, seconds, wanted_event, whole
 from callctl.web.words import Words
 
@@ -275,38 +277,9 @@ def _now(request: Request, house: TheHouse, who: Caller, wishes: Wishes, code: s
     return {"seen": seen, "effect": effect, "foretold": foretold, "event": wishes.events.get(code), "now": house.now()}
 
 
-async def _timeline(house: TheHouse, who: Caller) -> list[AuditEntry] | None:
+async def _timeline(house: TheHouse, who: Caller) -> Sequence[AuditEntry] | None:
     """The presses about this person's cities, newest first; None while SQL is lost."""
     try:
-        if EVERYWHERE in who.actor.cities:
-            found = list(await house.room.history.audited(TIMELINE * 4))
-        else:
-            found = [
-                entry for city in sorted(who.actor.cities) for entry in await house.room.history.audited(TIMELINE, city)
-            ]
-            found += [entry for entry in await house.room.history.audited(TIMELINE) if entry.what in ("stop all", "resume")]
+        return await presses(house.room.history, who.actor.of_cities, TIMELINE)
     except StoreLost:
         return None
-    pressed = {entry.request: entry for entry in found if entry.what in PRESSES}
-    return sorted(pressed.values(), key=lambda entry: -entry.at)[:TIMELINE]
-
-
-PRESSES = frozenset(
-    (
-        "event start",
-        "event end",
-        "switch on",
-        "switch off",
-        "quota",
-        "threshold",
-        "reserve",
-        "confirm",
-        "wave enter",
-        "wave leave",
-        "must read on",
-        "must read off",
-        "stop all",
-        "resume",
-        "withdrawn",
-    )
-)

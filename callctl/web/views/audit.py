@@ -1,12 +1,13 @@
-"""审计: every press of every button, newest first; read, never changed. The auditor's."""
+"""审计: every press of every button of the auditor's cities, newest first; read, never changed."""
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from callctl.atlas import find_city
 from callctl.core.acts import ActRefused
+from callctl.web.api.assistance import audited_cities
 from callctl.web.doors import Doors
-from callctl.web.gate import TheHouse
+from callctl.web.gate import TheHouse, Who, seen_cities
 from callctl.web.pages import page
 
 DOORS = Doors()
@@ -15,7 +16,7 @@ LOOKED_AT = 2000  # Lines searched for a word.
 
 
 @DOORS.get("/audit", "see audit")
-async def audit(request: Request, house: TheHouse, city: str = "", q: str = "") -> HTMLResponse:
+async def audit(request: Request, house: TheHouse, who: Who, city: str = "", q: str = "") -> HTMLResponse:
     """The audit, of one city or with one word where asked."""
     code = ""
     if city:
@@ -23,11 +24,13 @@ async def audit(request: Request, house: TheHouse, city: str = "", q: str = "") 
             code = find_city(house.province, city[:40]).code
         except ActRefused:
             code = ""
+    cities = audited_cities(who, code)
     word = q.strip()[:100]
-    found = await house.room.history.audited(LOOKED_AT if word else SHOWN, code)
+    found = await house.room.history.audited(LOOKED_AT if word else SHOWN, cities)
     entries = [
         entry
         for entry in found
         if word.lower() in " ".join((entry.who, entry.where, entry.what, entry.city, entry.after, entry.reason)).lower()
     ][:SHOWN]
-    return page(request, "audit.html", context={"entries": entries, "city": code, "q": word, "most": SHOWN})
+    shown = {"entries": entries, "city": code, "cities": seen_cities(house, who.actor)}
+    return page(request, "audit.html", context={**shown, "q": word, "most": SHOWN})

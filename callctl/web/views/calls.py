@@ -39,9 +39,19 @@ FATE_WORDS = {
 
 @DOORS.get("/cities/{city}/calls", "see calls")
 async def calls(
-    request: Request, house: TheHouse, words: TheWords, city: TheCity, day: str = "", before: str = "", call: str = ""
+    request: Request,
+    house: TheHouse,
+    words: TheWords,
+    city: TheCity,
+    day: str = "",
+    before: str = "",
+    behind: str = "",
+    call: str = "",
 ) -> Response:
-    """The city's own calls of a day, and those its agents answered for other cities. `call`: straight to its page."""
+    """The city's own calls of a day, and those its agents answered for other cities. `call`: straight to its page.
+
+    `before`, `behind`: when the last call of the page before this one arrived, and its id.
+    """
     if call.strip():
         asked = call.strip()[:100]
         known = await house.calls.find(asked)
@@ -51,14 +61,14 @@ async def calls(
     looked_at = _day(day, day_of(house.now()))
     since = moment(looked_at)
     until = max(since, min(since + DAY_S, _time(before, since + DAY_S)))
-    own = await house.calls.between(city.code, since, until, SHOWN_MOST)
-    helped = await house.calls.answered_for_others(city.code, since, until, SHOWN_MOST)
-    found = sorted([*own, *helped], key=lambda one: -one.asked_at)[:SHOWN_MOST]
+    own = await house.calls.between(city.code, since, until, SHOWN_MOST, behind[:100])
+    helped = await house.calls.answered_for_others(city.code, since, until, SHOWN_MOST, behind[:100])
+    found = sorted([*own, *helped], key=lambda one: (one.asked_at, one.call), reverse=True)[:SHOWN_MOST]
     shown = {
         "city": city,
         "day": looked_at,
         "rows": [_row(one) for one in found],
-        "before": found[-1].asked_at if len(found) == SHOWN_MOST else None,
+        "last": found[-1] if len(found) == SHOWN_MOST else None,
         "fates": FATE_WORDS,
     }
     return page(request, "calls/list.html", context=shown)
@@ -105,7 +115,8 @@ async def _one(
         "form": form,
         "clear": clear,
         "fates": FATE_WORDS,
-        "may_see": who.actor.may("see number", city.code),
+        # The citizen is the city's that was called: whoever answered for it asks that city.
+        "may_see": found.number != "" and city.code == found.city and who.actor.may("see number", city.code),
     }
     return page(request, "calls/one.html", status, shown)
 
@@ -124,7 +135,7 @@ def _row(call: Call) -> Mapping[str, Any]:
     """A call for a template: no number in full comes near one."""
     fields = {name: getattr(call, name) for name in Call.__dataclass_fields__ if name != "number"}
     fate = call.state if call.state in ("waiting", "talking") else call.outcome or ""
-    return {**fields, "masked": None if call.number is None else mask(call.number), "fate": fate}
+    return {**fields, "masked": mask(call.number) if call.number else call.number, "fate": fate}
 
 
 def _day(text: str, otherwise: date) -> date:

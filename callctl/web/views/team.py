@@ -10,10 +10,11 @@ from callctl.core.listening import How
 from callctl.core.model import City, PbxKind
 from callctl.listening import HOW_WORDS
 from callctl.store.port import StoreLost
+from callctl.store.sitting import SitterChanged
 from callctl.web.api.team import seats as seen_seats
 from callctl.web.api.team import shown_permit
 from callctl.web.doors import Doors
-from callctl.web.forms import Typed, onward, typed
+from callctl.web.forms import Typed, onward, refused, typed
 from callctl.web.gate import Caller, TheCity, TheHouse, TheWords, Who, seen_cities, words_of
 from callctl.web.pages import page
 from callctl.web.problems import not_found
@@ -46,17 +47,22 @@ async def now(request: Request, house: TheHouse, who: Who, city: TheCity) -> HTM
 
 @DOORS.post("/cities/{city}/team/seats/{seat}", "force")
 async def force(request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity, seat: str) -> Response:
-    """强制示闲, 强制示忙, 强制签出."""
+    """强制示闲, 强制示忙, 强制签出, of the agent whom the page showed there (`sitter` in the address, "" for nobody)."""
     form = await typed(request)
+    agent = request.query_params.get("sitter")
     act = form.get("act")
     if act not in ACTS or not any(one.id == seat for one in city.seats):
         raise not_found("没有这个座席或操作", "there is no such seat or act")
-    # Three buttons in one form: each is an act of its own.
-    request_id = f"{form.get('request')[:64]} {act}" if form.get("request") else ""
-    if act == "out":
-        await house.seating.force_out(who.actor, city.code, seat, form.get("reason")[:200], request_id)
-        return onward(_place(city), "good", words("座席 {seat} 已强制签出", seat=seat))
-    await house.seating.force(who.actor, city.code, seat, act == "ready", form.get("reason")[:200], request_id)
+    # One form for every seat and button of the page: each of them is an act of its own.
+    request_id = f"{form.get('request')[:64]} {seat} {act}" if form.get("request") else ""
+    reason = form.get("reason")[:200]
+    try:
+        if act == "out":
+            await house.seating.force_out(who.actor, city.code, seat, reason, request_id, agent=agent)
+            return onward(_place(city), "good", words("座席 {seat} 已强制签出", seat=seat))
+        await house.seating.force(who.actor, city.code, seat, act == "ready", reason, request_id, agent=agent)
+    except SitterChanged as fault:
+        return await _team(request, house, who, city, refused(form, fault), 409)
     said = "已要求座席 {seat} 示闲" if act == "ready" else "已要求座席 {seat} 示忙"
     return onward(_place(city), "good", words(said, seat=seat))
 
