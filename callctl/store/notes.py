@@ -238,6 +238,16 @@ class _Prefixed:
 
 async def take_status(engine: AsyncEngine, told: CityStatus, city: str) -> bool:
     """What a city tells of its order; whether it was news. Late and doubled ones never lead back. Raises StatusRefused."""
+    return await take_all(engine, [told], city) == 1
+
+
+async def take_all(engine: AsyncEngine, messages: Sequence[CityStatus], city: str) -> int:
+    """All of a city's messages, or none of them; how many were news. Raises StatusRefused, and then nothing is kept."""
+    async with _writing(engine) as connection:
+        return sum([await _take(connection, told, city) for told in messages])
+
+
+async def _take(connection: AsyncConnection, told: CityStatus, city: str) -> bool:
     state = TOLD_STATES.get(told.what)
     if state is None:
         raise StatusRefused(f"what {told.what!r}: one of {', '.join(TOLD_STATES)}")
@@ -246,20 +256,19 @@ async def take_status(engine: AsyncEngine, told: CityStatus, city: str) -> bool:
     if told.score is not None and not 1 <= told.score <= 5:
         raise StatusRefused(f"score {told.score}: 1 to 5")
     mark = hashlib.blake2b(repr((told.stub, told.what, round(told.at), told.order_no)).encode(), digest_size=16).hexdigest()
-    async with _writing(engine) as connection:
-        mine = and_(stubs.c.stub == told.stub, stubs.c.city == city)
-        row = (await connection.execute(select(stubs).where(mine))).mappings().one_or_none()
-        if row is None:
-            raise StatusRefused(f"no stub {told.stub!r} of {city}")
-        if told.order_no and row["order_no"] and row["order_no"] != told.order_no:
-            raise StatusRefused(f"{told.stub} has the order number {row['order_no']} already, not {told.order_no}")
-        known = select(func.count()).select_from(stub_steps).where(stub_steps.c.mark == mark)
-        if (await connection.execute(known)).scalar_one():
-            return False
-        note = clean(told.note or told.order_no)
-        step = {"mark": mark, "stub": told.stub, "at": told.at, "what": told.what, "who": clean(told.who), "note": note}
-        await connection.execute(insert(stub_steps), [step])
-        await connection.execute(update(stubs).where(mine).values(_after(row, told, state)))
+    mine = and_(stubs.c.stub == clean(told.stub), stubs.c.city == city)
+    row = (await connection.execute(select(stubs).where(mine).with_for_update())).mappings().one_or_none()
+    if row is None:
+        raise StatusRefused(f"no stub {told.stub!r} of {city}")
+    if told.order_no and row["order_no"] and row["order_no"] != clean(told.order_no):
+        raise StatusRefused(f"{told.stub} has the order number {row['order_no']} already, not {told.order_no}")
+    known = select(func.count()).select_from(stub_steps).where(stub_steps.c.mark == mark)
+    if (await connection.execute(known)).scalar_one():
+        return False
+    note = clean(told.note or told.order_no)
+    step = {"mark": mark, "stub": row["stub"], "at": told.at, "what": told.what, "who": clean(told.who), "note": note}
+    await connection.execute(insert(stub_steps), [step])
+    await connection.execute(update(stubs).where(mine).values(_after(row, told, state)))
     return True
 
 

@@ -322,6 +322,42 @@ async def test_a_city_s_file_tells_satisfaction_in_its_own_scale(
         assert stub["score"] == score
 
 
+ACCEPTED = {"stub": name(1), "what": "accepted", "at": time_text(T0 + 200), "order_no": "YZ-1"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '["a"]',
+        "17",
+        json.dumps(ACCEPTED | {"what": "followed_up"})[:-1] + ', "score": Infinity}',
+        "[" * 100_000,
+        '{"stub": ' * 100_000,
+        "{",
+        json.dumps(ACCEPTED | {"note": {"a": 1}}),
+        json.dumps(ACCEPTED | {"score": True}),
+        json.dumps(ACCEPTED | {"at": "0001-01-01"}),
+        json.dumps(ACCEPTED | {"stub": "nobody's\0", "note": "\ud800"}),
+        json.dumps(ACCEPTED | {"order_no": "YZ-2"}),
+    ],
+)
+async def test_a_bad_file_of_a_city_is_put_aside_whole_and_the_next_is_read(settings, tmp_path, line: str) -> None:
+    drop = tmp_path / "drop"
+    acks = drop / "acks"
+    acks.mkdir(parents=True)
+    async with open_books(settings) as books:
+        await keep(books, note(1))
+        await keep(books, note(2))
+        (acks / "1.jsonl").write_text(json.dumps(ACCEPTED) + "\n" + line + "\n", "utf-8")
+        (acks / "2.jsonl").write_text(json.dumps(ACCEPTED | {"stub": name(2), "order_no": "YZ-9"}), "utf-8")
+        done = await one_round(books, rules(drop=drop), T0 + 400)
+        assert done.acknowledged == 1
+        assert done.refused
+        assert [row["order_no"] for row in await rows(books, stubs)] == ["", "YZ-9"]  # Nothing of the first file.
+        assert (acks / "refused" / "1.jsonl").exists()
+        assert (acks / "taken" / "2.jsonl").exists()
+
+
 def test_the_command_keeps_a_note_and_says_what_is_wrong_with_another(settings) -> None:
     def run(text: str):
         return CliRunner().invoke(make_app(), ["orders", "note"], input=text, env=dict(settings.environment))
