@@ -33,6 +33,7 @@ from callctl.store.notes import CityStatus, StatusRefused, stub_body, take_all, 
 from callctl.store.record_tables import deliveries, stubs, wrapups
 from callctl.store.seal import Unsealable
 from callctl.store.sheet import decoded, read_sheet
+from callctl.store.stubs import mark_tried
 
 TRY_AGAIN_S = 5.0  # After the first failure; doubles …
 TRY_MOST_S = 3600.0  # … up to an hour, for ever: an order system may be away for a weekend.
@@ -65,6 +66,8 @@ async def one_round(books: Books, rules: Rules, now: float) -> Round:
     sent = failed = 0
     for row in await _due(books, now):
         rule = rules.delivery.get(row["deliveries_city"], DeliveryRule())
+        if not await mark_tried(books.engine, row["deliveries_stub"], row["wrapups_revision"]):
+            continue  # Corrected or withdrawn since this round began: the next one has it as it is.
         try:
             await _send(books, rule, row, now)
         except NotTaken as error:
