@@ -27,10 +27,13 @@ from callctl.rules import DeliveryRule, Rules
 from callctl.settings import SettingsError
 from callctl.store.connect import Books
 from callctl.store.export import ENDINGS, Form, each, write_file
-from callctl.store.notes import CityStatus, StatusRefused, stub_body, take_status
+from callctl.store.history import LOST, first_line
+from callctl.store.ledger import is_about_the_row
+from callctl.store.notes import CityStatus, StatusRefused, stub_body, take_all, take_status
 from callctl.store.record_tables import deliveries, stubs, wrapups
 from callctl.store.seal import Unsealable
-from callctl.store.sheet import SheetRefused, decoded, read_sheet
+from callctl.store.sheet import decoded, read_sheet
+from callctl.store.stubs import mark_tried
 
 TRY_AGAIN_S = 5.0  # After the first failure; doubles …
 TRY_MOST_S = 3600.0  # … up to an hour, for ever: an order system may be away for a weekend.
@@ -38,6 +41,7 @@ WEBHOOK_S = 10.0
 AT_ONCE = 200  # Stubs a round.
 ANSWER_MOST = 64 * 1024  # Bytes of a city's answer that are read.
 ACKS, TAKEN, REFUSED = "acks", "taken", "refused"  # Folders below a city's drop folder.
+_YEARS = (2000, 2099)  # A moment outside them is a mistake, and no database takes the furthest.
 _ACK_NEEDED, _ACK_MORE = ("stub", "what", "at"), ("who", "note", "order_no", "score", "satisfaction")
 
 log = structlog.get_logger()
@@ -62,6 +66,8 @@ async def one_round(books: Books, rules: Rules, now: float) -> Round:
     sent = failed = 0
     for row in await _due(books, now):
         rule = rules.delivery.get(row["deliveries_city"], DeliveryRule())
+        if not await mark_tried(books.engine, row["deliveries_stub"], row["wrapups_revision"]):
+            continue  # Corrected or withdrawn since this round began: the next one has it as it is.
         try:
             await _send(books, rule, row, now)
         except NotTaken as error:
@@ -195,16 +201,29 @@ async def _read_acks(books: Books, rules: Rules) -> tuple[int, list[str]]:
         for path in sorted((Path(rule.drop) / ACKS).glob("*")):
             if not path.is_file() or path.suffix not in (".csv", ".jsonl"):
                 continue  # A name that ends otherwise is still being written.
-            try:
-                messages = _messages(path, rules.scale(city))
-                for told in messages:
-                    count += await take_status(books.engine, told, city)
-            except (SheetRefused, StatusRefused, ValueError, KeyError) as error:
-                wrong += [f"{path}: {line}" for line in (str(error) or repr(error)).splitlines()]
-                _move(path, REFUSED)
-                continue
-            _move(path, TAKEN)
+            taken, mistakes = await _read_ack(books, city, path, rules.scale(city))
+            count += taken
+            wrong += [f"{path}: {line}" for line in mistakes]
     return count, wrong
+
+
+async def _read_ack(books: Books, city: str, path: Path, scale: str) -> tuple[int, list[str]]:
+    """How many of the file's messages were news, or what is wrong with it. Raises one of history.LOST: try again later."""
+    try:
+        messages = _messages(path, scale)
+    except OSError as error:
+        return 0, [f"the file cannot be read: {error.strerror}"]
+    except Exception as error:  # Whatever a city's program writes: its file is put aside, and the books go on.
+        return 0, [*(str(error) or repr(error)).splitlines(), *_move(path, REFUSED)]
+    try:
+        count = await take_all(books.engine, messages, city)
+    except StatusRefused as error:
+        return 0, [*str(error).splitlines(), *_move(path, REFUSED)]
+    except LOST as error:
+        if not is_about_the_row(error):
+            raise
+        return 0, [first_line(error), *_move(path, REFUSED)]
+    return count, _move(path, TAKEN)
 
 
 def _messages(path: Path, scale: str) -> list[CityStatus]:
@@ -212,7 +231,23 @@ def _messages(path: Path, scale: str) -> list[CityStatus]:
     if path.suffix == ".csv":
         return [_message(line.cells, f"line {line.number}", scale) for line in read_sheet(raw, _ACK_NEEDED, _ACK_MORE)]
     lines = [text for text in decoded(raw).splitlines() if text.strip()]
-    return [_message(json.loads(text), f"line {number}", scale) for number, text in enumerate(lines, 1)]
+    return [_message(_object(text, f"line {number}"), f"line {number}", scale) for number, text in enumerate(lines, 1)]
+
+
+def _object(text: str, place: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"{place}: brackets within brackets, too deep") from None
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f'{place}: write an object: {{"stub": …, "what": …, "at": …}}')
+    for key, value in found.items():
+        # A yes or no is no number to a city, though Python takes it for one.
+        if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
+            raise ValueError(f"{place}: {key} {value!r}: write a text or a whole number")
+    return found
 
 
 def _score(cells: Mapping[str, Any], place: str, scale: str) -> int | None:
@@ -239,6 +274,8 @@ def _message(cells: Mapping[str, Any], place: str, scale: str) -> CityStatus:
         at = datetime.fromisoformat(str(cells["at"]))
     except ValueError:
         raise ValueError(f"{place}: at {cells['at']!r}: write 2021-08-07 09:00:00, Beijing time") from None
+    if not _YEARS[0] <= at.year <= _YEARS[1]:
+        raise ValueError(f"{place}: at {cells['at']!r}: no year of this century")
     return CityStatus(
         str(cells["stub"]),
         str(cells["what"]),
@@ -250,7 +287,12 @@ def _message(cells: Mapping[str, Any], place: str, scale: str) -> CityStatus:
     )
 
 
-def _move(path: Path, where: str) -> None:
+def _move(path: Path, where: str) -> list[str]:
+    """Out of the way; what is wrong where that is not possible: it is read again, and nothing is counted twice."""
     target = path.parent / where
-    target.mkdir(exist_ok=True)
-    os.replace(path, target / path.name)
+    try:
+        target.mkdir(exist_ok=True)
+        os.replace(path, target / path.name)
+    except OSError as error:
+        return [f"the file cannot be moved to {where}/: {error.strerror}"]
+    return []

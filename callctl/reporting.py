@@ -6,7 +6,7 @@ does the same once, for a timer. Whoever was down makes up for every day, and th
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import date
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from callctl.core.gain import before_after, by_model
 from callctl.core.model import Province
 from callctl.core.rates import connect_rate
 from callctl.demands import calendar_in_use, tree_in_use
+from callctl.given_files import GivenRefused
 from callctl.missed import tell_wanted
 from callctl.outbox import one_round
 from callctl.paper.page import daily_page
@@ -33,6 +34,7 @@ from callctl.store.daily import Sources, daily, handling_time_s, help_hours, ord
 from callctl.store.history import LOST, first_line
 from callctl.store.port import Registry, StoreLost
 from callctl.store.reports import Report, due, keep_draft, plain, read_report
+from callctl.store.seal import Unsealable
 
 ROUND_S = 5.0  # Counters and stubs are so old at most.
 TELL_S = 10.0  # How old the list of whom to call back may be.
@@ -71,25 +73,42 @@ async def keep_books(
 ) -> None:
     """Until cancelled: count what changed, hand over stubs, tell whom to call back, draft what is due.
 
-    A lost database or registry is tried again. Without a registry nobody is called back by a PBX.
+    A lost database or registry is tried again; a job that fails does not keep the others from theirs. Without a registry
+    nobody is called back by a PBX.
     """
     looked_at = told_at = float("-inf")
     while True:
-        try:
-            await recount(books.engine)
-            done = await one_round(books, rules, now())
-            for line in done.refused:
-                log.warning("a city's file was put aside", why=line)
-            if registry is not None and now() - told_at >= TELL_S:
-                told_at = now()
-                await tell_wanted(books, province, rules, registry, now())
-            if now() - looked_at >= LOOK_S:
-                looked_at = now()
-                for city, day, late in await catch_up(await sources_of(books, province, rules), now()):
-                    log.info("daily report drafted", city=city, day=day.isoformat(), late=late)
-        except (*LOST, StoreLost) as error:
-            log.warning("the books wait for the history", why=first_line(error))
+        await _apart("counting", recount(books.engine))
+        await _apart("handing over", _hand_over(books, rules, now()))
+        if registry is not None and now() - told_at >= TELL_S:
+            told_at = now()
+            await _apart("call-backs", tell_wanted(books, province, rules, registry, now()))
+        if now() - looked_at >= LOOK_S:
+            looked_at = now()
+            await _apart("daily reports", _draft(books, province, rules, now()))
         await asyncio.sleep(ROUND_S)
+
+
+async def _apart(job: str, work: Awaitable[object]) -> None:
+    """Do one job of the books; whatever goes wrong with it, the other jobs are done, and it is tried again."""
+    try:
+        await work
+    except (*LOST, StoreLost) as error:
+        log.warning("the books wait for the history", job=job, why=first_line(error))
+    except (GivenRefused, Unsealable) as error:
+        log.error("a job of the books cannot be done", job=job, why=first_line(error))
+    except Exception:  # A fault of ours in one job: the others serve citizens, too.
+        log.exception("a job of the books failed", job=job)
+
+
+async def _hand_over(books: Books, rules: Rules, now: float) -> None:
+    for line in (await one_round(books, rules, now)).refused:
+        log.warning("a city's file was put aside", why=line)
+
+
+async def _draft(books: Books, province: Province, rules: Rules, now: float) -> None:
+    for city, day, late in await catch_up(await sources_of(books, province, rules), now):
+        log.info("daily report drafted", city=city, day=day.isoformat(), late=late)
 
 
 async def write_daily(made: Daily, kept: Report | None, folder: Path, forms: tuple[str, ...]) -> list[Path]:

@@ -1,6 +1,7 @@
 """`callctl kpi` and `callctl missed`: figures of any span by hour, shift or day; whom to call back, and what came of it."""
 
 import enum
+import secrets
 from datetime import date, timedelta
 from typing import Annotated, Any
 
@@ -166,7 +167,6 @@ def missed(city: CityOption, as_json: JsonOption = False, province: ProvinceOpti
 
 def _entry(one: Entry) -> dict[str, Any]:
     return {
-        "caller": one.caller,
         "how": one.how.value,
         "first_at": one.first_at,
         "last_at": one.last_at,
@@ -197,7 +197,7 @@ def result(
         by_city = desk.city(by) if by else code
         await keep_call_back(
             desk.books.engine,
-            request or f"{code} {caller} {at:.3f}",
+            request or secrets.token_hex(8),
             code,
             CallBack(caller, at, outcome),
             by_city,

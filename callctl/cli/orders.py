@@ -1,13 +1,17 @@
 """`callctl orders`: wrap-up notes, order stubs and their way to the assisted city, cards, the day's reconciliation."""
 
 import json
+import re
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from sqlalchemy import select
 
 from callctl import clock
 from callctl.cli.books import CityOption, DateOption, Desk, at_desk, the_day
@@ -20,8 +24,19 @@ from callctl.core.demand import CARD_ZH, DEMAND_ZH, STATE_ZH, Card, Demand, Resu
 from callctl.demands import deadlines, due, tree_in_use, ways
 from callctl.given_files import GivenRefused, own_or_given, read_calendar, read_categories
 from callctl.outbox import one_round
+from callctl.store.ledger import clean
 from callctl.store.notes import CityStatus, keep_note, pull, reconcile, replace_tree, take_status
 from callctl.store.supervision import Order, open_orders
+from callctl.store.tables import calls
+
+_CALL = re.compile(r"[\w.:@+-]{1,120}", re.ASCII)  # A stub and its file are named by it.
+# What is no text in a note.
+_NOTED: Mapping[str, Any] = {
+    "at": int | float,
+    "wrapped_s": int | float | None,
+    "script_version": int | None,
+    **dict.fromkeys(("urgent", "confidential", "nuisance"), bool),
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -45,20 +60,35 @@ def note(province: ProvinceOption = None) -> None:
     try:
         found = json.loads(sys.stdin.read())
         assert isinstance(found, dict), "an object"
+        wrong = [key for key, told in found.items() if not isinstance(told, _NOTED.get(key, str))]
+        assert not wrong, f"{', '.join(wrong)}: of another kind"
         found["demand"], found["result"] = Demand(found["demand"]), Result(found["result"])
         kept = WrapUp(**{"at": clock.now(), **found})
     except (ValueError, KeyError, TypeError, AssertionError) as error:
         raise ActRefused(f"小结的 JSON 不对：{error}", f"the note's JSON is wrong: {error}") from None
 
     async def write(desk: Desk) -> bool:
-        city = desk.city(kept.city)
         books = desk.books
-        tree = {one.code: one for one in await tree_in_use(books.engine, books.settings) if one.valid(day_of(kept.at))}
-        due_at = due(kept, tree.get(kept.code), desk.rules, books.settings)
-        return await keep_note(books.engine, kept, tree, ways(city, desk.rules), due_at, books.seal)
+        one = replace(kept, city=await _home_of(desk, kept), answering=desk.city(kept.answering))
+        tree = {part.code: part for part in await tree_in_use(books.engine, books.settings) if part.valid(day_of(one.at))}
+        due_at = due(one, tree.get(one.code), desk.rules, books.settings)
+        return await keep_note(books.engine, one, tree, ways(one.city, desk.rules), due_at, books.seal)
 
     news = _told(lambda: at_desk(province, write))
     print(say("已记录" if news else "已有同样的记录", "kept" if news else "was there already"))
+
+
+async def _home_of(desk: Desk, kept: WrapUp) -> str:
+    """The city of the note's call, which has to be in the history and that city's. Raises ActRefused."""
+    code = desk.city(kept.city)
+    async with desk.books.engine.connect() as connection:
+        asked = select(calls.c.city).where(calls.c.call == clean(kept.call))
+        home = (await connection.execute(asked)).scalar_one_or_none()
+    if home is None or not _CALL.fullmatch(kept.call):
+        raise ActRefused(f"没有来电“{kept.call}”", f"nobody has heard of a call '{kept.call}'")
+    if home != code:
+        raise ActRefused(f"来电“{kept.call}”不是该市的", f"the call '{kept.call}' is of {home}, not of {code}")
+    return code
 
 
 def _told(do: Any) -> Any:

@@ -10,6 +10,7 @@ from callctl.cli.books import Desk, YesOption, at_desk
 from callctl.cli.shell import JsonOption, ProvinceOption, person, print_json
 from callctl.cli.words import say
 from callctl.core.acts import ActRefused
+from callctl.log import mask
 from callctl.store.privacy import Kept, about_citizen, erase_citizen, hold, keep_retention, release
 from callctl.store.seal import Clear, Unsealable
 from callctl.store.tables import calls
@@ -114,7 +115,7 @@ def hold_one(
 
     async def do(desk: Desk) -> None:
         kind, what = _which(desk, call, number)
-        await desk.audited("hold", "", f"{kind} {what}", reason)
+        await desk.audited("hold", "", f"{kind} {call or mask(number)}", reason)
         await hold(desk.books.engine, kind, what, reason, person().name, clock.now())
 
     at_desk(province, do)
@@ -129,7 +130,7 @@ def release_one(
 
     async def do(desk: Desk) -> int:
         kind, what = _which(desk, call, number)
-        await desk.audited("release", "", f"{kind} {what}", reason)
+        await desk.audited("release", "", f"{kind} {call or mask(number)}", reason)
         return await release(desk.books.engine, kind, what, clock.now())
 
     count = at_desk(province, do)
@@ -142,7 +143,7 @@ def citizen(number: NumberOption, reason: WhyOption = "", province: ProvinceOpti
 
     async def look(desk: Desk) -> Any:
         caller = desk.books.seal.caller(number)
-        await desk.audited("citizen's data", "", caller, reason)
+        await desk.audited("citizen's data", "", mask(number), reason)
         return await about_citizen(desk.books.engine, caller, desk.books.seal)
 
     print_json(_opened(lambda: at_desk(province, look)))
@@ -155,7 +156,7 @@ def erase(number: NumberOption, reason: WhyOption = "", yes: YesOption = False, 
     async def do(desk: Desk) -> tuple[int, int]:
         caller = desk.books.seal.caller(number)
         if yes:
-            await desk.audited("citizen erased", "", caller, reason)
+            await desk.audited("citizen erased", "", mask(number), reason)
         return await erase_citizen(desk.books.engine, caller, not yes)
 
     count, held = at_desk(province, do)

@@ -1,6 +1,7 @@
 """`callctl records`: one call's story, the call records as files, and mending them from the PBX's own log."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +24,7 @@ from callctl.sim.load import load_month
 from callctl.sim.month import ASSISTED
 from callctl.store.attempts import AttemptsRefused, import_attempts
 from callctl.store.cdr import FIELDS, TYPED, WholeCall, records, whole_call
-from callctl.store.chain import verify
+from callctl.store.chain import Head, verify
 from callctl.store.counters import recount
 from callctl.store.export import Form, write_file
 from callctl.store.parquet import NoParquet
@@ -37,6 +38,7 @@ ClearOption = Annotated[
         "--clear-numbers", help=say("号码不掩码（记入审计，须 --reason）", "numbers in clear: audited, needs --reason")
     ),
 ]
+DIGITS_LEAST = 8  # Of a printed head; a report prints sixteen.
 
 
 def register(app: typer.Typer) -> None:
@@ -216,15 +218,28 @@ def attempts(
     print(say(f"导入 {count} 行", f"{count} rows imported"))
 
 
-def check_audit(as_json: JsonOption = False, province: ProvinceOption = None) -> None:
-    """Check every link; exit code 1 where one is broken."""
+def check_audit(
+    printed: Annotated[
+        str,
+        typer.Option(
+            "--head",
+            metavar="ROWS:CHAIN",
+            help=say("日报页脚所印的链首，如 812:3f9a…", "a head as a daily report printed it: 812:3f9a…"),
+        ),
+    ] = "",
+    as_json: JsonOption = False,
+    province: ProvinceOption = None,
+) -> None:
+    """Check every link, and whether a printed head is still in the chain; exit code 1 where one is broken or gone."""
+    asked = _head(printed) if printed else None
 
     async def look(desk: Desk) -> Any:
-        return await verify(desk.books.engine)
+        return await verify(desk.books.engine, asked)
 
     found = at_desk(province, look)
+    told = {"rows": found.head.rows, "chain": found.head.chain, "broken": list(found.broken), "printed": found.printed}
     if as_json:
-        print(json.dumps({"rows": found.head.rows, "chain": found.head.chain, "broken": list(found.broken)}))
+        print(json.dumps(told))
     elif found.broken:
         first = found.broken[0]
         print(
@@ -240,8 +255,27 @@ def check_audit(as_json: JsonOption = False, province: ProvinceOption = None) ->
                 f"whole: {found.head.rows} rows, head {found.head.chain}",
             )
         )
-    if found.broken:
+    if found.printed is False and not as_json:
+        print(
+            say(
+                f"所印链首 {printed} 不在链中：其后被截断或改写",
+                f"the printed head {printed} is not in the chain: what was there was cut off or written anew",
+            )
+        )
+    elif found.printed and not as_json:
+        print(say(f"所印链首 {printed} 仍在链中", f"the printed head {printed} is still in the chain"))
+    if found.broken or found.printed is False:
         raise typer.Exit(1)
+
+
+def _head(text: str) -> Head:
+    rows, _, chain = text.partition(":")
+    if not (rows.isascii() and rows.isdigit() and re.fullmatch(f"[0-9a-f]{{{DIGITS_LEAST},64}}", chain)):
+        raise ActRefused(
+            f"链首“{text}”不对：写成 行数:链首，如 812:3f9a0c1d2e4b5a67",
+            f"'{text}' is no head: write ROWS:CHAIN as the report prints them, like 812:3f9a0c1d2e4b5a67",
+        )
+    return Head(int(rows), chain)
 
 
 def load(

@@ -142,11 +142,12 @@ def due_at(demand: Demand, urgent: bool, at: float, limits: Deadlines, calendar:
     return calendar.add(at, limits.consult_d if demand is Demand.ENQUIRY else limits.other_d)
 
 
-def card(due: float, done_at: float | None, limits: Deadlines, calendar: Calendar, now: float) -> Card:
-    """The card of an order: red for good once it was late, yellow only while it is open."""
+def card(taken_at: float, due: float, done_at: float | None, limits: Deadlines, calendar: Calendar, now: float) -> Card:
+    """The card of an order: red for good once it was late, yellow only while it is open and half of its term is over."""
     if (done_at if done_at is not None else now) > due:
         return Card.RED
-    if done_at is None and now >= calendar.back(due, limits.yellow_before_d):
+    warned_from = max(calendar.back(due, limits.yellow_before_d), (taken_at + due) / 2)
+    if done_at is None and now >= warned_from:
         return Card.YELLOW
     return Card.NONE
 

@@ -1,7 +1,8 @@
 """漏接回拨: whom to call back, in which order, and when. Pure; core/callbacks.py looks for the agents.
 
 A citizen is on the list once, by number, however often he tried; his place is that of his first attempt. Who has been
-answered since is off it. A call-back takes an agent only when nobody live waits for that agent.
+answered since is off it, and so is who waits or talks right now. A call-back takes an agent only when nobody live waits
+for that agent.
 """
 
 import enum
@@ -45,6 +46,7 @@ MISSED_OUTCOMES: Mapping[str, Missed] = {
     "cut_off": Missed.CUT_OFF,
     "left": Missed.CUT_OFF,
 }
+NOT_THERE = ("call_back", "moved")  # Open calls by what became of them in which nobody waits or talks.
 _OVER = frozenset({Tried.ANSWERED, Tried.WRONG, Tried.DECLINED})
 
 
@@ -58,6 +60,12 @@ class Attempt(NamedTuple):
     called_back: bool
     waited_s: float | None
     call: str = ""
+    open: bool = False  # He waits or talks right now.
+
+    @property
+    def helped(self) -> bool:
+        """Whether this call is no miss: somebody answered it, or it goes on and somebody may yet."""
+        return self.outcome == "answered" or (self.open and self.outcome not in NOT_THERE)
 
 
 class CallBack(NamedTuple):
@@ -132,10 +140,11 @@ def missed_list(
 
 
 def _entry(own: Sequence[Attempt], tried: Sequence[CallBack], now: float, tries_most: int, again_s: float) -> Entry | None:
-    helped = max([call.at for call in own if call.outcome == "answered"], default=float("-inf"))
+    helped = max([call.at for call in own if call.helped], default=float("-inf"))
     over = max([one.at for one in tried if one.outcome in _OVER], default=float("-inf"))
     since = max(helped, over)
-    open_calls = sorted((call for call in own if call.at > since and _how(call)), key=lambda call: call.at)
+    missed = (call for call in own if call.at > since and not call.open and _how(call))
+    open_calls = sorted(missed, key=lambda call: call.at)
     if not open_calls or open_calls[-1].at < now - GONE_S:
         return None
     tries = [one for one in tried if one.at > since]

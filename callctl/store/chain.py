@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from callctl.store.schema import IMMEDIATE
@@ -36,6 +36,7 @@ class Verdict:
 
     head: Head
     broken: tuple[int, ...]
+    printed: bool | None = None  # Whether the head that was asked for is at its row; None: none was asked for.
 
 
 def link(before: str, row: Any) -> str:
@@ -63,9 +64,10 @@ async def chain_on(connection: AsyncConnection, number: int) -> None:
     await connection.execute(update(audit).where(audit.c.id == number).values(chain=link(before, row)))
 
 
-async def verify(engine: AsyncEngine) -> Verdict:
-    """Read the whole audit and check every link."""
+async def verify(engine: AsyncEngine, printed: Head | None = None) -> Verdict:
+    """Read the whole audit and check every link, and whether a head once printed (or its first digits) is still there."""
     broken: list[int] = []
+    known = None if printed is None else printed == Head(0, "")
     rows, before, last_id = 0, "", 0
     async with engine.connect() as connection:
         while True:
@@ -75,13 +77,18 @@ async def verify(engine: AsyncEngine) -> Verdict:
                 if row["chain"] != link(before, row):
                     broken.append(row["id"])
                 rows, before, last_id = rows + 1, row["chain"] or "", row["id"]
+                if printed is not None and rows == printed.rows:
+                    known = before.startswith(printed.chain)
             if len(found) < _READ_AT_A_TIME:
-                return Verdict(Head(rows, before), tuple(broken))
+                return Verdict(Head(rows, before), tuple(broken), known)
 
 
 async def head(engine: AsyncEngine) -> Head:
-    """Where the chain stands, for the daily report."""
+    """Where the chain stands, for the daily report; rows are counted, as `verify` does, for numbers may be left out."""
     async with engine.connect() as connection:
         newest = select(audit.c.id, audit.c.chain).order_by(audit.c.id.desc()).limit(1)
         row = (await connection.execute(newest)).one_or_none()
-        return Head(row.id, row.chain or "") if row else Head(0, "")
+        if row is None:
+            return Head(0, "")
+        rows = select(func.count()).select_from(audit).where(audit.c.id <= row.id)
+        return Head((await connection.execute(rows)).scalar_one(), row.chain or "")

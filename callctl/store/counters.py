@@ -214,10 +214,11 @@ async def seats_seen(engine: AsyncEngine, city: str, span: Span) -> dict[int, in
 
 
 async def carrier_attempts(engine: AsyncEngine, city: str, span: Span) -> Tries:
-    """The carrier's count of dial attempts, where it covers the whole span."""
-    mine = and_(attempts.c.city == city, attempts.c.since >= span.since, attempts.c.since < span.until)
+    """The carrier's count of dial attempts, where its intervals cover the whole span and nothing else, once."""
+    within = and_(attempts.c.since >= span.since, attempts.c.since + attempts.c.seconds <= span.until)
+    mine = and_(attempts.c.city == city, within)
     async with engine.connect() as connection:
         rows = (await connection.execute(select(attempts).where(mine))).all()
     covered = sum(row.seconds for row in rows)
     total = sum(row.attempts for row in rows)
-    return Tries(total if covered >= span.seconds else None, tuple(sorted({row.source for row in rows})))
+    return Tries(total if covered == round(span.seconds) else None, tuple(sorted({row.source for row in rows})))

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from callctl.core.acts import lendable
 from callctl.core.advice import Advice, Assumptions, forecast, tomorrow
 from callctl.core.categories import Category
 from callctl.core.counting import Counters, together
 from callctl.core.daily import Daily, Gain, Heading, Hour, OrderFigures, Supporter, Topic
-from callctl.core.days import DAY_S, Span, day_of, day_span, day_text, hours_of, time_text
+from callctl.core.days import BUCKET_S, DAY_S, Span, bucket_of, day_of, day_span, day_text, hours_of, time_text
 from callctl.core.demand import Deadlines
 from callctl.core.gain import HourOfHelp, before_after, by_model
 from callctl.core.model import City, Lending, Pair, Province, SeatRef
@@ -26,6 +26,7 @@ from callctl.store.briefing import script_figures
 from callctl.store.chain import head
 from callctl.store.counters import buckets, callers, carrier_attempts, recount, rolled_up, seats_seen
 from callctl.store.notes import reconcile
+from callctl.store.record_tables import counters, stale
 from callctl.store.report import Gap, gaps
 from callctl.store.supervision import handling
 from callctl.store.support import Given, given, most_at_once, topics, waiting_most, worked_share
@@ -54,16 +55,19 @@ async def daily(sources: Sources, city: str, day: date, now: float, late: bool) 
     span = day_span(day, rules.report.day_starts_h)
     events = await past_events(engine, city)
     event = next((one for one in reversed(events) if one.overlaps(span)), None)
-    days = {back: Span(span.since - back * DAY_S, span.until - back * DAY_S) for back in (0, 1, 7)}
+    # In the course of the day it is compared with the others up to the same time of day.
+    part = span if now >= span.until else Span(span.since, max(span.since, float(bucket_of(now))))
+    days = {back: Span(span.since - back * DAY_S, part.until - back * DAY_S) for back in (1, 7)}
+    whole = {back: Span(span.since - back * DAY_S, span.until - back * DAY_S) for back in (1, 7)}
     found = (await buckets(engine, Span(span.since - 7 * DAY_S, span.until), [city])).get(city, {})
-    sums, before, week = (together(rolled_up(found, [days[back]])) for back in (0, 1, 7))
+    sums, before, week = (together(rolled_up(found, [one])) for one in (span, days[1], days[7]))
     hours = await _hours(engine, city, span, found)
-    broken = [gap for gap in await gaps(engine, span.since, span.until) if (gap.until or now) > span.since]
-    gain = await _gain(sources, city, span, event, sums, hours)
+    broken = await gaps(engine, span.since, min(span.until, now))
+    gain = await _gain(sources, city, part, event, sums, hours)
     chain = await head(engine)
     scripts, read = await script_figures(engine, city, span, _agents(sources.province, city))
     return Daily(
-        heading=_heading(sources, city, day, span, event, now, late, broken),
+        heading=_heading(sources, city, day, span, event, now, late, _quality(sources, broken, sums)),
         sums=sums,
         day_before=before if before.requested else None,
         week_before=week if week.requested else None,
@@ -71,13 +75,13 @@ async def daily(sources: Sources, city: str, day: date, now: float, late: bool) 
         callers=await callers(engine, city, span),
         gain=gain,
         hours=hours,
-        hours_before=_requests(found, days[1]),
-        hours_week=_requests(found, days[7]),
+        hours_before=_requests(found, whole[1]),
+        hours_week=_requests(found, whole[7]),
         supporters=await supporters(sources, city, span, event, now, read),
         topics=await _topics(sources, city, span, days[1]),
         orders=await order_figures(sources, city, span, event, now),
         alarms=tuple(_gap_text(sources, gap) for gap in broken),
-        advice=await _advice(sources, city, span, sums, hours, event, now),
+        advice=await _advice(sources, city, span, sums, hours, event, now) if now >= span.until else None,
         audit_rows=chain.rows,
         audit_chain=chain.chain,
         checks=await _checks(engine, city, span, sums),
@@ -93,13 +97,11 @@ def _heading(
     event: PastEvent | None,
     now: float,
     late: bool,
-    broken: Sequence[Gap],
+    quality: list[str],
 ) -> Heading:
     starts_h = sources.rules.report.day_starts_h
     first = day_of(event.started_at, starts_h) if event else day
     names = sources.province.cities
-    missing = sorted({names[gap.city].name_zh for gap in broken if gap.city in names and gap.since is not None})
-    quality = [f"缺{'、'.join(missing)}部分时段"] if missing else []
     if now < span.until:
         quality.append("当日未结束")
     return Heading(
@@ -119,6 +121,14 @@ def _heading(
         partial=now < span.until,
         quality=tuple(quality),
     )
+
+
+def _quality(sources: Sources, broken: Sequence[Gap], sums: Counters) -> list[str]:
+    """数据质量: what the figures lack, whatever the reason: links that were down, callctl not running, nothing heard."""
+    names = sources.province.cities
+    missing = sorted({names[gap.city].name_zh for gap in broken if gap.city in names})
+    quality = [f"缺{'、'.join(missing)}部分时段"] if missing else []
+    return quality if sums.requested else [*quality, "没有来电记录"]
 
 
 def _requests(found: Mapping[int, Counters], span: Span) -> tuple[int, ...]:
@@ -175,7 +185,7 @@ async def _gain(
     while back + DAY_S > event.started_at:
         back -= 7 * DAY_S
     for _ in range(sources.rules.report.compare_weeks):
-        found = (await buckets(sources.engine, Span(back, back + DAY_S), [city])).get(city, {})
+        found = (await buckets(sources.engine, Span(back, back + span.seconds), [city])).get(city, {})
         if found:
             usual.append(connect_rate(together(found.values())))
         back -= 7 * DAY_S
@@ -208,8 +218,8 @@ async def supporters(
                 agents=one.agents,
                 lent_s=one.lent_s,
                 answered=one.answered,
-                talk_s=mean(one.talks_s, one.talks_n),
-                wrap_s=mean(one.wraps_s, one.wraps_n),
+                talk_s=mean(one.valid_talks_s, one.valid_talks_n),
+                wrap_s=mean(one.valid_wraps_s, one.valid_wraps_n),
                 occupancy=one.occupancy(signed_s),
                 unanswered=one.unanswered,
                 scored=one.scored,
@@ -349,16 +359,35 @@ async def _supplies(sources: Sources, city: str, span: Span, planned: Mapping[st
 
 
 async def _checks(engine: AsyncEngine, city: str, span: Span, sums: Counters) -> dict[str, bool]:
-    """校核: the counters against the calls' own rows, and the sums against each other."""
-    mine = (calls.c.city == city, calls.c.asked_at >= span.since, calls.c.asked_at < span.until)
+    """校核: the counters against the calls' own rows, and the sums against each other.
+
+    Both are read at one moment. Five minutes in which a call was written since they were counted are left out.
+    """
     async with engine.connect() as connection:
-        rows = (await connection.execute(select(func.count()).select_from(calls).where(*mine))).scalar_one()
+        if engine.dialect.name == "postgresql":  # In SQLite a transaction sees one moment anyway.
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+        waiting = select(stale.c.bucket).where(stale.c.bucket >= span.since, stale.c.bucket < span.until).distinct()
+        uncounted = [Span(one, one + BUCKET_S) for one in (await connection.execute(waiting)).scalars()]
+        rows, counted = await _rows_and_counted(connection, city, span)
+        for one in uncounted:
+            more = await _rows_and_counted(connection, city, one)
+            rows, counted = rows - more[0], counted - more[1]
     parts = (sums.answered, sums.abandoned, sums.call_back, sums.moved, sums.waiting, sums.lost, sums.unknown)
-    return {"计数与通话记录一致": rows == sums.requested, "各类去向之和等于请求量": sum(parts) == sums.requested}
+    return {"计数与通话记录一致": rows == counted, "各类去向之和等于请求量": sum(parts) == sums.requested}
+
+
+async def _rows_and_counted(connection: AsyncConnection, city: str, span: Span) -> tuple[int, int]:
+    mine = (calls.c.city == city, calls.c.asked_at >= span.since, calls.c.asked_at < span.until)
+    rows = (await connection.execute(select(func.count()).select_from(calls).where(*mine))).scalar_one()
+    within = (counters.c.city == city, counters.c.bucket >= span.since, counters.c.bucket < span.until)
+    requested = select(func.coalesce(func.sum(counters.c.requested), 0)).where(*within)
+    return rows, int((await connection.execute(requested)).scalar_one())
 
 
 def _gap_text(sources: Sources, gap: Gap) -> str:
     name = sources.province.cities[gap.city].name_zh if gap.city in sources.province.cities else gap.city
-    since = time_text(gap.since) if gap.since is not None else "此前"
     until = time_text(gap.until) if gap.until is not None else "尚未恢复"
-    return f"{name}：{since} 至 {until} 与该市 PBX 失去联系"
+    if gap.since is not None:
+        return f"{name}：{time_text(gap.since)} 至 {until} 与该市 PBX 失去联系"
+    heard = f"最后一次记录 {time_text(gap.heard_at)}" if gap.heard_at is not None else "此前没有记录"
+    return f"{name}：至 {until} 未收到该市 PBX 的消息（callctl 未运行；{heard}）"

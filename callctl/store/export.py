@@ -8,6 +8,7 @@ import csv
 import enum
 import json
 import os
+import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,9 @@ class Typed:
     facts: tuple[str, ...] = ()
 
 
+_BLANK = "".join(map(chr, range(33))) + "\x7f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\u200b\u200c\u200d\u2060\ufeff"
+_SIGNS, _BREAKS = frozenset("=+-@"), frozenset("\t\r\n")
+_BLANK += "".join(map(chr, range(0x2000, 0x200B)))
 _ENCODINGS = {Form.CSV: "utf-8-sig", Form.GB18030: "gb18030", Form.JSONL: "utf-8"}
 TEXT = Typed()
 ENDINGS = {Form.CSV: ".csv", Form.GB18030: ".csv", Form.JSONL: ".jsonl", Form.PARQUET: ".parquet"}
@@ -71,11 +75,15 @@ class _Part:
 
     def __enter__(self) -> _TextRows | ParquetRows:
         os.close(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))  # Citizens are in it.
-        self._rows = (
-            ParquetRows(self._part, self._fields, self._typed.counts, self._typed.facts)
-            if self._form is Form.PARQUET
-            else _TextRows(self._part, self._form, self._fields)
-        )
+        try:
+            self._rows = (
+                ParquetRows(self._part, self._fields, self._typed.counts, self._typed.facts)
+                if self._form is Form.PARQUET
+                else _TextRows(self._part, self._form, self._fields)
+            )
+        except BaseException:
+            self._part.unlink(missing_ok=True)
+            raise
         return self._rows
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -103,7 +111,10 @@ def _cell(key: str, value: Any) -> Any:
     if isinstance(value, float):
         return time_text(value) if key.endswith("_at") else f"{value:.1f}"
     text = str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
+    # Excel and WPS pass over what stands blank before it, and take a full-width sign for the narrow one.
+    first = unicodedata.normalize("NFKC", text.lstrip(_BLANK)[:1])
+    risky = first in _SIGNS or text[:1] in _BREAKS
+    return f"'{text}" if risky else text
 
 
 async def write_file(

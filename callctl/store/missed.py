@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from callctl.core.missed import AGAIN_S, GONE_S, MISSED_OUTCOMES, TRIES_MOST, Attempt, CallBack, Entry, Tried, missed_list
+from callctl.core.missed import (
+    AGAIN_S,
+    GONE_S,
+    MISSED_OUTCOMES,
+    NOT_THERE,
+    TRIES_MOST,
+    Attempt,
+    CallBack,
+    Entry,
+    Tried,
+    missed_list,
+)
 from callctl.store.ledger import clean, insert_new
 from callctl.store.record_tables import callbacks, wrapups
 from callctl.store.tables import calls
@@ -78,36 +89,45 @@ async def open_entries(
 
 
 async def entry_of(engine: AsyncEngine, city: str, call: str, now: float) -> Entry | None:
-    """The citizen on the list whose last missed call this is; None: he is not on it (any more)."""
+    """The citizen on the list one of whose missed calls this is; None: he is not on it (any more).
+
+    Who has dialled again since is still found, also while he waits or talks: the call-back was made, and is written down.
+    """
     tried = await _tried(engine, city, now)
+    mine = and_(calls.c.call == call, calls.c.city == city)
     async with engine.connect() as connection:
-        caller = (await connection.execute(select(calls.c.caller).where(calls.c.call == call))).scalar_one_or_none()
-        own = await _calls_of(connection, city, now, [caller] if caller else [])
-    found = missed_list(own, [one for one in tried if one.caller == caller], now)
-    return next((entry for entry in found if entry.call == call), None)
+        row = (await connection.execute(select(calls.c.caller, calls.c.asked_at).where(mine))).one_or_none()
+        if row is None or not row.caller:
+            return None
+        own = await _calls_of(connection, city, now, [row.caller])
+    his = [one for one in tried if one.caller == row.caller]
+    found = missed_list(own, his, now) or missed_list([one for one in own if not one.open], his, now)
+    return next((entry for entry in found if row.asked_at >= entry.first_at), None)
 
 
 def _of_the_day(city: str, now: float, table: FromClause, since: float | None = None) -> ColumnElement[bool]:
     at = table.c.asked_at
-    return and_(table.c.city == city, at >= (now - GONE_S if since is None else since), at < now, table.c.open.is_(False))
+    return and_(table.c.city == city, at >= (now - GONE_S if since is None else since), at < now)
 
 
 def _missed_page(city: str, now: float, after: tuple[float, str]) -> Select[tuple[str, float, str]]:
-    """The next missed calls of whom nobody answered later; what core/missed.py calls missed."""
+    """The next missed calls of who was not answered later and is not on the line; what core/missed.py calls missed."""
     later = calls.alias()
+    on_the_line = and_(later.c.open.is_(True), or_(later.c.outcome.is_(None), later.c.outcome.not_in(NOT_THERE)))
     got_through = exists().where(
         _of_the_day(city, now, later),
         later.c.caller == calls.c.caller,
         later.c.asked_at >= calls.c.asked_at,
-        later.c.outcome == "answered",
+        or_(later.c.outcome == "answered", on_the_line),
     )
     unanswered = or_(calls.c.outcome.is_(None), calls.c.outcome != "answered")
     missed = or_(calls.c.outcome.in_(MISSED_OUTCOMES), and_(calls.c.called_back.is_(True), unanswered))
+    over = and_(calls.c.open.is_(False), calls.c.caller != "")
     behind = or_(calls.c.asked_at > after[0], calls.c.call > after[1])
     return (
         select(calls.c.caller, calls.c.asked_at, calls.c.call)
         # One lower bound of the time: of two, SQLite's index takes the first and reads every page from the day's begin.
-        .where(_of_the_day(city, now, calls, after[0]), behind, calls.c.caller != "", missed, ~got_through)
+        .where(_of_the_day(city, now, calls, after[0]), behind, over, missed, ~got_through)
         .order_by(calls.c.asked_at, calls.c.call)
         .limit(PAGE)
     )
@@ -115,7 +135,7 @@ def _missed_page(city: str, now: float, after: tuple[float, str]) -> Select[tupl
 
 async def _calls_of(connection: AsyncConnection, city: str, now: float, callers: Sequence[str]) -> list[Attempt]:
     """All calls of the last day of these callers."""
-    names = ("caller", "number", "asked_at", "outcome", "called_back", "waited_s", "call")
+    names = ("caller", "number", "asked_at", "outcome", "called_back", "waited_s", "call", "open")
     columns = [calls.c[name] for name in names]
     found: list[Attempt] = []
     for first in range(0, len(callers), IDS_AT_ONCE):

@@ -16,11 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from callctl.core.categories import Category
 from callctl.core.days import Span, bucket_of
 from callctl.core.demand import PERSONAL, Demand, Result, StubState, WrapUp, further, wrong_with
-from callctl.store.ledger import clean, insert_new, upsert
+from callctl.store.ledger import clean, upsert
 from callctl.store.port import Refusal
 from callctl.store.record_tables import categories, deliveries, stale, stub_steps, stubs, wrapups
 from callctl.store.schema import IMMEDIATE
 from callctl.store.seal import Seal
+from callctl.store.stubs import make_stub, withdraw_stub
 from callctl.store.tables import calls
 
 PULL_MOST = 500  # Stubs in one answer of the pull API.
@@ -101,10 +102,9 @@ async def keep_note(
             row["revision"] = before["revision"] + 1
         await upsert(connection, wrapups, [row])
         if note.result is Result.FORWARDED:
-            await _make_stub(connection, note, ways, due_at)
+            await make_stub(connection, note, ways, due_at)
         elif before is not None and before["result"] == Result.FORWARDED.value:
-            await connection.execute(delete(deliveries).where(deliveries.c.stub == note.call))
-            await connection.execute(delete(stubs).where(stubs.c.stub == note.call))
+            await withdraw_stub(connection, note, ways)
         if asked_at is not None:
             await connection.execute(insert(stale), [{"bucket": bucket_of(asked_at)}])
     return True
@@ -136,26 +136,6 @@ async def _may_correct(connection: AsyncConnection, note: WrapUp) -> None:
             "该诉求已送出，不能改为在线解答；请与被支援市联系",
             "this demand was handed over already and cannot become answered on the call; ask the assisted city",
         )
-
-
-async def _make_stub(connection: AsyncConnection, note: WrapUp, ways: Sequence[str], due_at: float) -> None:
-    row = {
-        "stub": clean(note.call),
-        "call": clean(note.call),
-        "city": note.city,
-        "at": note.at,
-        "demand": note.demand.value,
-        "state": StubState.WAITING.value,
-        "order_no": "",
-        "due_at": due_at,
-    }
-    await insert_new(connection, stubs, [row])
-    # A corrected note goes out again under the same name: the city writes it over.
-    again = [
-        {"stub": row["stub"], "way": way, "city": note.city, "state": "due", "tries": 0, "next_at": note.at, "why": ""}
-        for way in ways
-    ]
-    await upsert(connection, deliveries, [{**one, "sent_at": None} for one in again])
 
 
 def _note_row(note: WrapUp, seal: Seal) -> dict[str, Any]:
@@ -202,9 +182,12 @@ async def pull(engine: AsyncEngine, city: str, after: int, most: int, seal: Seal
         .order_by(stubs.c.seq)
         .limit(min(most, PULL_MOST))
         .set_label_style(LABELLED)
+        .with_for_update(of=stubs)  # What leaves may not be deleted before it is marked as seen.
     )
-    async with engine.connect() as connection:
+    async with _writing(engine) as connection:
         rows = (await connection.execute(asked)).mappings().all()
+        new = [row["stubs_stub"] for row in rows if not row["stubs_seen"]]
+        await connection.execute(update(stubs).where(stubs.c.stub.in_(new)).values(seen=True))
     found = [stub_body(row, seal) for row in rows]
     return found, rows[-1]["stubs_seq"] if rows else after
 
@@ -216,6 +199,7 @@ def stub_body(row: RowMapping, seal: Seal) -> dict[str, Any]:
         "stub": row["stubs_stub"],
         "seq": row["stubs_seq"],
         "revision": row["wrapups_revision"],
+        "withdrawn": row["stubs_withdrawn"],
         "source": "电话",
         "city": note.city,
         "answering_city": note.answering,
@@ -251,6 +235,16 @@ class _Prefixed:
 
 async def take_status(engine: AsyncEngine, told: CityStatus, city: str) -> bool:
     """What a city tells of its order; whether it was news. Late and doubled ones never lead back. Raises StatusRefused."""
+    return await take_all(engine, [told], city) == 1
+
+
+async def take_all(engine: AsyncEngine, messages: Sequence[CityStatus], city: str) -> int:
+    """All of a city's messages, or none of them; how many were news. Raises StatusRefused, and then nothing is kept."""
+    async with _writing(engine) as connection:
+        return sum([await _take(connection, told, city) for told in messages])
+
+
+async def _take(connection: AsyncConnection, told: CityStatus, city: str) -> bool:
     state = TOLD_STATES.get(told.what)
     if state is None:
         raise StatusRefused(f"what {told.what!r}: one of {', '.join(TOLD_STATES)}")
@@ -259,20 +253,19 @@ async def take_status(engine: AsyncEngine, told: CityStatus, city: str) -> bool:
     if told.score is not None and not 1 <= told.score <= 5:
         raise StatusRefused(f"score {told.score}: 1 to 5")
     mark = hashlib.blake2b(repr((told.stub, told.what, round(told.at), told.order_no)).encode(), digest_size=16).hexdigest()
-    async with _writing(engine) as connection:
-        mine = and_(stubs.c.stub == told.stub, stubs.c.city == city)
-        row = (await connection.execute(select(stubs).where(mine))).mappings().one_or_none()
-        if row is None:
-            raise StatusRefused(f"no stub {told.stub!r} of {city}")
-        if told.order_no and row["order_no"] and row["order_no"] != told.order_no:
-            raise StatusRefused(f"{told.stub} has the order number {row['order_no']} already, not {told.order_no}")
-        known = select(func.count()).select_from(stub_steps).where(stub_steps.c.mark == mark)
-        if (await connection.execute(known)).scalar_one():
-            return False
-        note = clean(told.note or told.order_no)
-        step = {"mark": mark, "stub": told.stub, "at": told.at, "what": told.what, "who": clean(told.who), "note": note}
-        await connection.execute(insert(stub_steps), [step])
-        await connection.execute(update(stubs).where(mine).values(_after(row, told, state)))
+    mine = and_(stubs.c.stub == clean(told.stub), stubs.c.city == city)
+    row = (await connection.execute(select(stubs).where(mine).with_for_update())).mappings().one_or_none()
+    if row is None:
+        raise StatusRefused(f"no stub {told.stub!r} of {city}")
+    if told.order_no and row["order_no"] and row["order_no"] != clean(told.order_no):
+        raise StatusRefused(f"{told.stub} has the order number {row['order_no']} already, not {told.order_no}")
+    known = select(func.count()).select_from(stub_steps).where(stub_steps.c.mark == mark)
+    if (await connection.execute(known)).scalar_one():
+        return False
+    note = clean(told.note or told.order_no)
+    step = {"mark": mark, "stub": row["stub"], "at": told.at, "what": told.what, "who": clean(told.who), "note": note}
+    await connection.execute(insert(stub_steps), [step])
+    await connection.execute(update(stubs).where(mine).values(_after(row, told, state)))
     return True
 
 
@@ -283,8 +276,8 @@ def _after(row: RowMapping, told: CityStatus, state: StubState) -> dict[str, Any
     column = {"accepted": "accepted_at", "done": "done_at", "followed_up": "followed_up_at"}.get(told.what)
     if column and row[column] is None:
         after[column] = told.at
-    if told.score is not None:
-        after["score"] = told.score
+    if told.score is not None and (row["score_at"] is None or told.at >= row["score_at"]):
+        after |= {"score": told.score, "score_at": told.at}
     if told.what == "supervised":
         after["supervised"] = True
     return after
@@ -302,7 +295,7 @@ async def reconcile(engine: AsyncEngine, city: str, span: Span) -> Unreconciled:
     asked = (
         select(calls.c.call, wrapups.c.result, stubs.c.stub, stubs.c.accepted_at)
         .outerjoin(wrapups, wrapups.c.call == calls.c.call)
-        .outerjoin(stubs, stubs.c.call == calls.c.call)
+        .outerjoin(stubs, and_(stubs.c.call == calls.c.call, stubs.c.withdrawn.is_(False)))
         .where(remote)
         .order_by(calls.c.call)
     )

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from callctl.core.days import DAY_S
 from callctl.core.events import CallWaiting
 from callctl.core.sightings import SeenWaiting
 from callctl.rules import RetentionRules
+from callctl.store.chronicle import KEEP_OPEN_S
 from callctl.store.codec import Unreadable, decode, encode
 from callctl.store.notes import note_of
 from callctl.store.record_tables import callbacks, deliveries, holds, recordings, stub_steps, stubs, wrapups
@@ -42,8 +43,11 @@ async def keep_retention(engine: AsyncEngine, rules: RetentionRules, now: float,
     blank_before, drop_before = now - rules.personal_d * DAY_S, now - rules.calls_d * DAY_S
     facts_before = now - rules.journal_d * DAY_S
     old_enough = and_(calls.c.asked_at < blank_before, calls.c.asked_at >= drop_before)
-    to_blank = and_(old_enough, calls.c.open.is_(False), calls.c.number != BLANK, free)
-    to_drop = and_(calls.c.asked_at < drop_before, calls.c.open.is_(False), free)
+    # No call lasts a day: one that is still "open" then is one whose end nobody saw.
+    over = or_(calls.c.open.is_(False), calls.c.asked_at < now - KEEP_OPEN_S)
+    noted = exists().where(wrapups.c.call == calls.c.call, wrapups.c.personal != BLANK)  # Also of a withheld number.
+    to_blank = and_(old_enough, over, or_(calls.c.number != BLANK, calls.c.caller != BLANK, noted), free)
+    to_drop = and_(calls.c.asked_at < drop_before, over, free)
     old_facts = and_(journal.c.at < facts_before, or_(journal.c.call.is_(None), journal.c.call.not_in(_held_calls(held))))
     async with engine.connect() as connection:
         counts = [
@@ -59,6 +63,10 @@ async def keep_retention(engine: AsyncEngine, rules: RetentionRules, now: float,
         await _in_batches(engine, to_blank, _blank)
         async with engine.begin() as connection:
             await connection.execute(delete(journal).where(old_facts))
+            not_held = callbacks.c.caller.not_in(_held_callers(held))
+            personal = and_(callbacks.c.at < blank_before, or_(callbacks.c.caller != BLANK, callbacks.c.note != BLANK))
+            await connection.execute(update(callbacks).where(personal, not_held).values(caller=BLANK, note=BLANK))
+            await connection.execute(delete(callbacks).where(callbacks.c.at < drop_before, not_held))
     return Kept(counts[0], counts[1], counts[2], left)
 
 
@@ -72,6 +80,10 @@ def _held_calls(held: Sequence[tuple[str, str]]) -> Any:
     names = [what for kind, what in held if kind == "call"]
     people = [what for kind, what in held if kind == "caller"]
     return select(calls.c.call).where(or_(calls.c.call.in_(names), calls.c.caller.in_(people)))
+
+
+def _held_callers(held: Sequence[tuple[str, str]]) -> Any:
+    return select(calls.c.caller).where(calls.c.call.in_(_held_calls(held)), calls.c.caller != BLANK)
 
 
 def _not_held(held: Sequence[tuple[str, str]]) -> ColumnElement[bool]:
@@ -164,7 +176,8 @@ async def about_citizen(engine: AsyncEngine, caller: str, seal: Seal) -> list[Ma
 async def erase_citizen(engine: AsyncEngine, caller: str, dry_run: bool) -> tuple[int, int]:
     """Blank the personal fields of a caller's finished calls (个人信息保护法 47); how many, and how many a hold kept."""
     free = _not_held(await _held(engine))
-    mine = and_(calls.c.caller == caller, calls.c.open.is_(False), calls.c.caller != BLANK)
+    over = or_(calls.c.open.is_(False), calls.c.outcome == "moved")  # Of a moved call nobody tells the end.
+    mine = and_(calls.c.caller == caller, over, calls.c.caller != BLANK)
     async with engine.connect() as connection:
         total = (await connection.execute(select(func.count()).select_from(calls).where(mine))).scalar_one()
         count = (await connection.execute(select(func.count()).select_from(calls).where(mine, free))).scalar_one()

@@ -3,7 +3,7 @@
 Personal fields are sealed where a field key is set (store/seal.py). Text columns that hold JSON say so.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Identity, Index, Integer, String, Table, Text, false
+from sqlalchemy import BigInteger, Boolean, Column, Double, Identity, Index, Integer, String, Table, Text, false, true
 
 from callctl.core.counting import NAMES, Counters
 from callctl.store.tables import Key, Utc, metadata
@@ -93,7 +93,7 @@ wrapups = Table(
     Index(None, "city", "at"),
 )
 
-# One row a forwarded demand. `seq` is the cursor of the pull API.
+# One row a forwarded demand. `seq` is the cursor of the pull API: every revision gets a new one (store/stubs.py).
 stubs = Table(
     "stubs",
     metadata,
@@ -111,8 +111,12 @@ stubs = Table(
     Column("followed_up_at", Utc),
     Column("score", Integer),
     Column("supervised", Boolean(create_constraint=False), nullable=False, server_default=false()),
+    Column("seen", Boolean(create_constraint=False), nullable=False, server_default=true()),  # Pulled, or being sent.
+    Column("withdrawn", Boolean(create_constraint=False), nullable=False, server_default=false()),  # Answered after all.
+    Column("score_at", Utc),  # Of the follow-up the score is from.
     Index(None, "city", "seq"),
     Index(None, "call"),
+    sqlite_autoincrement=True,  # A place given again would be behind a city's cursor.
 )
 
 # What the city told of a stub, as it came, once: `mark` is a digest.

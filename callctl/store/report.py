@@ -62,6 +62,13 @@ class Gap:
     city: str
     since: float | None
     until: float | None
+    heard_at: float | None = None  # Where callctl had not been running: the last that was heard; None: never anything.
+
+    @property
+    def from_at(self) -> float:
+        """When it began at the earliest."""
+        known = self.heard_at if self.since is None else self.since
+        return -math.inf if known is None else known
 
 
 async def city_figures(engine: AsyncEngine, city: str, since: float, until: float) -> Figures:
@@ -79,23 +86,51 @@ async def province_figures(engine: AsyncEngine, since: float, until: float) -> d
 
 
 async def gaps(engine: AsyncEngine, since: float, until: float) -> list[Gap]:
-    """When PBXs were not heard, oldest first."""
-    wanted = (PbxLost.__name__, GapClosed.__name__)
+    """When PBXs were not heard in the span, oldest first; a gap that reaches over an end of the span is told whole."""
     async with engine.connect() as connection:
-        found = await connection.execute(
-            select(journal.c.city, journal.c.at, journal.c.kind)
-            .where(journal.c.kind.in_(wanted), journal.c.at >= since, journal.c.at < until)
-            .order_by(journal.c.at, journal.c.id)
-        )
         lost: dict[str, float] = {}
         told: list[Gap] = []
-        for city, at, kind in found:
+        for city, at, kind in await _edges(connection, since, until):
             if kind == PbxLost.__name__:
                 lost.setdefault(city, at)
+            elif at >= since:
+                told.append(Gap(city, lost.pop(city), at) if city in lost else await _not_running(connection, city, at))
             else:
-                told.append(Gap(city, lost.pop(city, None), at))
-    told += [Gap(city, at, None) for city, at in lost.items()]
+                lost.pop(city, None)
+        next_closed = (
+            select(journal.c.city, func.min(journal.c.at).label("at"))
+            .where(journal.c.kind == GapClosed.__name__, journal.c.at >= until)
+            .group_by(journal.c.city)
+        )
+        closed = {row.city: row.at for row in await connection.execute(next_closed)}
+        told += [Gap(city, at, closed.get(city)) for city, at in lost.items()]
+        for city in closed.keys() - lost.keys():
+            # Lost only after the span, or callctl was not running when the span ended.
+            gap = await _not_running(connection, city, closed[city])
+            if gap.heard_at is not None and gap.heard_at < until:
+                told.append(gap)
     return sorted(told, key=lambda gap: gap.since or gap.until or 0.0)
+
+
+async def _edges(connection: AsyncConnection, since: float, until: float) -> list[tuple[str, float, str]]:
+    """City, time and kind of every loss and return in the span, and before it of each city's last."""
+    wanted = journal.c.kind.in_((PbxLost.__name__, GapClosed.__name__))
+    before = select(journal.c.city, func.max(journal.c.at).label("at")).where(wanted, journal.c.at < since)
+    last = before.group_by(journal.c.city).subquery()
+    is_last = and_(journal.c.city == last.c.city, journal.c.at == last.c.at)
+    columns = (journal.c.city, journal.c.at, journal.c.kind)
+    earlier = select(*columns).join(last, is_last).where(wanted).order_by(journal.c.at, journal.c.id)
+    inside = select(*columns).where(wanted, journal.c.at >= since, journal.c.at < until)
+    found = []
+    for asked in (earlier, inside.order_by(journal.c.at, journal.c.id)):
+        found += [(row.city, row.at, row.kind) for row in await connection.execute(asked)]
+    return found
+
+
+async def _not_running(connection: AsyncConnection, city: str, until: float) -> Gap:
+    """The gap that ended then without anybody having told its begin."""
+    heard = select(func.max(journal.c.at)).where(journal.c.city == city, journal.c.at < until)
+    return Gap(city, None, until, (await connection.execute(heard)).scalar_one())
 
 
 async def _figures(connection: AsyncConnection, city: str, since: float, until: float) -> Figures:

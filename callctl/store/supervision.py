@@ -47,7 +47,7 @@ async def open_orders(
     engine: AsyncEngine, city: str, limits: Callable[[str], Deadlines], calendar: Calendar, now: float
 ) -> list[Order]:
     """Every order that is not done, the most urgent first; of one city, if named."""
-    asked = select(stubs).where(stubs.c.done_at.is_(None)).order_by(stubs.c.due_at)
+    asked = select(stubs).where(stubs.c.done_at.is_(None), stubs.c.withdrawn.is_(False)).order_by(stubs.c.due_at)
     if city:
         asked = asked.where(stubs.c.city == city)
     async with engine.connect() as connection:
@@ -61,7 +61,7 @@ async def open_orders(
             row["state"],
             row["at"],
             row["due_at"],
-            card(row["due_at"], None, limits(row["city"]), calendar, now),
+            card(row["at"], row["due_at"], None, limits(row["city"]), calendar, now),
         )
         for row in rows
     ]
@@ -71,11 +71,11 @@ async def handling(
     engine: AsyncEngine, city: str, span: Span, limits: Deadlines, calendar: Calendar, now: float
 ) -> Handling:
     """How the city handled the demands taken for it in the span, as known now."""
-    mine = and_(stubs.c.city == city, stubs.c.at >= span.since, stubs.c.at < span.until)
+    mine = and_(stubs.c.city == city, stubs.c.at >= span.since, stubs.c.at < span.until, stubs.c.withdrawn.is_(False))
     async with engine.connect() as connection:
         rows = (await connection.execute(select(stubs).where(mine))).mappings().all()
     done = [row for row in rows if row["done_at"] is not None]
-    cards = [card(row["due_at"], row["done_at"], limits, calendar, now) for row in rows]
+    cards = [card(row["at"], row["due_at"], row["done_at"], limits, calendar, now) for row in rows]
     took = {row["stub"]: calendar.days_between(row["at"], row["done_at"]) for row in done}
     enquiries = [took[row["stub"]] for row in done if row["demand"] == Demand.ENQUIRY.value]
     others = [took[row["stub"]] for row in done if row["demand"] != Demand.ENQUIRY.value]

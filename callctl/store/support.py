@@ -8,7 +8,7 @@ from itertools import count, repeat
 from operator import sub
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select, type_coerce
+from sqlalchemy import and_, case, false, func, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import NullType
 
@@ -29,6 +29,10 @@ class Given:
     talks_n: int = 0
     wraps_s: float = 0.0
     wraps_n: int = 0
+    valid_talks_s: float = 0.0  # These four: without nuisance and silent calls, as everywhere in the handling time.
+    valid_talks_n: int = 0
+    valid_wraps_s: float = 0.0
+    valid_wraps_n: int = 0
     unanswered: int = 0
     scored: int = 0
     satisfied: int = 0
@@ -120,6 +124,7 @@ async def _answers(connection: AsyncConnection, assisted: str, span: Span, found
         calls.c.by_city.is_not(None),
         calls.c.by_city != assisted,
     )
+    valid = func.coalesce(wrapups.c.nuisance, false()).is_(False)
     who = func.coalesce(func.nullif(wrapups.c.agent, ""), func.nullif(calls.c.by_seat, ""))
     columns = (
         calls.c.by_city,
@@ -128,6 +133,10 @@ async def _answers(connection: AsyncConnection, assisted: str, span: Span, found
         func.count(calls.c.talked_s).label("talks_n"),
         func.coalesce(func.sum(wrapups.c.wrapped_s), 0.0).label("wraps_s"),
         func.count(wrapups.c.wrapped_s).label("wraps_n"),
+        func.coalesce(func.sum(case((valid, calls.c.talked_s))), 0.0).label("valid_talks_s"),
+        func.count(case((valid, calls.c.talked_s))).label("valid_talks_n"),
+        func.coalesce(func.sum(case((valid, wrapups.c.wrapped_s))), 0.0).label("valid_wraps_s"),
+        func.count(case((valid, wrapups.c.wrapped_s))).label("valid_wraps_n"),
         func.count(calls.c.score).label("scored"),
         func.count(case((calls.c.score >= SATISFIED_FROM, 1))).label("satisfied"),
         func.count(who.distinct()).label("agents"),

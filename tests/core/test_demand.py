@@ -73,11 +73,11 @@ def test_deadlines_by_kind_and_urgency(demand: Demand, urgent: bool, due: float)
 
 def test_the_card_turns_yellow_a_working_day_before_and_red_when_overdue_and_stays_red() -> None:
     due = at(2021, 8, 16, 9)  # A Monday: the working day before begins on Friday.
-    assert card(due, None, LIMITS, CALENDAR, at(2021, 8, 13, 8, 59)) is Card.NONE
-    assert card(due, None, LIMITS, CALENDAR, at(2021, 8, 13, 9)) is Card.YELLOW
-    assert card(due, None, LIMITS, CALENDAR, due + 1) is Card.RED
-    assert card(due, due - 10, LIMITS, CALENDAR, due + 9) is Card.NONE
-    assert card(due, due + 10, LIMITS, CALENDAR, due + 99) is Card.RED
+    assert card(at(2021, 8, 9, 9), due, None, LIMITS, CALENDAR, at(2021, 8, 13, 8, 59)) is Card.NONE
+    assert card(at(2021, 8, 9, 9), due, None, LIMITS, CALENDAR, at(2021, 8, 13, 9)) is Card.YELLOW
+    assert card(at(2021, 8, 9, 9), due, None, LIMITS, CALENDAR, due + 1) is Card.RED
+    assert card(at(2021, 8, 9, 9), due, due - 10, LIMITS, CALENDAR, due + 9) is Card.NONE
+    assert card(at(2021, 8, 9, 9), due, due + 10, LIMITS, CALENDAR, due + 99) is Card.RED
 
 
 def test_a_city_s_message_never_leads_an_order_back() -> None:

@@ -127,6 +127,19 @@ def test_killed_in_the_middle_it_does_everything_once(environment: dict[str, str
     assert asyncio.run(number_of(environment, stale)) == 0
 
 
+def test_a_wrong_list_of_the_province_stops_no_other_job(environment: dict[str, str], tmp_path: Path) -> None:
+    asyncio.run(fill(environment, 3))
+    (Path(environment["CALLCTL_PROVINCE"]) / "holidays.csv").write_text("day,kind\n2026-13-01,holiday\n")
+    drop = tmp_path / "drop"
+    with books(environment) as process:
+        until(lambda: len(list(drop.glob("*.jsonl"))) == 3 and not asyncio.run(number_of(environment, stale)), process)
+        (drop / "acks").mkdir()
+        (drop / "acks" / "1.jsonl").write_text('["a"]')
+        # The next round comes after the one in which the reports could not be drafted.
+        until((drop / "acks" / "refused" / "1.jsonl").exists, process)
+    assert asyncio.run(number_of(environment, reports)) == 0
+
+
 async def test_a_database_killed_in_mid_count_is_counted_right_when_it_is_back(tmp_path: Path) -> None:
     if why := why_no_postgres():
         pytest.skip(why)

@@ -38,6 +38,8 @@ async def test_every_silent_change_shows_where_it_was_made(sql_url: str) -> None
     for number in range(6):
         await write_audit(engine, entry(number), None, "")
     whole = await verify(engine)
+    assert (await verify(engine, Head(6, whole.head.chain[:16]))).printed is True
+    assert await head(engine) == whole.head
     async with engine.connect() as connection:
         ids = (await connection.execute(select(audit.c.id).order_by(audit.c.id))).scalars().all()
 
@@ -53,6 +55,10 @@ async def test_every_silent_change_shows_where_it_was_made(sql_url: str) -> None
     assert (await verify(engine)).broken == (ids[4],)
     await change(delete(audit).where(audit.c.id >= ids[4]))
     cut = await verify(engine)
+    printed = Head(whole.head.rows, whole.head.chain[:16])
+    assert (await verify(engine, printed)).printed is False
+    assert (await verify(engine, Head(cut.head.rows, cut.head.chain[:16]))).printed is True
+    assert cut.printed is None
     assert cut.broken == ()  # Cutting off the end leaves a whole chain …
     assert cut.head != whole.head  # … with another head than the daily report printed.
     await change(insert(audit).values(at=1.79e9, who="x", from_where="", what="", city="", before="", after="", reason=""))

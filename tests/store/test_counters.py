@@ -2,13 +2,14 @@
 
 import asyncio
 import random
+from datetime import date
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
 from callctl.core.counting import count, together
-from callctl.core.days import BUCKET_S, Span, bucket_of
+from callctl.core.days import BUCKET_S, Span, bucket_of, day_span
 from callctl.core.events import (
     CallAnswered,
     CallEnded,
@@ -19,6 +20,7 @@ from callctl.core.events import (
     RingEnded,
     SurveyAnswered,
 )
+from callctl.store.attempts import AttemptsRefused, import_attempts
 from callctl.store.counters import (
     buckets,
     callers,
@@ -233,8 +235,31 @@ async def test_callers_seats_and_attempts_of_a_span(sql_url: str, tmp_path: Path
             await connection.execute(attempts.insert(), [row])
     assert (await carrier_attempts(engine, Y, hour)).attempts == 120
     assert (await carrier_attempts(engine, Y, Span(hour.since, hour.until + 300))).attempts is None  # Not covered whole.
+    # Nor may an interval reach out of the span: the day's count is not that of 08 to 08.
+    assert (await carrier_attempts(engine, Y, Span(hour.since + 150, hour.until - 150))).attempts is None
     await engine.dispose()
 
 
 def test_counting_twice_is_counting_once() -> None:
     assert count([]) == {}
+
+
+async def test_the_same_time_is_never_counted_twice_whatever_the_file_s_intervals(sql_url: str) -> None:
+    engine = open_engine(sql_url)
+    await prepare(engine)
+    head = b"city,time,seconds,attempts\n"
+    hours = head + b"".join(b"yangzhou,2021-08-07 %02d:00,3600,100\n" % hour for hour in range(24))
+    day = head + b"yangzhou,2021-08-07 00:00,86400,2500\n"
+    span = day_span(date(2021, 8, 7))
+
+    async def counted(raw: bytes) -> int | None:
+        await import_attempts(engine, raw, "SBC", lambda code: code)
+        return (await carrier_attempts(engine, "yangzhou", span)).attempts
+
+    assert [await counted(raw) for raw in (hours, day, hours, day, day)] == [2400, 2500, 2400, 2500, 2500]
+    with pytest.raises(AttemptsRefused, match="imported before"):
+        await counted(head + b"yangzhou,2021-08-07 23:30,3600,7\n")
+    assert (await carrier_attempts(engine, "yangzhou", span)).attempts == 2500
+    later = Span(span.since + 8 * 3600, span.until + 8 * 3600)
+    assert (await carrier_attempts(engine, "yangzhou", later)).attempts is None
+    await engine.dispose()

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from sqlalchemy import delete, update
 from typer.testing import CliRunner
 
 from callctl.cli.root import make_app
+from callctl.core.counting import together
 from callctl.core.days import DAY_S, Span, day_of, day_span, moment, time_text
+from callctl.core.demand import Demand, Result, WrapUp
 from callctl.core.events import LoanChanged, PbxLost
 from callctl.core.rates import connect_rate
 from callctl.given_files import GIVEN, read_calendar, read_categories
@@ -23,15 +26,19 @@ from callctl.province import read_province
 from callctl.reporting import catch_up, kept_daily, write_daily
 from callctl.rules import ReportRules, Rules
 from callctl.store.assistance import past_events
-from callctl.store.daily import Sources, daily
+from callctl.store.counters import buckets
+from callctl.store.daily import Sources, _checks, daily
 from callctl.store.history import SqlHistory
 from callctl.store.ledger import write_audit
+from callctl.store.notes import keep_note
 from callctl.store.port import AuditEntry
 from callctl.store.reports import ReportRefused, annotate, approve, due, list_reports, mark_sent, read_report, report_time
 from callctl.store.schema import open_engine, prepare
+from callctl.store.seal import Clear
 from callctl.store.spool import Spool
 from callctl.store.support import covered_s, most_at_once
-from tests.store.facts import T0, X, Y, abandoned, answered_home, answered_remote, reading
+from callctl.store.tables import calls
+from tests.store.facts import T0, X, Y, abandoned, answered_home, answered_remote, name, reading
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = day_of(T0)
@@ -87,6 +94,62 @@ async def test_the_report_says_what_happened_that_day(sql_url: str, tmp_path: Pa
     assert made.gain.before_after is None  # Nothing is known of the time before.
     assert made.advice is not None
     assert made.advice.planned == 2
+    await sources.engine.dispose()
+
+
+async def test_a_part_of_a_day_is_compared_with_the_same_part_of_others_and_gives_no_advice(
+    sql_url: str, tmp_path: Path
+) -> None:
+    yesterday = [fact for n in (0, 100, 3500) for fact in answered_home(500 + n, NOON - DAY_S + n, NOON - DAY_S + n + 9)]
+    sources = await prepared(sql_url, tmp_path, [*yesterday, *a_noon()])
+    made = await daily(sources, Y, DAY, NOON + 700, False)
+    assert made.day_before is not None
+    assert made.day_before.requested == 2  # Up to ten past twelve, as today.
+    assert sum(made.hours_before) == 3  # The chart shows the whole day.
+    assert made.advice is None
+    assert made.checks["计数与通话记录一致"]
+    await sources.engine.dispose()
+
+
+async def test_the_check_leaves_out_what_came_in_while_it_was_counted_and_no_more(sql_url: str, tmp_path: Path) -> None:
+    sources = await prepared(sql_url, tmp_path, a_noon())
+    span = day_span(DAY)
+    await daily(sources, Y, DAY, span.until + 60, False)
+    sums = together((await buckets(sources.engine, span, [Y]))[Y].values())
+    history = SqlHistory(open_engine(sql_url), Spool(tmp_path / "spool"))
+    for fact in answered_home(900, NOON + 5, NOON + 15):
+        history.record(fact)
+    await history.flush()
+    await history.close()
+    assert all((await _checks(sources.engine, Y, span, sums)).values())  # Its five minutes are not counted yet.
+    async with sources.engine.begin() as connection:
+        await connection.execute(delete(calls).where(calls.c.asked_at == NOON + 20 * 45))  # A row is lost: that is told.
+    assert not (await _checks(sources.engine, Y, span, sums))["计数与通话记录一致"]
+    await sources.engine.dispose()
+
+
+async def test_nuisance_calls_leave_the_mean_talk_of_table_1_and_not_its_occupancy(sql_url: str, tmp_path: Path) -> None:
+    sources = await prepared(sql_url, tmp_path, a_noon())
+    remote = [name(n) for n in range(60) if n % 3 == 1]
+    (before,) = (await daily(sources, Y, DAY, moment(DAY, 32), False)).supporters
+    async with sources.engine.begin() as connection:
+        await connection.execute(update(calls).where(calls.c.call == remote[0]).values(talked_s=3600.0))
+    kept = WrapUp(remote[0], Y, X, "1301", "A1", NOON, Demand.OTHER, "900400", Result.ON_CALL, nuisance=True)
+    await keep_note(sources.engine, kept, {one.code: one for one in TREE}, [], NOON, Clear())
+    (after,) = (await daily(sources, Y, DAY, moment(DAY, 32), False)).supporters
+    assert after.talk_s == before.talk_s
+    assert after.occupancy is not None
+    assert before.occupancy is not None
+    assert after.occupancy > before.occupancy
+    await sources.engine.dispose()
+
+
+async def test_a_day_of_which_nothing_was_heard_is_not_whole(sql_url: str, tmp_path: Path) -> None:
+    facts = [reading(NOON - 2 * DAY_S), PbxLost(Y, NOON - DAY_S, "EOF"), reading(NOON + DAY_S)]
+    sources = await prepared(sql_url, tmp_path, facts)
+    made = await daily(sources, Y, DAY, moment(DAY, 48), False)
+    assert made.heading.quality == ("缺扬州部分时段", "没有来电记录")
+    assert len(made.alarms) == 1
     await sources.engine.dispose()
 
 

@@ -76,10 +76,10 @@ async def test_pages_give_the_list_that_all_calls_of_the_day_give(
     monkeypatch.setattr("callctl.store.missed.PAGE", 1 + seed * 3)
     rows, tried = some_day(seed)
     await fill(engine, rows, tried)
-    names = ("caller", "number", "asked_at", "outcome", "called_back", "waited_s", "call")
+    names = ("caller", "number", "asked_at", "outcome", "called_back", "waited_s", "call", "open")
     for now in (T0, T0 + 1.0, T0 + 20_000.0):
         since = now - GONE_S
-        seen = [one for one in rows if one["city"] == Y and since <= one["asked_at"] < now and not one["open"]]
+        seen = [one for one in rows if one["city"] == Y and since <= one["asked_at"] < now]
         whole = missed_list(
             [Attempt(*(one[name] for name in names)) for one in seen], [one for one in tried if one.at >= since], now
         )
@@ -91,8 +91,9 @@ async def test_pages_give_the_list_that_all_calls_of_the_day_give(
         assert await to_call_back(engine, Y, now, most=3) == (await to_call_back(engine, Y, now))[:3]
         for one in await to_call_back(engine, Y, now):
             assert await entry_of(engine, Y, one.call, now) == one
-        listed = {one.call for one in await to_call_back(engine, Y, now)}
-        others = [one["call"] for one in rows if one["call"] not in listed][:12]
+        listed = {one.caller for one in await to_call_back(engine, Y, now)}
+        talking = {one["caller"] for one in rows if one["open"]}
+        others = [one["call"] for one in rows if one["caller"] not in listed | talking or one["city"] == X][:12]
         assert [found for call in others if (found := await entry_of(engine, Y, call, now))] == []
 
 
@@ -116,3 +117,21 @@ async def test_who_takes_the_first_of_many_reads_few(engine: AsyncEngine) -> Non
     await entries.aclose()
     assert first == [f"waits {n}" for n in range(200)]
     assert len(asked) == 3, asked  # What was tried, one page, its callers' calls: those who got through are no page.
+
+
+async def test_who_is_on_the_line_right_now_is_not_dialled_and_the_result_of_an_earlier_call_back_is_kept(
+    engine: AsyncEngine,
+) -> None:
+    missed = [row(1, "redials", T0 - 900.0, "abandoned"), row(2, "waits", T0 - 800.0, "abandoned")]
+    missed += [row(3, "asked", T0 - 700.0, "abandoned"), row(4, "tries again", T0 - 600.0, "abandoned")]
+    now_on = [row(11, "redials", T0 - 60.0, "answered", open=True), row(12, "waits", T0 - 30.0, None, open=True)]
+    # Who asked for a call-back by key stays "open" until it is made: he is not on the line.
+    now_on += [row(13, "asked", T0 - 20.0, "call_back", open=True, called_back=True)]
+    await fill(engine, [*missed, *now_on, row(14, "tries again", T0 - 10.0, "abandoned")], [])
+    assert [one.caller for one in await to_call_back(engine, Y, T0)] == ["asked", "tries again"]
+    # Dialled by hand from the page as it was a minute ago: what came of it is written down whatever he did since.
+    for number in (2, 4, 14):
+        found = await entry_of(engine, Y, f"{Y}-1790000000.{number}", T0)
+        assert found is not None
+        assert found.caller == ("waits" if number == 2 else "tries again")
+    assert await entry_of(engine, X, f"{Y}-1790000000.4", T0) is None

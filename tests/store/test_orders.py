@@ -13,12 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from typer.testing import CliRunner
 
 from callctl.cli.root import make_app
 from callctl.core.days import Span, time_text
-from callctl.core.demand import Demand, Result, WrapUp
+from callctl.core.demand import Card, Deadlines, Demand, Result, WrapUp, card
+from callctl.core.workdays import Calendar
 from callctl.given_files import GIVEN, read_categories
 from callctl.outbox import TRY_AGAIN_S, one_round, signature
 from callctl.rules import DeliveryRule, Rules, RulesError, read_rules
@@ -27,6 +28,7 @@ from callctl.store.connect import Books, open_books
 from callctl.store.notes import CityStatus, NoteRefused, StatusRefused, keep_note, pull, reconcile, take_status
 from callctl.store.record_tables import deliveries, stub_steps, stubs, wrapups
 from callctl.store.seal import AesSeal
+from callctl.store.supervision import open_orders
 from tests.store.facts import T0, X, Y, answered_remote, name
 from tests.store.test_history import history_at
 
@@ -114,6 +116,47 @@ async def test_the_city_s_messages_come_late_doubled_and_out_of_order_and_lead_t
                 await take_status(books.engine, wrong, Y)
         with pytest.raises(StatusRefused):
             await take_status(books.engine, done, X)  # Another city's order.
+
+
+async def test_a_corrected_note_comes_again_behind_the_cursor_with_its_new_deadline(settings) -> None:
+    async with open_books(settings) as books:
+        await keep(books, note(1))
+        await keep(books, note(2))
+        (first, _), cursor = await pull(books.engine, Y, 0, 9, books.seal)
+        urgent = replace(note(1, content="急需胰岛素"), demand=Demand.COMPLAINT, urgent=True)
+        assert await keep_note(books.engine, urgent, CODES, [], T0 + 3600, books.seal)
+        (again,), cursor = await pull(books.engine, Y, cursor, 9, books.seal)
+        assert (again["stub"], again["revision"], again["due_at"], again["type"]) == (name(1), 2, T0 + 3600, "complaint")
+        assert again["seq"] > first["seq"]
+        stub = next(row for row in await rows(books, stubs) if row["stub"] == name(1))
+        assert (stub["demand"], stub["due_at"], stub["at"]) == ("complaint", T0 + 3600, T0 + 60)
+        assert (await pull(books.engine, Y, cursor, 9, books.seal)) == ([], cursor)
+
+
+async def test_a_place_behind_the_cursor_is_never_given_again(settings) -> None:
+    async with open_books(settings) as books:
+        await keep(books, note(1))
+        _, cursor = await pull(books.engine, Y, 0, 9, books.seal)
+        async with books.engine.begin() as connection:  # As retention does after years.
+            await connection.execute(delete(stubs))
+        await keep(books, note(2))
+        found, _ = await pull(books.engine, Y, cursor, 9, books.seal)
+        assert [one["stub"] for one in found] == [name(2)]
+
+
+async def test_an_older_follow_up_that_comes_late_leaves_the_newer_score(settings) -> None:
+    async with open_books(settings) as books:
+        await keep(books, note(1))
+        for at, score in ((T0 + 900, 5), (T0 + 300, 1)):
+            await take_status(books.engine, CityStatus(name(1), "followed_up", at, score=score), Y)
+        assert (await rows(books, stubs))[0]["score"] == 5
+
+
+def test_nothing_is_yellow_before_half_of_its_term_is_over() -> None:
+    limits = Deadlines(1, 5, 24.0, 1)
+    for term_s in (86_400.0, 3600.0):
+        cards = [card(T0, T0 + term_s, None, limits, Calendar(), T0 + part * term_s) for part in (0, 0.49, 0.51, 1.01)]
+        assert cards == [Card.NONE, Card.NONE, Card.YELLOW, Card.RED]
 
 
 async def test_the_cursor_gives_every_stub_once_in_order(settings) -> None:
@@ -224,6 +267,28 @@ async def test_a_webhook_is_signed_retried_and_its_answer_is_the_acceptance(sett
         assert (await one_round(books, rules(office), now + 9999)).sent == 0
 
 
+async def test_what_a_city_has_seen_is_withdrawn_and_its_acceptance_is_still_kept(settings, office: Office) -> None:
+    async with open_books(settings) as books:
+        await keep(books, note(1))
+        _, cursor = await pull(books.engine, Y, 0, 9, books.seal)
+        await keep(books, note(2), "webhook")
+        office.answers = [503]  # It may have read it all the same.
+        assert (await one_round(books, rules(office), T0 + 100)).failed == 1
+        await keep(books, note(1, Result.ON_CALL))
+        await keep(books, note(2, Result.ON_CALL), "webhook")
+        found, _ = await pull(books.engine, Y, cursor, 9, books.seal)
+        assert [(one["stub"], one["withdrawn"], one["revision"]) for one in found] == [
+            (name(1), True, 2),
+            (name(2), True, 2),
+        ]
+        await one_round(books, rules(office), T0 + 9999)
+        assert office.got[-1][0] == f"{name(2)}/2"
+        assert office.got[-1][1]["withdrawn"] is True
+        assert await take_status(books.engine, CityStatus(name(1), "accepted", T0 + 100, "派单员", "", "YZ-1"), Y)
+        limits = Deadlines(1, 5, 24.0, 1)
+        assert await open_orders(books.engine, Y, lambda _: limits, Calendar(), T0 + 100) == []
+
+
 async def test_an_office_that_is_away_loses_nothing(settings) -> None:
     async with open_books(settings) as books:
         for number in range(3):
@@ -322,7 +387,51 @@ async def test_a_city_s_file_tells_satisfaction_in_its_own_scale(
         assert stub["score"] == score
 
 
-def test_the_command_keeps_a_note_and_says_what_is_wrong_with_another(settings) -> None:
+ACCEPTED = {"stub": name(1), "what": "accepted", "at": time_text(T0 + 200), "order_no": "YZ-1"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '["a"]',
+        "17",
+        json.dumps(ACCEPTED | {"what": "followed_up"})[:-1] + ', "score": Infinity}',
+        "[" * 100_000,
+        '{"stub": ' * 100_000,
+        "{",
+        json.dumps(ACCEPTED | {"note": {"a": 1}}),
+        json.dumps(ACCEPTED | {"score": True}),
+        json.dumps(ACCEPTED | {"at": "0001-01-01"}),
+        json.dumps(ACCEPTED | {"stub": "nobody's\0", "note": "\ud800"}),
+        json.dumps(ACCEPTED | {"order_no": "YZ-2"}),
+    ],
+)
+async def test_a_bad_file_of_a_city_is_put_aside_whole_and_the_next_is_read(settings, tmp_path, line: str) -> None:
+    drop = tmp_path / "drop"
+    acks = drop / "acks"
+    acks.mkdir(parents=True)
+    async with open_books(settings) as books:
+        await keep(books, note(1))
+        await keep(books, note(2))
+        (acks / "1.jsonl").write_text(json.dumps(ACCEPTED) + "\n" + line + "\n", "utf-8")
+        (acks / "2.jsonl").write_text(json.dumps(ACCEPTED | {"stub": name(2), "order_no": "YZ-9"}), "utf-8")
+        done = await one_round(books, rules(drop=drop), T0 + 400)
+        assert done.acknowledged == 1
+        assert done.refused
+        assert [row["order_no"] for row in await rows(books, stubs)] == ["", "YZ-9"]  # Nothing of the first file.
+        assert (acks / "refused" / "1.jsonl").exists()
+        assert (acks / "taken" / "2.jsonl").exists()
+
+
+def test_the_command_keeps_a_note_and_says_what_is_wrong_with_another(settings, tmp_path: Path) -> None:
+    async def happened() -> None:
+        async with history_at(settings.sql_url, tmp_path) as history:
+            for fact in answered_remote(1, T0, T0 + 30):
+                history.record(fact)
+            await history.flush()
+
+    asyncio.run(happened())
+
     def run(text: str):
         return CliRunner().invoke(make_app(), ["orders", "note"], input=text, env=dict(settings.environment))
 
@@ -340,7 +449,16 @@ def test_the_command_keeps_a_note_and_says_what_is_wrong_with_another(settings) 
     }
     assert run(json.dumps(good)).exit_code == 0
     assert "已有" in run(json.dumps(good)).output
-    for wrong in ({**good, "code": "1"}, {**good, "demand": "wunsch"}, {**good, "colour": "red"}):
+    assert "已有" in run(json.dumps({**good, "city": "扬州", "answering": "0519" if X == "changzhou" else X})).output
+    for wrong in (
+        {**good, "code": "1"},
+        {**good, "demand": "wunsch"},
+        {**good, "colour": "red"},
+        {**good, "city": X},
+        {**good, "call": name(77)},
+        {**good, "call": "../../etc/cron.d/x"},
+        {**good, "call": 7},
+    ):
         assert run(json.dumps(wrong)).exit_code != 0
     assert run("{").exit_code != 0
 

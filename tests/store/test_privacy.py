@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import func, select
 from typer.testing import CliRunner
 
+from callctl import clock
 from callctl.cli.root import make_app
 from callctl.core.days import DAY_S, Span
 from callctl.core.demand import Demand, Result, WrapUp
+from callctl.core.events import CallLeftQueue, CallWaiting, Outcome, WaitingCall
 from callctl.core.missed import CallBack, Tried
 from callctl.given_files import GIVEN, read_categories
 from callctl.rules import RetentionRules
@@ -26,7 +28,7 @@ from callctl.store.privacy import about_citizen, erase_citizen, hold, keep_reten
 from callctl.store.record_tables import callbacks, stubs, wrapups
 from callctl.store.schema import open_engine
 from callctl.store.spool import Spool
-from callctl.store.tables import calls, journal, legs
+from callctl.store.tables import audit, calls, journal, legs
 from tests.store.facts import T0, X, Y, a_day, abandoned, answered_remote, name, waiting
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,17 +96,74 @@ async def test_after_three_years_the_call_goes_with_all_that_hangs_on_it_and_a_h
             await note(books, number)
         await hold(books.engine, "call", name(2), "行政复议", "法制科", T0)
         late = T0 + 1200 * DAY_S
+        await write(books, [waiting(4, late - 60)])
         done = await keep_retention(books.engine, RULES, late, False)
-        assert (done.calls, done.held) == (1, 1)
+        assert (done.calls, done.held) == (2, 1)  # Of the third nobody saw the end; no call lasts for three years.
         async with books.engine.connect() as connection:
             left = set((await connection.execute(select(calls.c.call))).scalars())
-            assert left == {name(2), name(3)}  # An open call is nobody's to delete.
+            assert left == {name(2), name(4)}  # An open call of today is nobody's to delete.
             assert set((await connection.execute(select(legs.c.call))).scalars()) == {name(2)}
             assert set((await connection.execute(select(stubs.c.call))).scalars()) == {name(2)}
             assert name(2) in set((await connection.execute(select(journal.c.call))).scalars())
         assert await release(books.engine, "call", name(2), late) == 1
         assert (await keep_retention(books.engine, RULES, late, False)).calls == 1
         assert await number_of(books, wrapups) == 0
+
+
+async def test_notes_of_withheld_numbers_moved_calls_and_call_backs_lose_what_is_personal_too(settings) -> None:
+    async with open_books(settings) as books:
+        await write(
+            books,
+            [
+                CallWaiting(Y, T0, WaitingCall(name(1), "", T0)),
+                CallWaiting(Y, T0, WaitingCall(name(2), "13800000002", T0)),
+                CallLeftQueue(Y, T0 + 9, name(2), Outcome.MOVED),
+            ],
+        )
+        await note(books, 1)
+        caller = books.seal.caller("13800000003")
+        await keep_call_back(books.engine, "1", Y, CallBack(caller, T0, Tried.BUSY), Y, "", "张三之妻接听")
+        late = T0 + 400 * DAY_S
+        assert (await keep_retention(books.engine, RULES, late, True)).blanked == 2
+        await keep_retention(books.engine, RULES, late, False)
+        assert (await keep_retention(books.engine, RULES, late, False)).blanked == 0
+        async with books.engine.connect() as connection:
+            assert list((await connection.execute(select(wrapups.c.personal))).scalars()) == [""]
+            assert set((await connection.execute(select(calls.c.number))).scalars()) == {""}
+            back = (await connection.execute(select(callbacks))).mappings().one()
+        assert (back["caller"], back["note"], back["outcome"]) == ("", "", "busy")
+        await keep_retention(books.engine, RULES, T0 + 1200 * DAY_S, False)
+        assert await number_of(books, callbacks) == 0
+        assert await number_of(books, calls) == 0
+
+
+def test_no_command_writes_a_number_into_the_audit_or_prints_whose_a_missed_call_was(settings, tmp_path: Path) -> None:
+    at = clock.now() - 600
+    environment = {key: value for key, value in settings.environment.items() if key != "CALLCTL_FIELD_KEY"}
+
+    async def happened() -> None:
+        async with open_books(read_settings(environment)) as books:
+            await write(books, abandoned(1, at, at + 60))
+
+    def run(*words: str) -> str:
+        done = CliRunner().invoke(make_app(), list(words), env=environment)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    asyncio.run(happened())
+    whose = ("--number", "13800000001", "--reason", "本人申请")
+    for words in (("hold",), ("release",), ("citizen",), ("erase", "--yes")):
+        run("privacy", *words, *whose)
+    assert "13800000001" not in run("missed", "list", "--city", Y, "--json")
+
+    async def written() -> None:
+        async with open_books(read_settings(environment)) as books, books.engine.connect() as connection:
+            rows = (await connection.execute(select(audit))).mappings().all()
+        assert len(rows) == 4
+        assert "13800000001" not in str(rows)
+        assert "138****0001" in str(rows)
+
+    asyncio.run(written())
 
 
 async def test_one_citizen_sees_everything_and_is_erased_but_for_what_is_held(settings) -> None:

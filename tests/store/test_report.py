@@ -106,6 +106,32 @@ async def test_gaps_are_told_with_their_begin_and_end(sql_url: str, tmp_path: Pa
     await engine.dispose()
 
 
+async def test_a_gap_over_the_ends_of_the_span_and_a_silent_span_are_told(sql_url: str, tmp_path: Path) -> None:
+    await write(
+        sql_url,
+        tmp_path,
+        [
+            reading(T0),
+            PbxLost(Y, T0 + 10, "ping unanswered"),
+            reading(T0 + 500),
+            *answered_remote(1, T0 + 510, T0 + 520),
+        ],
+    )
+    async with history_at(sql_url, tmp_path) as history:  # Another controller, after a time in which none ran.
+        history.record(reading(T0 + 1000))
+        await history.flush()
+    engine = open_engine(sql_url)
+    lost = Gap(Y, T0 + 10, T0 + 500)
+    assert await gaps(engine, T0 + 100, T0 + 200) == [lost]  # Nothing at all was told within.
+    assert await gaps(engine, T0 + 5, T0 + 100) == [lost]
+    assert await gaps(engine, T0 + 400, T0 + 510) == [lost]
+    (down,) = [gap for gap in await gaps(engine, T0 + 800, T0 + 900) if gap.city == Y]
+    assert (down.since, down.until) == (None, T0 + 1000)
+    assert down.heard_at is not None
+    assert T0 + 520 <= down.heard_at < T0 + 800
+    await engine.dispose()
+
+
 async def test_the_province_is_told_by_city(sql_url: str, tmp_path: Path) -> None:
     await write(sql_url, tmp_path, [*answered_remote(1, T0, T0 + 5), NotSeen(Y, T0 + 1000, name(99))])
     engine = open_engine(sql_url)
