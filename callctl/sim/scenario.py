@@ -159,7 +159,7 @@ def _ages(reader: SpecReader, table: Mapping[str, Any], key: str, where: str, un
     for age in ages:
         known = not isinstance(age, bool) and isinstance(age, int | float) and 0 <= age <= MOST_S
         if not known and not (age is None and unknown):
-            reader.wrong(f"{where}{key}", f"{age!r} must be seconds, 0 to {MOST_S:g}" + (", or null" if unknown else ""))
+            reader.wrong(f"{where}{key}", f"{age!r} must be seconds, 0 to {MOST_S:.0f}" + (", or null" if unknown else ""))
             return ()
     return tuple(ages)
 

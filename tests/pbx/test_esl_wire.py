@@ -174,7 +174,7 @@ async def test_few_but_long_events_end_the_connection_too(pbx, wire, monkeypatch
         pbx.write(event_frame({**COUNTED, "Long": "x" * 1000}))
     with pytest.raises(Disconnected, match="tells more than callctl can take in"):
         await wire.command("api callcenter_config", DEADLINE_S)
-    assert 0 < len(wire.take_now(10_000)) < 10
+    assert len(wire.take_now(10_000)) < 10
 
 
 async def test_a_client_that_takes_nothing_never_makes_the_switch_wait(pbx, wire):
@@ -237,6 +237,9 @@ async def test_an_answer_makes_room_for_a_command_also_when_it_came_late(pbx, wi
     pbx.write(api_frame(b"slow after all"))
     pbx.say_counted("1")
     assert await counts(wire, 1) == ["1"]
+    async with asyncio.timeout(DEADLINE_S):
+        while wire._unanswered:  # noqa: ASYNC110 - The event may be read before the answer is counted.
+            await asyncio.sleep(0)
     assert await wire.command("api status", DEADLINE_S) == b"+OK\n"
 
 
