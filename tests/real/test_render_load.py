@@ -127,8 +127,8 @@ async def test_the_dialplan_is_whole(cities: dict[str, RunningCity]) -> None:
     contexts = set(re.findall(r"\[ Context '([^']+)' created by 'pbx_config'", shown))
     assert contexts == {
         *("cc-from-pstn", "cc-hotline", "cc-survey", "cc-keys", "cc-cb-queue", "cc-cb-dial"),
-        *("cc-seat", "cc-move", "cc-none", "cc-from-city", "cc-out", "cc-leg-end", "cc-alive", "cc-file", "cc-say"),
-        *("cc-from-agent", "cc-listen"),
+        *("cc-seat", "cc-move", "cc-none", "cc-from-city", "cc-out", "cc-leg-end", "cc-support-end", "cc-alive", "cc-file"),
+        *("cc-say", "cc-from-agent", "cc-listen"),
         *("cc-missed", "cc-back-agent", "cc-back-out", "cc-back-taken", "cc-back-citizen"),
     }
     used = set(re.findall(r"\d+\. (?:\[\w+\] )?(\w+)\(", shown))
