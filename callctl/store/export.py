@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from callctl.core.days import time_text
 from callctl.store.parquet import ParquetRows
+from callctl.store.spool import sync
 
 
 class Form(enum.StrEnum):
@@ -89,17 +90,9 @@ class _Part:
     def __exit__(self, kind: object, *_: object) -> None:
         self._rows.close()
         if kind is None:
-            _sync(self._part)
+            sync(self._part)
             os.replace(self._part, self._path)
-            _sync(self._path.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            sync(self._path.parent)
 
 
 def _cell(key: str, value: Any) -> Any:

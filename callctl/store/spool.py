@@ -119,7 +119,7 @@ class Spool:
             path = self._folder_made() / f"facts-{max(last, default=0) + 1:08d}-{self._mine}.jsonl"
             self._writing = open(path, "ab", buffering=0, opener=_private)  # noqa: SIM115
             fcntl.flock(self._writing, fcntl.LOCK_EX)  # Other processes leave it alone as long as we live.
-            _sync_folder(self._folder)
+            sync(self._folder)
         return self._writing
 
     def _open_to_read(self) -> bool:
@@ -146,7 +146,7 @@ class Spool:
     def _drop_segment(self) -> None:
         assert self._reading is not None, "only a segment that was read is dropped"
         Path(self._reading.name).unlink(missing_ok=True)
-        _sync_folder(self._folder)
+        sync(self._folder)
         self._reading.close()
         self._reading = None
 
@@ -163,8 +163,9 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """What was written into this file or folder is on the disk when it returns. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

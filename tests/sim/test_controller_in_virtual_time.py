@@ -156,12 +156,17 @@ def test_a_controller_that_was_stopped_asks_who_leads_before_it_orders_anything(
     tell(story)
 
 
+async def deposed_while_stopped(trial: Trial) -> None:
+    """Process a has lent seats and is stopped; b leads."""
+    await helped(trial, calls=8)
+    trial.processes["a"].stopped = True
+    trial.start("b")
+    await trial.until(lambda: trial.running["b"][0].leading, 6)
+
+
 def test_a_controller_that_was_stopped_and_deposed_orders_nothing_more() -> None:
     async def story(trial: Trial) -> None:
-        await helped(trial, calls=8)
-        trial.processes["a"].stopped = True
-        trial.start("b")
-        await trial.until(lambda: trial.running["b"][0].leading, 6)
+        await deposed_while_stopped(trial)
         await trial.wish(wish("nanjing", on=False))
         await trial.until(lambda: not trial.loans(), 3)
         await asyncio.sleep(3)
@@ -177,10 +182,7 @@ def test_a_controller_that_was_stopped_and_deposed_orders_nothing_more() -> None
 
 def test_whoever_was_deposed_while_stopped_opens_and_lends_nothing_although_the_new_leader_sleeps() -> None:
     async def story(trial: Trial) -> None:
-        await helped(trial, calls=8)
-        trial.processes["a"].stopped = True
-        trial.start("b")
-        await trial.until(lambda: trial.running["b"][0].leading, 6)
+        await deposed_while_stopped(trial)
         await trial.wish(wish("nanjing", on=False))
         call_in(trial, 30)
         await trial.until(lambda: not trial.loans() and trial.open_slots("nanjing") == 0, 3)
