@@ -38,6 +38,7 @@ class Why(enum.Enum):
     NOT_READY = "not_ready"
     MORE_URGENT = "more_urgent"
     NOBODY_ELSE = "nobody_else"
+    NEXT_IN_LINE = "next_in_line"
 
 
 WORDS: dict[Why, tuple[str, str]] = {
@@ -71,6 +72,7 @@ WORDS: dict[Why, tuple[str, str]] = {
     Why.NOT_READY: ("座席示忙或离线", "the seat is not ready"),
     Why.MORE_URGENT: ("另一市的市民更急", "a caller of another city is more urgent"),
     Why.NOBODY_ELSE: ("没有别的来电需要这些座席", "no other caller needs these seats"),
+    Why.NEXT_IN_LINE: ("按全省等候顺序轮到该市来电", "the city's caller is next in the province's line"),
 }
 
 
@@ -98,17 +100,21 @@ class Did(enum.Enum):
 
     ACTIVATED = "activated"
     RESTED = "rested"
+    SEAT_LENT = "seat_lent"
     SEAT_BACK = "seat_back"
     SEAT_MOVED = "seat_moved"
     RING_TOGETHER = "ring_together"
+    SLOT_CLOSED = "slot_closed"
 
 
 DEEDS: dict[Did, tuple[str, str]] = {
     Did.ACTIVATED: ("启动支援", "activated"),
     Did.RESTED: ("支援待命", "stands by again"),
+    Did.SEAT_LENT: ("座席借出", "seat lent"),
     Did.SEAT_BACK: ("座席收回", "seat back"),
     Did.SEAT_MOVED: ("座席改借", "seat moved"),
     Did.RING_TOGETHER: ("座席同振", "seats ring together"),
+    Did.SLOT_CLOSED: ("借出座席暂不接新来电", "seats on loan take no new call for now"),
 }
 
 

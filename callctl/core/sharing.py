@@ -47,7 +47,7 @@ SHORT_S = 20.0  # Own callers wait this long without a pause: shared seats come 
 MOVED_STAYS_S = 5.0  # A seat moved to another assisted city stays at least so long: the PBX's look, ring and answer.
 HELD_S = 30.0  # An assisted city not heard for so long keeps its loans: most broken links heal at once.
 TOLD_S = 60.0  # What was done is shown so long.
-TOLD_MOST = 5  # And so many things a city, the latest.
+TOLD_MOST = 8  # And so many things a city, the latest.
 
 
 class Standing(NamedTuple):
@@ -94,6 +94,7 @@ class _Round:
         self.loans: dict[SeatRef, str] = {}
         self.rung: dict[Pair, int] = {}  # Slots that shall be open for free lent seats: one a ring group.
         self.asked: dict[Pair, list[str]] = {}  # Free lent seats that are asked for, one a call.
+        self.lent: dict[Pair, list[str]] = {}  # Seats that leave their home now.
         self.groups: dict[SeatRef, int] = {}
         self.numbers: dict[Pair, set[int]] = {}  # Of the ring groups, as far as anybody asked.
         self.decisions: list[tuple[str, Decision]] = []
@@ -124,6 +125,7 @@ class _Round:
             groups[help_] = self._carry_out(help_)
         for help_, more in widen(self.allocation, groups):
             self._join(help_, more, groups[help_])
+        self._tell_lent()
         for room in rooms:
             self._leave_be(room)
 
@@ -295,6 +297,8 @@ class _Round:
         if present:
             self.moved_at[ref] = self.at.now
             self.decisions.append((room.code, Decision(Did.SEAT_MOVED, Why.MORE_URGENT, self.at.now, seat, assisted)))
+        elif ref not in self.moved_at:  # Else it was told: to move is to come home and be lent anew.
+            self.lent.setdefault(pair, []).append(seat)
         return group
 
     def _join(self, help_: Help, seats: int, group: int) -> None:
@@ -326,6 +330,9 @@ class _Round:
         besides = max(0, arranged.ringing - len(asked))
         between.carried += besides
         between.ringing += besides
+        if arranged.ringing < len({one.group for one in hand}):
+            closed = Decision(Did.SLOT_CLOSED, _why_silent(room, between, now), now, assisted=assisted)
+            self.decisions.append((room.code, closed))
         room.idle -= max(0, arranged.shared - paid)
         self.rung[pair] = arranged.slots
         if not alone:
@@ -352,6 +359,11 @@ class _Round:
 
     # What is told --------------------------------------------------------------------------------------------------
 
+    def _tell_lent(self) -> None:
+        for pair, seats in self.lent.items():
+            told = Decision(Did.SEAT_LENT, Why.NEXT_IN_LINE, self.at.now, "、".join(seats), pair.assisted)
+            self.decisions.append((pair.supporting, told))
+
     def _back(self, room: CityRoom, why: Why, seats: Mapping[SeatRef, str]) -> None:
         for ref, assisted in seats.items():
             self._note_back(ref, assisted, why)
@@ -375,3 +387,11 @@ class _Round:
         """For a city assistance acts for, first why; then what was done lately."""
         acting: Iterator[tuple[str, tuple[Decision, ...]]] = ((code, (each.why,)) for code, each in self.active.items())
         return {**told, **{code: (*why, *told.get(code, ())) for code, why in acting}} if self.active else told
+
+
+def _why_silent(room: CityRoom, between: Between, now: float) -> Why:
+    """Why free seats on loan do not ring: the city is not heard, no call passes between the two, or it needs them."""
+    if not room.known:
+        return Why.PBX_DOWN
+    between_them = None if between.more_calls(now) else between.why_not(now)
+    return between_them or room.shared_bar() or Why.RESERVE

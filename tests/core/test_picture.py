@@ -20,7 +20,8 @@ def test_the_status_says_in_words_why_assistance_began() -> None:
     [decision] = shown(d, "nanjing")["decisions"]  # type: ignore[misc]
     assert (decision["did"], decision["code"]) == ("activated", "waited")  # type: ignore[index]
     assert decision["zh"] == "启动支援：已等候 31 秒 ≥ 20 秒"  # type: ignore[index]
-    assert shown(d, "wuxi")["decisions"] == []
+    [lent] = shown(d, "wuxi")["decisions"]  # type: ignore[misc]
+    assert (lent["did"], lent["assisted"]) == ("seat_lent", "nanjing")  # type: ignore[index]
 
 
 def test_what_a_new_caller_will_wait_counts_the_answers_of_helpers() -> None:

@@ -550,11 +550,14 @@ def test_the_waited_threshold_is_given_as_the_reason_and_shown_as_long_as_the_ci
 def test_a_seat_that_comes_back_says_why() -> None:
     d = day(cities=2)
     d.calls(3)
-    d.plan()
+    [lent] = d.plan().decisions["wuxi"]
+    assert lent.words_zh == "座席借出 12001、12002、12003：按全省等候顺序轮到该市来电"
     d.calls(1, "wuxi", waited_s=0)
-    d.plan()
+    [silent, before] = d.plan().decisions["wuxi"]
+    assert silent.words_en == "seats on loan take no new call for now: the city has callers of its own waiting"
+    assert before == lent
     d.later(10)
-    told = d.later(11).decisions["wuxi"]
+    *told, _, _ = d.later(11).decisions["wuxi"]
     assert {each.words_en.split(": ")[1] for each in told} == {"the supporting city is short itself"}
     assert {each.seat for each in told} == {"12001", "12002", "12003"}
     assert "wuxi" not in d.later(61).decisions
@@ -567,7 +570,10 @@ def test_the_end_of_assistance_says_why() -> None:
     d.picture.wishes = wish("nanjing", on=False)
     made = d.plan()
     assert [(each.did, each.why) for each in made.decisions["nanjing"]] == [(Did.RESTED, Why.SWITCHED_OFF)]
-    assert [(each.did, each.why) for each in made.decisions["wuxi"]] == [(Did.SEAT_BACK, Why.SWITCHED_OFF)]
+    assert [(each.did, each.why) for each in made.decisions["wuxi"]] == [
+        (Did.SEAT_BACK, Why.SWITCHED_OFF),
+        (Did.SEAT_LENT, Why.NEXT_IN_LINE),
+    ]
 
 
 def two_in_need(xuzhou: int = 1) -> Day:
@@ -596,7 +602,7 @@ def test_a_freed_seat_goes_to_whoever_is_then_first_also_of_another_city() -> No
     assert d.plan().loans == {SeatRef("xuzhou", seat): "nanjing"}  # Nor the rest after it.
     made = d.later(11)
     assert made.loans == {SeatRef("xuzhou", seat): "wuxi"}
-    assert [each.did for each in made.decisions["xuzhou"]] == [Did.SEAT_MOVED]
+    assert [each.did for each in made.decisions["xuzhou"]] == [Did.SEAT_MOVED, Did.SEAT_LENT]
 
 
 def test_a_moved_seat_stays_for_a_moment_and_a_seat_at_home_is_preferred_to_moving() -> None:
