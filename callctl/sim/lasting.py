@@ -188,7 +188,7 @@ class Lasting:
 
     def _booked(self, city: str, pbx: SimPbx, well_s: float) -> None:
         registered = self.checkers.registered()
-        known = self.now() > self.checkers.registry_doubted_until and well_s > AGREE_S
+        known = self.now() > self.checkers.registry_doubted_until and min(well_s - AGREE_S, self.health.booked_s()) > 0.0
         unknown = [
             seat
             for other, seats in pbx.support.items()
