@@ -82,7 +82,7 @@ async def test_a_call_answered_by_another_city_is_told_without_its_number(consol
     await console.house.webhooks.look()
     ((_, body),) = receiver.got
     assert json.loads(body)["what"]["by_city"] == "xuzhou"
-    assert b"138" not in body
+    assert b"13800" not in body
 
 
 async def test_a_receiver_that_is_away_is_told_when_it_is_back_and_not_too_often(
