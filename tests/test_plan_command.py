@@ -193,6 +193,15 @@ def test_mistakes_are_lines_that_say_what_to_do(plan: Plan, tmp_path: Path) -> N
     assert plan("--save", str(tmp_path / "no" / "folder.json"))[0] == 1
 
 
+def test_seats_beyond_those_that_may_be_lent_are_said(plan: Plan) -> None:
+    publish(yangzhou=rush())
+    code, _, err = plan("--if", "徐州 =9000", "--if", "徐州 =1")
+    assert code == 0
+    may = sum(seat.lend is not Lending.NO for seat in PROVINCE.cities["xuzhou"].seats)
+    assert err.count(f"问到 9000 席，在岗可借调的只有 {may} 席") == 1
+    assert "问到 1 席" not in err
+
+
 def test_an_absurd_forecast_and_an_option_without_effect_are_refused(plan: Plan, tmp_path: Path) -> None:
     publish(yangzhou=rush())
     code, out, err = plan("--if", "来电 扬州 x10000", "--recommend")
