@@ -228,10 +228,15 @@ async def _merge_loan(connection: AsyncConnection, row: Row) -> None:
     await connection.execute(merge, [row])
 
 
+def mark_of(body: str) -> str:
+    """The digest by which a fact that comes again is known."""
+    return hashlib.blake2b(body.encode("utf-8"), digest_size=16).hexdigest()
+
+
 def _journal_row(record: Record) -> Row:
     body = encode(record)
     return {
-        "mark": hashlib.blake2b(body.encode("utf-8"), digest_size=16).hexdigest(),
+        "mark": mark_of(body),
         "at": record.at,
         "city": clean(record.city),
         "kind": type(record).__name__,
