@@ -20,7 +20,13 @@ from callctl.core.missed import CallBack, Entry, Missed, Tried
 from callctl.store.counters import buckets, callers, carrier_attempts, recount, rolled_up
 from callctl.store.missed import keep_call_back, to_call_back
 
-_MISSED_ZH = {Missed.ABANDONED: "放弃", Missed.BLOCKED: "遇忙", Missed.CUT_OFF: "中断", Missed.ASKED: "要求回拨"}
+_MISSED_ZH = {
+    Missed.ABANDONED: "放弃",
+    Missed.BLOCKED: "遇忙",
+    Missed.CUT_OFF: "中断",
+    Missed.NOT_REACHED: "回拨未接通",
+    Missed.ASKED: "要求回拨",
+}
 
 
 class Step(enum.StrEnum):

@@ -1,5 +1,6 @@
 """`callctl privacy`: masking and unmasking, retention, holds, one citizen's data; and whether fields are sealed at all."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from callctl.core.acts import ActRefused
 from callctl.log import mask
 from callctl.store.privacy import Kept, about_citizen, erase_citizen, hold, keep_retention, release
 from callctl.store.seal import Clear, Unsealable
+from callctl.store.sealing import InClear, in_clear, seal_old
 from callctl.store.tables import calls
 
 CallOption = Annotated[str, typer.Option("--call", help=say("全省来电号", "province call id"))]
@@ -27,6 +29,7 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
     )
     group.command("state", help=say("个人字段是否加密", "Are personal fields sealed?"))(state)
+    group.command("seal", help=say("加密旧记录（不加 --yes 只看）", "Seal what is still in clear; --yes does it"))(seal)
     group.command("unmask", help=say("查看一个来电的号码", "Show one call's number"))(unmask)
     group.command("retention", help=say("到期清理（不加 --yes 只看）", "What is over its time; --yes does it"))(retention)
     group.command("hold", help=say("冻结：不得清理", "Keep a call or a caller whatever the rules say"))(hold_one)
@@ -60,6 +63,43 @@ def state(as_json: JsonOption = False, province: ProvinceOption = None) -> None:
         how = provider or say("未设密钥，新记录为明文", "no field key: new records are in clear")
         print(say(f"加密：{how}；{total} 通中 {clear} 通的号码为明文", f"sealed: {how}; {clear} of {total} calls in clear"))
     if clear or not provider:
+        raise typer.Exit(1)
+
+
+def seal(yes: YesOption = False, as_json: JsonOption = False, province: ProvinceOption = None) -> None:
+    """Count what was written before the field key was set; with --yes seal it."""
+
+    async def do(desk: Desk) -> tuple[InClear, InClear]:
+        if isinstance(desk.books.seal, Clear):
+            raise ActRefused(
+                "没有设置字段密钥：先把 field-key 放入密钥目录，并重启 callctl",
+                "no field key is set: put field-key into the secrets folder and restart callctl first",
+            )
+        before = await in_clear(desk.books.engine)
+        if yes:
+            await desk.audited("seal", "", f"{before.numbers} calls, {before.notes} notes, {before.facts} facts", "")
+            await seal_old(desk.books.engine, desk.books.seal)
+        return before, await in_clear(desk.books.engine)
+
+    before, left = at_desk(province, do)
+    if as_json:
+        print_json({"in_clear": asdict(before), "left": asdict(left), "done": yes})
+        return
+    zh, en = ("已加密", "sealed") if yes else ("将加密", "to seal")
+    numbers, notes, facts, callers = before.numbers, before.notes, before.facts, before.callers
+    print(
+        say(
+            f"{zh}：{numbers} 通号码、{notes} 条登记、{facts} 条事实、{callers} 个回拨或冻结对象",
+            f"{en}: {numbers} calls, {notes} notes, {facts} facts, {callers} call-backs or holds",
+        )
+    )
+    if yes and left != InClear(0, 0, 0, 0):
+        print(
+            say(
+                "其间又有明文写入：请重启未带密钥的进程后再运行一次",
+                "more came in clear meanwhile: restart what has no key, run again",
+            )
+        )
         raise typer.Exit(1)
 
 

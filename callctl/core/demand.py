@@ -146,10 +146,10 @@ def card(taken_at: float, due: float, done_at: float | None, limits: Deadlines, 
     """The card of an order: red for good once it was late, yellow only while it is open and half of its term is over."""
     if (done_at if done_at is not None else now) > due:
         return Card.RED
+    if done_at is not None:
+        return Card.NONE
     warned_from = max(calendar.back(due, limits.yellow_before_d), (taken_at + due) / 2)
-    if done_at is None and now >= warned_from:
-        return Card.YELLOW
-    return Card.NONE
+    return Card.YELLOW if now >= warned_from else Card.NONE
 
 
 def further(before: StubState, told: StubState) -> StubState:

@@ -41,7 +41,7 @@ class RingEnd(enum.Enum):
 
 
 class CallBackEnd(enum.Enum):
-    """How a call-back of ours ended."""
+    """How a call-back ended."""
 
     ANSWERED = "answered"
     NO_ANSWER = "no_answer"
@@ -303,6 +303,16 @@ class CallBackEnded:
     how: CallBackEnd
 
 
+@dataclass(frozen=True, slots=True)
+class CalledBack:
+    """The call-back that a citizen asked for by key is over; only ANSWERED means that the citizen was reached."""
+
+    city: str
+    at: float
+    call: str
+    how: CallBackEnd
+
+
 Fact = (
     PbxObserved
     | PbxLost
@@ -319,4 +329,5 @@ Fact = (
     | TrunkChanged
     | SurveyAnswered
     | CallBackEnded
+    | CalledBack
 )

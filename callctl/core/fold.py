@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from callctl.core import lessons
 from callctl.core.between import PairHealth
 from callctl.core.events import (
     Answerer,
     CallAnswered,
+    CallBackEnded,
+    CalledBack,
     CallEnded,
     CallLeftQueue,
     CallRinging,
@@ -369,8 +371,8 @@ def _trunk_changed(draft: _Draft, fact: TrunkChanged) -> None:
     draft.trunks[fact.to] = fact.up
 
 
-def _survey(draft: _Draft, fact: SurveyAnswered) -> None:
-    """A score changes nothing here; it is the history's."""
+def _for_the_history(draft: _Draft, fact: SurveyAnswered | CallBackEnded | CalledBack) -> None:
+    """A score, or what became of a call-back, changes nothing here."""
 
 
 _RULES: dict[type[Any], Callable[[_Draft, Any], None]] = {
@@ -387,5 +389,8 @@ _RULES: dict[type[Any], Callable[[_Draft, Any], None]] = {
     LoanChanged: _loan_changed,
     SlotChanged: _slot_changed,
     TrunkChanged: _trunk_changed,
-    SurveyAnswered: _survey,
+    SurveyAnswered: _for_the_history,
+    CallBackEnded: _for_the_history,
+    CalledBack: _for_the_history,
 }
+assert _RULES.keys() == set(get_args(Fact)), "a kind of fact that the picture does not know would end the controller"

@@ -25,6 +25,7 @@ class Missed(enum.Enum):
     ABANDONED = "abandoned"
     BLOCKED = "blocked"  # Queue full: known only where the PBX told.
     CUT_OFF = "cut_off"
+    NOT_REACHED = "not_reached"  # Asked for it, and did not pick up, or nobody took it within its hour.
     ASKED = "call_back"  # Asked for it; keeps his place in the queue by the PBX's own call-back.
 
 
@@ -45,6 +46,7 @@ MISSED_OUTCOMES: Mapping[str, Missed] = {
     "refused": Missed.BLOCKED,
     "cut_off": Missed.CUT_OFF,
     "left": Missed.CUT_OFF,
+    "not_reached": Missed.NOT_REACHED,
 }
 NOT_THERE = ("call_back", "moved")  # Open calls by what became of them in which nobody waits or talks.
 _OVER = frozenset({Tried.ANSWERED, Tried.WRONG, Tried.DECLINED})
@@ -109,7 +111,7 @@ class Wanted:
 
 
 def errands(entries: Iterable[Entry]) -> tuple[Errand, ...]:
-    """What may be dialled by the PBX: who asked by key is called by it anyway, in his place."""
+    """What may be dialled by the PBX: who asked by key and still waits for it is called by it anyway, in his place."""
     return tuple(Errand(one.call, one.next_at) for one in entries if one.how is not Missed.ASKED and one.call)
 
 
@@ -164,7 +166,7 @@ def _entry(own: Sequence[Attempt], tried: Sequence[CallBack], now: float, tries_
 
 
 def _how(call: Attempt) -> Missed | None:
-    if call.called_back and call.outcome != "answered":
+    if call.called_back and call.outcome not in ("answered", "not_reached"):
         return Missed.ASKED
     return MISSED_OUTCOMES.get(call.outcome or "")
 

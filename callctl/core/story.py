@@ -11,6 +11,8 @@ from typing import Literal
 from callctl.core.events import (
     Answerer,
     CallAnswered,
+    CallBackEnd,
+    CalledBack,
     CallEnded,
     CallLeftQueue,
     CallRinging,
@@ -39,6 +41,7 @@ CallFact = (
     | CallAnswered
     | CallEnded
     | SurveyAnswered
+    | CalledBack
     | SeenWaiting
     | SeenTalking
     | NotSeen
@@ -88,9 +91,10 @@ class Story:
     last_at: float = 0.0  # The last fact.
     first_arrival: float | None = None
     left_at: float | None = None
-    outcome: str | None = None  # An Outcome's value, "answered" or "cut_off"; None: waiting, or not known.
+    outcome: str | None = None  # An Outcome's value, "answered", "cut_off", "not_reached"; None: waiting, or not known.
     requeues: int = 0  # Times it came back to the queue after a lost leg.
     called_back: bool = False  # The citizen asked for a call-back; an answer after that is an outbound call's.
+    reached: bool | None = None  # Whether the citizen picked up then; an agent who took the call-back is no citizen.
     score: int | None = None
     # "reading": a reading supplied what no event told; "log": the PBX's own log did; "supporting": only the helper saw it.
     seen_from: str = "events"
@@ -161,7 +165,7 @@ def _home(facts: list[CallFact]) -> str:
         by = getattr(fact, "by", None)
         if isinstance(by, HomeSeat | SlotRef):
             return fact.city
-        if isinstance(fact, CallWaiting | SeenWaiting | CallLeftQueue | SurveyAnswered):
+        if isinstance(fact, CallWaiting | SeenWaiting | CallLeftQueue | SurveyAnswered | CalledBack):
             return fact.city
         if isinstance(by, LentSeat):
             served = by.assisted
@@ -198,6 +202,8 @@ def _tell_afterwards(story: Story, fact: CallFact) -> None:
             _not_seen(story, fact)
         case SurveyAnswered():
             story.score = fact.score
+        case CalledBack():
+            story.reached = story.reached or fact.how is CallBackEnd.ANSWERED
         case LogRead():
             story.from_log = True
 
@@ -381,5 +387,7 @@ def _close(story: Story) -> None:
         talk = lent[-1]
         story.outcome, story.left_at = "answered", talk.answered_at
         story.state = "talking" if talk.running else "over"
+    if story.called_back and story.reached is False and story.state not in ("waiting", "unseen"):
+        story.outcome = "not_reached"
     if story.from_log:
         story.seen_from = "log"

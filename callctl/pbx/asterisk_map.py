@@ -13,6 +13,7 @@ from callctl.core.events import (
     Answerer,
     CallAnswered,
     CallBackEnded,
+    CalledBack,
     CallEnded,
     CallLeftQueue,
     CallRinging,
@@ -88,6 +89,7 @@ class AsteriskMap(CityMap):
             "CCRingFailed": self._ring_failed,
             "CCSurvey": self._survey,
             "CCCallback": self._call_back,
+            "CCCallbackEnd": self._called_back,
             "CCMove": self._moved,
             "CCBackTaken": self._call_back_taken,
             "CCBackEnd": self._call_back_ended,
@@ -327,6 +329,9 @@ class AsteriskMap(CityMap):
 
     def _call_back(self, fields: Fields, call: str, at: float) -> Facts:
         return () if call in self.callers else self._gone_as(call, at, Outcome.CALL_BACK)
+
+    def _called_back(self, fields: Fields, call: str, at: float) -> Facts:
+        return (CalledBack(self.city.code, at, call, call_back_end(fields.get("Status", ""), fields.get("Cause", ""))),)
 
     def _call_back_taken(self, fields: Fields, call: str, at: float) -> Facts:
         phone = fields.get("Phone", "").removeprefix("PJSIP/").partition("-")[0]

@@ -54,6 +54,8 @@ def call_back_end(status: str, cause: str) -> CallBackEnd:
         "NOANSWER": CallBackEnd.NO_ANSWER,
         "CANCEL": CallBackEnd.NO_ANSWER,  # The agent gave up while it rang.
         "NOAGENT": CallBackEnd.NO_AGENT,
+        "EXPIRED": CallBackEnd.NO_AGENT,  # Nobody took it within its hour.
+        "": CallBackEnd.NO_AGENT,  # The agent had gone before Dial().
     }
     by_cause = {"17": CallBackEnd.BUSY, "18": CallBackEnd.NO_ANSWER, "19": CallBackEnd.NO_ANSWER}
     return known.get(status) or by_cause.get(cause, CallBackEnd.UNREACHABLE)

@@ -12,7 +12,7 @@ from callctl.core.days import Span
 from callctl.store.console_tables import receipts, script_versions, scripts
 from callctl.store.record_tables import wrapups
 from callctl.store.scripts import EXPIRED, PUBLISHED
-from callctl.store.tables import calls
+from callctl.store.support import noted
 
 WITHOUT_MOST = 5
 
@@ -120,8 +120,7 @@ async def _without(engine: AsyncEngine, city: str, span: Span, since: float) -> 
     first = max(span.since, since)
     if first >= span.until:
         return ()
-    mine = and_(wrapups.c.city == city, wrapups.c.script == "", calls.c.asked_at >= first, calls.c.asked_at < span.until)
-    asked = select(wrapups.c.code, func.count()).join(calls, calls.c.call == wrapups.c.call).where(mine)
+    asked = noted(city, Span(first, span.until), wrapups.c.code, func.count()).where(wrapups.c.script == "")
     async with engine.connect() as connection:
         found = [(code, number) for code, number in await connection.execute(asked.group_by(wrapups.c.code))]
     return tuple(sorted(found, key=lambda item: (-item[1], item[0]))[:WITHOUT_MOST])

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from callctl.core.days import bucket_of
 from callctl.core.events import (
     CallAnswered,
+    CalledBack,
     CallEnded,
     CallLeftQueue,
     CallRinging,
@@ -39,6 +40,7 @@ CALL_FACTS = (
     CallAnswered,
     CallEnded,
     SurveyAnswered,
+    CalledBack,
     SeenWaiting,
     SeenTalking,
     NotSeen,

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from callctl.core.events import CallBackEnd, CallBackEnded, HomeSeat, LentSeat, LoanChanged, SurveyAnswered
+from callctl.core.events import CallBackEnd, CallBackEnded, CalledBack, HomeSeat, LentSeat, LoanChanged, SurveyAnswered
 from callctl.core.sightings import LoanFound, LoanNotSeen
 from callctl.core.story import CallFact, Leg, Story
 from callctl.store.chain import chain_on, exclusive
@@ -60,7 +60,7 @@ async def write(engine: AsyncEngine, chronicle: Chronicle, batch: Sequence[Recor
         for row in _loan_rows(records):
             await _merge_loan(connection, row)
         await upsert(connection, surveys, _survey_rows(records))
-        await _keep_call_backs(connection, [one for one in records if isinstance(one, CallBackEnded)])
+        await _keep_call_backs(connection, [one for one in records if isinstance(one, CallBackEnded | CalledBack)])
         # Where a late fact moved the call, the five minutes it was counted in are wrong, too.
         moved_from = {told.bucket for _, told in changed if told.bucket is not None}
         await mark_stale(connection, {counted_in(story) for story in stories} | moved_from)
@@ -228,10 +228,15 @@ async def _merge_loan(connection: AsyncConnection, row: Row) -> None:
     await connection.execute(merge, [row])
 
 
+def mark_of(body: str) -> str:
+    """The digest by which a fact that comes again is known."""
+    return hashlib.blake2b(body.encode("utf-8"), digest_size=16).hexdigest()
+
+
 def _journal_row(record: Record) -> Row:
     body = encode(record)
     return {
-        "mark": hashlib.blake2b(body.encode("utf-8"), digest_size=16).hexdigest(),
+        "mark": mark_of(body),
         "at": record.at,
         "city": clean(record.city),
         "kind": type(record).__name__,
@@ -337,27 +342,35 @@ def _loan_rows(records: Iterable[Record]) -> Iterator[Row]:
         }
 
 
-async def _keep_call_backs(connection: AsyncConnection, ends: Sequence[CallBackEnded]) -> None:
+async def _keep_call_backs(connection: AsyncConnection, ends: Sequence[CallBackEnded | CalledBack]) -> None:
     """Every try at a citizen's phone, once; where no agent took it, there was none."""
     tried = [one for one in ends if one.how is not CallBackEnd.NO_AGENT]
     if not tried:
         return
-    asked = select(calls.c.call, calls.c.caller).where(calls.c.call.in_([clean(one.call) for one in tried]))
-    callers = {row.call: row.caller for row in await connection.execute(asked)}
-    rows = [
-        {
-            "request": clean(one.attempt),
-            "city": clean(one.city),
-            "caller": callers[clean(one.call)],
-            "at": one.at,
-            "by_city": clean(one.by),
-            "seat": clean(one.seat),
-            "outcome": one.how.value,
-            "note": clean(one.call),
-        }
-        for one in tried
-        if callers.get(clean(one.call))
-    ]
+    columns = (calls.c.call, calls.c.caller, calls.c.by_city, calls.c.by_seat)
+    asked = select(*columns).where(calls.c.call.in_([clean(one.call) for one in tried]))
+    known = {row.call: row for row in await connection.execute(asked)}
+    rows = []
+    for one in tried:
+        call = known.get(clean(one.call))
+        if call is None or not call.caller:
+            continue
+        if isinstance(one, CallBackEnded):
+            attempt, by, seat = one.attempt, one.by, one.seat
+        else:  # Asked for by key, once a call: who took it stands in the call's own row.
+            attempt, by, seat = f"{one.call}/key", call.by_city or one.city, call.by_seat or ""
+        rows.append(
+            {
+                "request": clean(attempt),
+                "city": clean(one.city),
+                "caller": call.caller,
+                "at": one.at,
+                "by_city": clean(by),
+                "seat": clean(seat),
+                "outcome": one.how.value,
+                "note": call.call,
+            }
+        )
     await insert_new(connection, callbacks, rows)
 
 

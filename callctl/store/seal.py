@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from callctl.core.events import CallWaiting, PbxObserved, WaitingCall
+from callctl.core.sightings import SeenWaiting
 from callctl.settings import Settings, SettingsError
 from callctl.store.codec import Record
 
@@ -181,7 +182,7 @@ def read_seal(settings: Settings) -> Seal:
 
 def sealed(fact: Record, seal: Seal) -> Record:
     """The fact with citizens' numbers hidden; all other facts as they are."""
-    if isinstance(fact, CallWaiting):
+    if isinstance(fact, CallWaiting | SeenWaiting):
         return replace(fact, call=_hidden(fact.call, seal))
     if isinstance(fact, PbxObserved) and fact.waiting:
         return replace(fact, waiting=tuple(_hidden(call, seal) for call in fact.waiting))

@@ -8,7 +8,7 @@ from itertools import count, repeat
 from operator import sub
 from typing import Any
 
-from sqlalchemy import and_, case, false, func, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import NullType
 
@@ -16,6 +16,8 @@ from callctl.core.counting import SATISFIED_FROM
 from callctl.core.days import Span
 from callctl.store.record_tables import wrapups
 from callctl.store.tables import Utc, calls, legs, loans
+
+CLOCKS_APART_S = 3600.0  # A note is written after its call came, by another machine's clock.
 
 
 @dataclass(slots=True)
@@ -188,11 +190,20 @@ def longest_queues(came: Sequence[Any], went: Sequence[Any], ends: Sequence[Any]
     return [max((left, *waiting[first:last])) for left, first, last in zip(at_begin, cuts, cuts[1:], strict=False)]
 
 
+def noted(city: str, span: Span, *what: ColumnElement[Any]) -> Select[Any]:
+    """`what` of the city's notes about calls that came in the span.
+
+    Asked from the notes' side, a call looked up for each: of a great day there are far fewer notes than calls, and a
+    database that joins them begins with the calls.
+    """
+    came_at = select(calls.c.asked_at).where(calls.c.call == wrapups.c.call).scalar_subquery()
+    written = and_(wrapups.c.city == city, wrapups.c.at >= span.since - CLOCKS_APART_S)
+    return select(*what).where(written, came_at >= span.since, came_at < span.until)
+
+
 async def topics(engine: AsyncEngine, city: str, span: Span) -> Mapping[str, tuple[int, int]]:
     """By category: how many demands, and how many of them were answered on the call."""
-    mine = and_(wrapups.c.city == city, calls.c.asked_at >= span.since, calls.c.asked_at < span.until)
     on_call = func.count(case((wrapups.c.result == "on_call", 1)))
-    asked = select(wrapups.c.code, func.count(), on_call).join(calls, calls.c.call == wrapups.c.call).where(mine)
+    asked = noted(city, span, wrapups.c.code, func.count(), on_call).group_by(wrapups.c.code)
     async with engine.connect() as connection:
-        found = await connection.execute(asked.group_by(wrapups.c.code))
-        return {code: (demands, answered) for code, demands, answered in found}
+        return {code: (demands, answered) for code, demands, answered in await connection.execute(asked)}

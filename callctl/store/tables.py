@@ -87,7 +87,7 @@ calls = Table(
     Column("left_at", Utc),
     Column("state", String(16), nullable=False),  # core/story.py State.
     Column("open", Boolean(create_constraint=False), nullable=False),  # More is to come.
-    Column("outcome", String(16)),  # answered, abandoned, call_back, moved, refused, left, cut_off; NULL: none or unknown.
+    Column("outcome", String(16)),  # answered, abandoned, call_back, not_reached, moved, refused, left, cut_off; or NULL.
     Column("waited_s", Double),  # All stays in the queue together.
     Column("answered_at", Utc),  # This and the next five: of the last conversation.
     Column("by_city", String),

@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 
 from callctl.core.events import (
     CallAnswered,
+    CallBackEnd,
+    CallBackEnded,
+    CalledBack,
     CallEnded,
     CallLeftQueue,
     CallRinging,
@@ -28,6 +31,7 @@ from callctl.core.events import (
     SlotChanged,
     SlotSeen,
     SlotState,
+    SurveyAnswered,
     TrunkChanged,
     TrunkSeen,
     WaitingCall,
@@ -98,6 +102,18 @@ def test_a_batch_leads_where_the_single_facts_lead(stream: tuple[Fact, ...]) -> 
     batch = fold(start, stream)
     assert batch == one_by_one
     assert list(batch.cities["nanjing"].waiting) == list(one_by_one.cities["nanjing"].waiting)
+
+
+def test_what_only_the_history_keeps_changes_nothing_in_the_picture() -> None:
+    start = fold(unseen(PROVINCE), [reading()])
+    told = (
+        SurveyAnswered("nanjing", 101.0, "nanjing-1.1", 5),
+        CallBackEnded("nanjing", 101.0, "nanjing-1.1", "a/1", "nanjing", SEATS[0], CallBackEnd.BUSY),
+        CalledBack("nanjing", 101.0, "nanjing-1.1", CallBackEnd.NO_ANSWER),
+    )
+    for fact in told:
+        after = fold(start, [fact]).cities["nanjing"]
+        assert replace(after, heard_at=start.cities["nanjing"].heard_at) == start.cities["nanjing"]
 
 
 @given(streams)

@@ -53,6 +53,16 @@ def test_blocked_and_cut_off_calls_are_on_it_and_withheld_numbers_cannot_be() ->
     assert [one.how for one in missed_list([blocked, cut_off, hidden], [], NOW)] == [Missed.BLOCKED, Missed.CUT_OFF]
 
 
+def test_who_asked_by_key_and_did_not_pick_up_is_dialled_again_who_still_waits_for_it_is_not() -> None:
+    asked = Attempt("a", "1", NOW - 600, "call_back", True, 60.0, "y-1.1")
+    vain = asked._replace(caller="b", outcome="not_reached", call="y-1.2")
+    found = missed_list([asked, vain], [CallBack("b", NOW - 60, Tried.NO_ANSWER)], NOW)
+    assert [(one.how, one.attempts, one.tries) for one in found] == [(Missed.ASKED, 1, 0), (Missed.NOT_REACHED, 1, 1)]
+    assert errands(found) == (Errand("y-1.2", NOW - 60 + AGAIN_S),)
+    again = asked._replace(caller="b", at=NOW - 30, call="y-1.3")  # Asks once more: the PBX will call, in the new place.
+    assert errands(missed_list([vain, again], [], NOW)) == ()
+
+
 def test_a_call_back_that_was_answered_ends_it_and_three_vain_ones_do_too() -> None:
     calls = [gave_up("a", 3600)]
     for outcome in (Tried.ANSWERED, Tried.DECLINED, Tried.WRONG):

@@ -1,10 +1,15 @@
 """How a call's row comes to be: told from facts that may be doubled, late, out of order, or missing."""
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callctl.core.events import (
     CallAnswered,
+    CallBackEnd,
+    CalledBack,
     CallEnded,
     CallLeftQueue,
     CallRinging,
@@ -167,6 +172,27 @@ def test_a_call_back_keeps_the_place_and_is_one_call() -> None:
     )
     assert (story.outcome, story.first_arrival, story.requeues) == ("answered", 100.0, 0)
     assert story.waited_s == 30.0 + 29.0
+
+
+CALLED_BACK = [waiting(100.0), left(130.0, Outcome.CALL_BACK), waiting(131.0, since=100.0), left(160.0)]
+TAKEN = [CallAnswered(Y, 160.0, C, HOME, 29.0), CallEnded(Y, 190.0, C, HOME, 30.0)]
+
+
+@pytest.mark.parametrize("how", CallBackEnd)
+def test_a_call_back_an_agent_took_is_answered_only_where_the_citizen_picked_up(how: CallBackEnd) -> None:
+    for at in (189.9, 190.1):  # The PBX tells of the two ends in either order.
+        story = tell([*CALLED_BACK, *TAKEN, CalledBack(Y, at, C, how)])
+        assert story.outcome == ("answered" if how is CallBackEnd.ANSWERED else "not_reached")
+        assert not story.open
+    assert tell([*CALLED_BACK, *TAKEN]).outcome == "answered"  # Nobody told; the agent is all we know of.
+
+
+def test_a_call_back_nobody_took_within_its_hour_was_not_reached_and_one_reached_stays_so() -> None:
+    expired = CalledBack(Y, 3731.0, C, CallBackEnd.NO_AGENT)
+    assert tell([*CALLED_BACK[:3], expired, left(3731.1)]).outcome == "not_reached"
+    assert tell([*CALLED_BACK[:3], expired]).outcome is None  # It waits, as far as the queue has told.
+    talked = CalledBack(Y, 190.0, C, CallBackEnd.ANSWERED)
+    assert tell([*CALLED_BACK, *TAKEN, talked, replace(expired, at=191.0)]).outcome == "answered"
 
 
 def test_a_call_moved_by_hand_and_answered_there_counts_as_answered_there() -> None:

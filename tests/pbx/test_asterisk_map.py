@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from callctl.core.events import (
     CallAnswered,
     CallBackEnd,
+    CalledBack,
     CallEnded,
     CallLeftQueue,
     CallWaiting,
@@ -417,6 +418,24 @@ def test_a_call_back_s_end_is_told_with_the_seat_that_took_it(status, cause, how
         how,
     )
     assert ours.facts(told("CCBackEnd", Status=status, By="atlantis"), 2.0) == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "how"),
+    [
+        ("ANSWER", "16", CallBackEnd.ANSWERED),
+        ("BUSY", "17", CallBackEnd.BUSY),
+        ("NOANSWER", "", CallBackEnd.NO_ANSWER),
+        ("CONGESTION", "17", CallBackEnd.BUSY),
+        ("CHANUNAVAIL", "20", CallBackEnd.UNREACHABLE),
+        ("", "", CallBackEnd.NO_AGENT),  # The agent had gone before the citizen was dialled.
+        ("EXPIRED", "", CallBackEnd.NO_AGENT),
+    ],
+)
+def test_whether_who_asked_by_key_was_reached_is_told(status, cause, how):
+    said = {"Event": "UserEvent", "UserEvent": "CCCallbackEnd", "CallId": "yangzhou-5.1", "Status": status, "Cause": cause}
+    assert chart().facts(said, 2.0) == (CalledBack("yangzhou", 2.0, "yangzhou-5.1", how),)
+    assert chart().facts({**said, "CallId": "xuzhou-5.1"}, 2.0) == ()
 
 
 def test_the_desk_is_known_while_it_waits():

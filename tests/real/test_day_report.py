@@ -58,15 +58,12 @@ async def a_day(demo: Demo) -> tuple[float, dict[str, Crowd]]:
     return since, crowds
 
 
-def recount(
-    report: Path, queue: str, home: Path, supports: dict[str, Path], since: float
-) -> "subprocess.CompletedProcess[str]":
-    """By both witnesses: each city's queue_log, and the call detail records beside it."""
-    words = [sys.executable, str(PROJECT / "scripts/recount.py"), str(report), "--home", f"{queue}={home}"]
-    words += ["--cdr", str(home.parent / DETAILS)]
-    for city, log in supports.items():
-        words += ["--support", f"{city}={log}", "--support-cdr", f"{city}={log.parent / DETAILS}"]
-    return subprocess.run([*words, "--since", str(since)], capture_output=True, text=True, check=False)
+def recount(report: Path, calls: Path, queue: str, logs: dict[str, Path]) -> "subprocess.CompletedProcess[str]":
+    """By both witnesses: each city's queue_log, and the call detail records beside it; call by call."""
+    words = [sys.executable, str(PROJECT / "scripts/recount.py"), str(report), "--calls", str(calls), "--queue", queue]
+    for city, log in logs.items():
+        words += ["--log", f"{city}={log}", "--cdr", f"{city}={log.parent / DETAILS}"]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
 async def report_of_a_day(folder: Path, network: int) -> None:
@@ -84,9 +81,9 @@ async def report_of_a_day(folder: Path, network: int) -> None:
             words = ("report", "now", "--city", city, "--out", str(out), "--forms", forms)
             await order(demo.lab.environment, *words)
             report = out / f"{city}-{day_of(clock.now())}-intraday.json"
-            supports = {other: logs[other] for other in SUPPORTING} if city == ASSISTED else {}
-            queue = demo.lab.province.cities[city].queue.name
-            told = recount(report, queue, logs[city], supports, since)
+            export = ("records", "export", "--city", city, "--form", "jsonl", "--out", str(out / "calls.jsonl"))
+            await order(demo.lab.environment, *export, "--from", str(day_of(since)), "--to", "2099-01-01")
+            told = recount(report, out / "calls.jsonl", demo.lab.province.cities[city].queue.name, logs)
             assert told.returncode == 0, f"{city}: {told.stdout}{told.stderr}"
             print(city, told.stdout.strip())
         body = json.loads(
@@ -98,11 +95,14 @@ async def report_of_a_day(folder: Path, network: int) -> None:
         helper = json.loads((folder / "out" / "xuzhou" / f"xuzhou-{day_of(clock.now())}-intraday.json").read_text("utf-8"))
         assert helper["sums"]["requested"] == asked["xuzhou"]  # What it answered for others is not its own.
         await mended(demo, since, logs)
-        wrong = recount_of_a_wrong_report(folder, report, logs, since)
+        wrong = recount_of_a_wrong_report(folder, report, out / "calls.jsonl", logs)
         assert wrong.returncode == 1
         keep = os.environ.get("CALLCTL_KEEP_REPORT")
         if keep:
             shutil.copytree(folder / "out", keep, dirs_exist_ok=True)
+            for city, log in logs.items():
+                shutil.copy(log, Path(keep) / f"{city}.queue_log")
+                shutil.copy(log.parent / DETAILS, Path(keep) / f"{city}.cdr.csv")
 
 
 async def mended(demo: Demo, since: float, logs: dict[str, Path]) -> None:
@@ -137,13 +137,13 @@ async def mended(demo: Demo, since: float, logs: dict[str, Path]) -> None:
 
 
 def recount_of_a_wrong_report(
-    folder: Path, report: Path, logs: dict[str, Path], since: float
+    folder: Path, report: Path, calls: Path, logs: dict[str, Path]
 ) -> "subprocess.CompletedProcess[str]":
     """The recount is worth something only if it finds one call too many."""
     body = json.loads(report.read_text("utf-8"))
     body["sums"]["answered_home"] += 1
     (folder / "wrong.json").write_text(json.dumps(body), "utf-8")
-    return recount(folder / "wrong.json", "q12345", logs[body["heading"]["city"]], {}, since)
+    return recount(folder / "wrong.json", calls, "q12345", logs)
 
 
 def test_every_figure_of_a_day_s_report_is_the_pbxs_own(run_number: int) -> None:

@@ -47,7 +47,7 @@ ANSWERS_SOON = Habit(answer_after_s=0.5, talk_s=3.0)
 def missed_cities(run_number: int) -> Iterator[Lab]:
     """Three cities whose admins allow call-backs."""
     with tempfile.TemporaryDirectory(prefix="callctl-missed-") as folder:
-        queue = {**QUEUE, "call_back_missed": True, "wait_threshold_s": 600}
+        queue = {**QUEUE, "call_back_missed": True, "offer_callback": True, "wait_threshold_s": 600}
         plan = LabPlan(Path(folder), PROJECT, queue=queue, network=NETWORK + run_number, times=TIMES, reserve=0)
         lab = Lab(plan, Programs(asterisk=find_asterisk(os.environ, PROJECT)))
         lab.prepare()
@@ -131,6 +131,30 @@ async def test_who_gave_up_is_called_back_by_a_free_home_agent_and_is_off_the_li
     assert list(hall.outcomes().values()) == [("abandoned", None)]  # 接通率 does not change by it.
     await asyncio.sleep(12.0)  # The list is read every ten seconds.
     assert len([call for call in carrier.calls if call.rung_by is not None]) == 1
+    assert hall.controllers["a"].poll() is None, "the controller is there still"
+
+
+@pytest.mark.parametrize(
+    ("citizen_s_phone", "outcome", "end"), [(BUSY, "not_reached", "busy"), (ANSWERS_SOON, "answered", "answered")]
+)
+async def test_who_asked_by_key_is_answered_only_where_the_citizen_picks_up(
+    hall: Hall, citizen_s_phone: Habit, outcome: str, end: str
+) -> None:
+    floor = hall.floor
+    carrier = await floor.carrier(ASSISTED)
+    carrier.habit = citizen_s_phone
+    process = await hall.control()
+    citizen = await floor.citizen(ASSISTED, "13912340007")
+    await hall.until_recorded("CallWaiting", "13912340007")
+    citizen.press("1")
+    await citizen.until_ended(10.0)
+    await hall.until_recorded("CallLeftQueue", "call_back")
+    seat = floor.seats(ASSISTED)[0]
+    [agent] = await floor.log_in(ASSISTED, seat, habit=TALKS)
+    assert await hall.until_tried(1, 30.0) == [(ASSISTED, seat, end)]
+    await hall.until_recorded("CallEnded", seat)
+    assert list(hall.outcomes().values()) == [(outcome, ASSISTED)]
+    assert (agent.most_calls_at_once, process.poll()) == (1, None)
 
 
 async def test_a_busy_citizen_is_tried_again_later_and_a_live_caller_comes_first(hall: Hall) -> None:

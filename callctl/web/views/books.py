@@ -22,7 +22,13 @@ from callctl.web.gate import TheCity, TheHouse, TheWords, Who, seen_cities
 from callctl.web.pages import page
 
 DOORS = Doors()
-HOW_WORDS = {Missed.ABANDONED: "放弃", Missed.BLOCKED: "遇忙", Missed.CUT_OFF: "通话中断", Missed.ASKED: "按键要求回拨"}
+HOW_WORDS = {
+    Missed.ABANDONED: "放弃",
+    Missed.BLOCKED: "遇忙",
+    Missed.CUT_OFF: "通话中断",
+    Missed.NOT_REACHED: "回拨未接通",
+    Missed.ASKED: "按键要求回拨",
+}
 TRIED_WORDS = {
     Tried.ANSWERED: "已接通",
     Tried.NO_ANSWER: "无人接听",

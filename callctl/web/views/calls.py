@@ -29,6 +29,7 @@ FATE_WORDS = {
     "answered": "已接听",
     "abandoned": "放弃",
     "call_back": "按键要求回拨",
+    "not_reached": "回拨未接通",
     "moved": "人工转移",
     "refused": "未能接入",
     "cut_off": "通话中断",
