@@ -47,7 +47,7 @@ def _again(module: ModuleType) -> dict[str, object]:
     """The module's tests that are given a console, under names of their own; fixtures they share come along."""
     found = {}
     for name, one in vars(module).items():
-        if name.startswith("test_") and "console" in inspect.signature(one).parameters:
+        if inspect.isfunction(one) and name.startswith("test_") and "console" in inspect.signature(one).parameters:
             found[f"{name}__{module.__name__.rpartition('.')[2]}"] = one
     return found
 
