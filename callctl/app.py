@@ -55,6 +55,7 @@ from callctl.store.seal import read_seal
 from callctl.store.sitting import Sitting
 from callctl.store.tries import Tries
 from callctl.store.visits import Visits
+from callctl.unmasking import Unmasking
 from callctl.unsent import UnsentAudit
 
 SETTLE_EVERY_S = 10.0  # How late an act made without SQL, or without Redis, may reach it once it is back.
@@ -107,6 +108,7 @@ class House:
     now: Callable[[], float]
     demands: Demands
     ear: Ear
+    unmasking: Unmasking
     foresight: Foresight
 
     @property
@@ -284,6 +286,7 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
             demands=Demands(cabinet, calls, sitting, settings, seal, now),
             foresight=foresight,
             ear=Ear(province, registry, sitting, calls, now),
+            unmasking=Unmasking(calls, now),
         )
 
 

@@ -100,8 +100,10 @@ class BookKeeping:
         except GivenRefused as error:
             raise ActRefused(f"分类或节假日文件有误：{error}", str(error)) from None
 
-    async def _audit(self, books: Books, actor: Actor, what: str, city: str, after: str, reason: str = "") -> None:
-        once = secrets.token_hex(8)
+    async def _audit(
+        self, books: Books, actor: Actor, what: str, city: str, after: str, reason: str = "", request: str = ""
+    ) -> None:
+        once = request or secrets.token_hex(8)
         entry = AuditEntry(self._now(), actor.name, actor.where, what, city, "", after, reason, once)
         await write_audit(books.engine, entry, None, "")
 
@@ -197,23 +199,30 @@ class BookKeeping:
                 raise ActRefused(f"PDF 打印失败：{error}", f"the PDF could not be printed: {error}") from None
             return path.read_bytes()
 
-    async def annotate(self, actor: Actor, city: str, day: date, notes: str) -> None:
+    async def annotate(self, actor: Actor, city: str, day: date, notes: str, request: str = "") -> None:
         """编报说明 of a draft."""
-        await self._step(actor, NOTED, city, day, lambda engine, of: annotate(engine, city, of, notes))
+        await self._step(actor, NOTED, city, day, request, lambda engine, of: annotate(engine, city, of, notes))
 
-    async def approve(self, actor: Actor, city: str, day: date) -> None:
+    async def approve(self, actor: Actor, city: str, day: date, request: str = "") -> None:
         """审批: the figures are frozen from here."""
         now = self._now()
-        await self._step(actor, "report approve", city, day, lambda engine, of: approve(engine, city, of, actor.name, now))
+        await self._step(
+            actor, "report approve", city, day, request, lambda engine, of: approve(engine, city, of, actor.name, now)
+        )
 
-    async def sent(self, actor: Actor, city: str, day: date, to: str) -> None:
+    async def sent(self, actor: Actor, city: str, day: date, to: str, request: str = "") -> None:
         """登记报出."""
         now = self._now()
-        await self._step(actor, "report sent", city, day, lambda engine, of: mark_sent(engine, city, of, to, now))
+        await self._step(actor, "report sent", city, day, request, lambda engine, of: mark_sent(engine, city, of, to, now))
 
-    async def _step(self, actor: Actor, what: str, city: str, day: date, do: Callable[[Any, str], Any]) -> None:
+    async def _step(
+        self, actor: Actor, what: str, city: str, day: date, request: str, do: Callable[[Any, str], Any]
+    ) -> None:
+        """A step of the report's way. The same request again is no second line of the audit; the report refuses it."""
         async with self._open() as books:
-            await self._audit(books, actor, what, city, day.isoformat())
+            await self._audit(
+                books, actor, what, city, day.isoformat(), request=request and f"{request} {what} {city} {day}"
+            )
             try:
                 await do(books.engine, day.isoformat())
             except ReportRefused as error:

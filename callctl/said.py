@@ -71,6 +71,7 @@ ACTS = {
     "whisper": ("耳语", "whispering permitted"),
     "barge": ("强插", "barging in permitted"),
     "number seen": ("查看完整号码", "number seen in full"),
+    "number sought": ("按号码查找通话", "calls of a number looked for"),
     "export": ("导出", "export"),
     "script write": ("编写口径", "script written"),
     "script publish": ("发布口径", "script published"),

@@ -1,9 +1,11 @@
 """Single calls for the desk, the exports and who may see a number: read from the history's tables."""
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select
 
 from callctl.store.cabinet import Cabinet
 from callctl.store.port import AuditEntry
@@ -11,6 +13,24 @@ from callctl.store.seal import Clear, Seal, Unsealable
 from callctl.store.tables import calls, legs
 
 DAY_S = 86_400.0
+
+
+class Fate(enum.Enum):
+    """What became of a call, in one word: where it is while it goes on, then how it ended."""
+
+    WAITING = "waiting"
+    TALKING = "talking"
+    ANSWERED = "answered"
+    ABANDONED = "abandoned"
+    CALL_BACK = "call_back"
+    MOVED = "moved"
+    REFUSED = "refused"
+    CUT_OFF = "cut_off"
+    LEFT = "left"
+    UNKNOWN = "unknown"
+
+
+_GOING_ON = (Fate.WAITING.value, Fate.TALKING.value)
 _NEWEST_FIRST = calls.c.asked_at.desc(), calls.c.call.desc()
 
 
@@ -18,6 +38,16 @@ def _earlier(until: float, before: str) -> ColumnElement[bool]:
     """Behind the call `before` of that moment in the order, or before that moment."""
     same = and_(calls.c.asked_at == until, calls.c.call < before)
     return or_(calls.c.asked_at < until, same) if before else calls.c.asked_at < until
+
+
+def _of_fate(fate: Fate | None) -> list[ColumnElement[bool]]:
+    """What holds for calls of this fate; nothing for None. Says the same as Call.fate."""
+    if fate is None:
+        return []
+    if fate.value in _GOING_ON:
+        return [calls.c.state == fate.value]
+    known = calls.c.outcome.is_(None) if fate is Fate.UNKNOWN else calls.c.outcome == fate.value
+    return [calls.c.state.not_in(_GOING_ON), known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +67,11 @@ class Call:
     ended_at: float | None
     talked_s: float | None
     score: int | None
+
+    @property
+    def fate(self) -> Fate:
+        """What became of it."""
+        return Fate(self.state if self.state in _GOING_ON else self.outcome or Fate.UNKNOWN.value)
 
 
 class CallBook:
@@ -63,18 +98,27 @@ class CallBook:
             count: int = (await connection.execute(select(func.count()).select_from(calls).where(*same))).scalar_one()
         return count
 
-    async def between(self, city: str, since: float, until: float, most: int, before: str = "") -> Sequence[Call]:
+    def whose(self, number: str) -> str:
+        """What stands for the number where it may not be written: with a field key its keyed digest (store/seal.py)."""
+        return self._seal.caller(number)
+
+    async def of_number(self, city: str, number: str, most: int) -> Sequence[Call]:
+        """The calls of this number to the city that are kept, the newest first; sealed ones are found by their digest."""
+        same = calls.c.caller == self.whose(number), calls.c.city == city
+        return await self._found(select(calls).where(*same).order_by(*_NEWEST_FIRST).limit(most))
+
+    async def between(
+        self, city: str, since: float, until: float, most: int, before: str = "", fate: Fate | None = None
+    ) -> Sequence[Call]:
         """The city's calls that first arrived in the span, the newest first, those of one moment by their ids.
 
         `before`: the id of a call that arrived at `until`; those of that moment behind it in this order come, too.
         """
-        span = calls.c.city == city, calls.c.asked_at >= since, _earlier(until, before)
-        wanted = select(calls).where(*span).order_by(*_NEWEST_FIRST).limit(most)
-        async with self._cabinet.reading() as connection:
-            return [self._call(row) for row in (await connection.execute(wanted)).mappings()]
+        span = calls.c.city == city, calls.c.asked_at >= since, _earlier(until, before), *_of_fate(fate)
+        return await self._found(select(calls).where(*span).order_by(*_NEWEST_FIRST).limit(most))
 
     async def answered_for_others(
-        self, city: str, since: float, until: float, most: int, before: str = ""
+        self, city: str, since: float, until: float, most: int, before: str = "", fate: Fate | None = None
     ) -> Sequence[Call]:
         """Calls of other cities that this one's agents answered and that first arrived in the span; as `between`."""
         lent = legs.c.city == city, legs.c.side == "lent", legs.c.answered_at.is_not(None)
@@ -82,7 +126,9 @@ class CallBook:
         rung = legs.c.rung_at >= since, legs.c.rung_at < until + DAY_S
         span = calls.c.by_city == city, calls.c.city != city, calls.c.asked_at >= since, _earlier(until, before)
         mine = calls.c.call.in_(select(legs.c.call).where(*lent, *rung))
-        wanted = select(calls).where(*span, mine).order_by(*_NEWEST_FIRST).limit(most)
+        return await self._found(select(calls).where(*span, mine, *_of_fate(fate)).order_by(*_NEWEST_FIRST).limit(most))
+
+    async def _found(self, wanted: Select[Any]) -> Sequence[Call]:
         async with self._cabinet.reading() as connection:
             return [self._call(row) for row in (await connection.execute(wanted)).mappings()]
 

@@ -1,6 +1,6 @@
 """Webhooks and what is to be delivered to them, in SQL: found in audit and journal, kept until told."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import RowMapping, Table, func, select, update
@@ -173,6 +173,13 @@ class HookBook:
         async with self._cabinet.reading() as connection:
             rows = await connection.execute(wanted.order_by(hook_deliveries.c.id.desc()).limit(last))
             return [_delivery(row) for row in rows.mappings()]
+
+    async def counts(self) -> Mapping[tuple[str, str], int]:
+        """How many deliveries there are, by webhook and state."""
+        wanted = select(hook_deliveries.c.webhook, hook_deliveries.c.state, func.count())
+        async with self._cabinet.reading() as connection:
+            rows = await connection.execute(wanted.group_by(hook_deliveries.c.webhook, hook_deliveries.c.state))
+            return {(name, state): count for name, state, count in rows}
 
     async def again(self, entry: AuditEntry, hook: str, delivery: int) -> bool:
         """Try a dead delivery once more; False where there is none."""

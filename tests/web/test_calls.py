@@ -1,6 +1,7 @@
 """A city's calls and each call's page: masked for everybody, in full with right and reason, audited before it is shown."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import expect
@@ -10,7 +11,7 @@ from callctl.rights import Role
 from tests.store.servers import Valkey
 from tests.web.browser import PHONE, axe, picture_of
 from tests.web.hall import Hall
-from tests.web.house import Console, open_console
+from tests.web.house import Console, open_console, problem
 from tests.web.test_desk import CALL, NUMBER, answered
 from tests.web.test_desk_browser import CALL as HALL_CALL
 from tests.web.test_desk_browser import NUMBER as HALL_NUMBER
@@ -165,6 +166,111 @@ async def test_a_withheld_number_is_told_from_a_sealed_one_and_there_is_nothing_
     assert await seen(console) == []
 
 
+async def test_the_list_is_looked_through_by_outcome(console: Console) -> None:
+    await answered(console)
+    other = "yangzhou-1790000000.9"
+    waiting = WaitingCall(other, "13700000001", console.clock() - 20.0)
+    console.house.room.history.record(CallWaiting("yangzhou", console.clock() - 20.0, waiting))
+    await console.house.room.history.flush()  # type: ignore[attr-defined]
+    leader = await console.as_role(Role.LEADER, "yangzhou")
+    span: dict[str, Any] = {"since": 0, "until": console.clock()}
+    for fate, shown in (
+        ("", (True, True)),
+        ("answered", (True, False)),
+        ("waiting", (False, True)),
+        ("moved", (False,) * 2),
+    ):
+        page = (await leader.get(f"/cities/yangzhou/calls?fate={fate}", headers=ZH)).text
+        told = await leader.get("/api/v1/cities/yangzhou/calls", params={**span, **({"fate": fate} if fate else {})})
+        found = [row["call"] for row in told.json()]
+        assert ([CALL in page, other in page], [CALL in found, other in found]) == ([*shown], [*shown]), fate
+    assert (await leader.get("/cities/yangzhou/calls?fate=<x>")).status_code == 200
+    refused = problem(await leader.get("/api/v1/cities/yangzhou/calls", params={**span, "fate": "x"}))
+    assert [one["field"] for one in refused["errors"]] == ["fate"]
+
+
+async def test_a_machine_asks_what_the_pages_show_of_calls(console: Console) -> None:
+    await answered(console)
+    own = await console.as_role(Role.REPORTER, "yangzhou")
+    told = (await own.get(f"/api/v1/cities/yangzhou/calls/{CALL}")).json()
+    assert (told["number"], told["fate"], told["by_city"], told["times_called"]) == ("138****5678", "answered", "xuzhou", 1)
+    helper = await console.as_role(Role.LEADER, "xuzhou")
+    assert (await helper.get(f"/api/v1/cities/xuzhou/calls/{CALL}")).json()["city"] == "yangzhou"
+    span = {"since": 0, "until": console.clock()}
+    rows = [
+        [row["call"] for row in (await helper.get("/api/v1/cities/xuzhou/calls", params={**span, "helped": on})).json()]
+        for on in (False, True)
+    ]
+    assert rows == [[], [CALL]]
+    bystander = await console.as_role(Role.LEADER, "suzhou")
+    assert (await bystander.get(f"/api/v1/cities/suzhou/calls/{CALL}")).status_code == 404
+    assert NUMBER not in (await own.get(f"/api/v1/cities/yangzhou/calls/{CALL}")).text
+
+
+SEARCH, API_SEARCH = "/cities/yangzhou/calls/search", "/api/v1/cities/yangzhou/calls/search"
+
+
+async def sought(console: Console) -> list[tuple[str, str, str]]:
+    entries = await console.house.room.history.audited(50)
+    return [(one.who, one.after, one.reason) for one in entries if one.what == "number sought"]
+
+
+@pytest.mark.parametrize("cipher", ["", "aes", "sm"])
+async def test_calls_are_found_by_number_with_right_and_reason_and_the_audit_holds_no_number(
+    valkey: Valkey, tmp_path: Path, cipher: str
+) -> None:
+    key = {"CALLCTL_FIELD_KEY": "0123456789abcdef0123456789abcdef", "CALLCTL_FIELD_CIPHER": cipher} if cipher else {}
+    async with open_console(tmp_path / "state", valkey.url, **key) as console:
+        await answered(console)
+        leader = await console.as_role(Role.LEADER, "yangzhou")
+        assert SEARCH in (await leader.get("/cities/yangzhou/calls")).text
+        for number, reason, field in (
+            (NUMBER, " ", "reason"),
+            ("138", "核实", "number"),
+            ("1381234567x", "核实", "number"),
+        ):
+            refused = await leader.post(SEARCH, data={"number": number, "reason": reason}, headers=ZH)
+            assert refused.status_code == 422
+            assert f'id="w-{field}"' in refused.text, "said at the field"
+            told = problem(await leader.post(API_SEARCH, json={"number": number, "reason": reason}))
+            assert [one["field"] for one in told["errors"]] == [field]
+        assert await sought(console) == []
+        for written in (NUMBER, f"+86 {NUMBER[:3]} {NUMBER[3:7]}-{NUMBER[7:]}"):
+            page = await leader.post(SEARCH, data={"number": written, "reason": "市民投诉回访"}, headers=ZH)
+            assert CALL in page.text
+            assert NUMBER not in page.text
+        answer = await leader.post(API_SEARCH, json={"number": NUMBER, "reason": "市民投诉回访"})
+        assert [row["call"] for row in answer.json()] == [CALL]
+        assert NUMBER not in answer.text
+        assert await sought(console) == [("leader-yangzhou", "138****5678", "市民投诉回访")] * 3
+        other = await leader.post(API_SEARCH, json={"number": "13700000001", "reason": "x"})
+        assert other.json() == []
+
+
+async def test_a_number_is_sought_only_among_the_citys_own_callers_and_by_nobody_without_the_right(
+    console: Console,
+) -> None:
+    await answered(console)
+    body = {"number": NUMBER, "reason": "x"}
+    helper = await console.as_role(Role.LEADER, "xuzhou")  # It answered the call, and the citizen is Yangzhou's.
+    assert (await helper.post("/api/v1/cities/xuzhou/calls/search", json=body)).json() == []
+    assert (await helper.post(API_SEARCH, json=body)).status_code == 403
+    reporter = await console.as_role(Role.REPORTER, "yangzhou")
+    assert SEARCH not in (await reporter.get("/cities/yangzhou/calls")).text
+    for answer in (await reporter.post(SEARCH, data=body), await reporter.post(API_SEARCH, json=body)):
+        assert answer.status_code == 403
+        assert CALL not in answer.text
+
+
+async def test_a_search_sent_twice_is_one_line_and_another_number_under_its_id_is_another(console: Console) -> None:
+    await answered(console)
+    leader = await console.as_role(Role.LEADER, "yangzhou")
+    for number in (NUMBER, NUMBER, "13812225678"):  # Masked, they look the same.
+        headers = {"Idempotency-Key": "one"}
+        assert (await leader.post(API_SEARCH, json={"number": number, "reason": "x"}, headers=headers)).status_code == 200
+    assert len(await sought(console)) == 2
+
+
 @pytest.mark.browser
 @pytest.mark.timeout(240)
 async def test_from_the_records_to_a_number_in_full_by_a_supervisor(hall: Hall) -> None:
@@ -185,7 +291,19 @@ async def test_from_the_records_to_a_number_in_full_by_a_supervisor(hall: Hall) 
     await page.get_by_role("button", name="English").click()
     await expect(page.locator("html")).to_have_attribute("lang", "en")
     assert HALL_NUMBER not in await page.content()
+    await page.goto("/cities/yangzhou/calls")
+    await page.get_by_text("Look for a number").click()
+    await page.get_by_label("Number in full").fill(HALL_NUMBER)
+    await page.get_by_label("Why you look for it").fill("call back")
+    await page.get_by_role("button", name="Find").click()
+    await expect(page.get_by_role("heading", name="Calls of 139****0042")).to_be_visible()
+    await expect(page.get_by_role("link", name=HALL_CALL)).to_be_visible()
+    assert HALL_NUMBER not in page.url
+    assert HALL_NUMBER not in await page.content()
+    assert await axe(page) == []
+    await picture_of(page, "calls-sought-en")
     await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    await picture_of(page, "calls-sought-en-phone")
     await page.goto("/cities/yangzhou/calls")
     await picture_of(page, "calls-en-phone")
     await lose_sql(hall)

@@ -1,4 +1,4 @@
-"""The console's tests once more, on PostgreSQL: accounts, scripts, assistance, desk, webhooks, signing in.
+"""The console's tests once more, on PostgreSQL: accounts, scripts, assistance, calls, desk, webhooks, tokens, …
 
 The very same functions; only the console they are given keeps its books in another database.
 """
@@ -11,7 +11,17 @@ from types import ModuleType
 import pytest
 
 from tests.store.servers import Postgres, Valkey, why_no_postgres
-from tests.web import test_accounts, test_assistance, test_desk, test_hooks, test_scripts, test_signing_in
+from tests.web import (
+    test_accounts,
+    test_assistance,
+    test_calls,
+    test_desk,
+    test_desk_notes,
+    test_hooks,
+    test_machines,
+    test_scripts,
+    test_signing_in,
+)
 from tests.web.house import Console, open_console
 
 pytestmark = pytest.mark.timeout(240)
@@ -37,11 +47,21 @@ def _again(module: ModuleType) -> dict[str, object]:
     """The module's tests that are given a console, under names of their own; fixtures they share come along."""
     found = {}
     for name, one in vars(module).items():
-        if name.startswith("test_") and "console" in inspect.signature(one).parameters:
+        if inspect.isfunction(one) and name.startswith("test_") and "console" in inspect.signature(one).parameters:
             found[f"{name}__{module.__name__.rpartition('.')[2]}"] = one
     return found
 
 
-for _module in (test_accounts, test_assistance, test_desk, test_hooks, test_scripts, test_signing_in):
+for _module in (
+    test_accounts,
+    test_assistance,
+    test_calls,
+    test_desk,
+    test_desk_notes,
+    test_hooks,
+    test_machines,
+    test_scripts,
+    test_signing_in,
+):
     globals().update(_again(_module))
 receiver = test_hooks.receiver

@@ -18,7 +18,7 @@ from callctl.web.shown.show import (
     VALUE_WORDS,
     manifest,
 )
-from callctl.web.views import books, calls
+from callctl.web.views import books, calls, tokens, webhooks
 from callctl.web.words import catalogue
 
 WEB = Path(__file__).resolve().parent.parent.parent / "callctl" / "web"
@@ -33,6 +33,9 @@ TABLES = (
     *(table.values() for table in books.WORDS.values()),
     books.PART_WORDS.values(),
     calls.FATE_WORDS.values(),
+    tokens.RIGHT_WORDS.values(),
+    webhooks.KIND_WORDS.values(),
+    webhooks.STATE_WORDS.values(),
 )
 
 

@@ -3,6 +3,7 @@
 from callctl.web.api import (
     accounts,
     assistance,
+    calls,
     desk,
     exports,
     hooks,
@@ -25,6 +26,7 @@ API: tuple[Doors, ...] = (
     desk.DOORS,
     team.DOORS,
     hooks.DOORS,
+    calls.DOORS,
     exports.DOORS,
     orders.DOORS,
     missed.DOORS,

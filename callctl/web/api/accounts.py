@@ -9,7 +9,7 @@ from starlette.responses import Response
 from callctl.people.accounts import TOKEN_DAYS_MOST, Wanted
 from callctl.rights import RIGHTS, Role
 from callctl.store.accounts import Account, Token
-from callctl.web.api.forms import Form, KeyPath, NamePath, OnceKey, Reason, Text
+from callctl.web.api.forms import Form, KeyPath, NamePath, OnceKey, Reason, ReasonAsked, Text
 from callctl.web.doors import Doors
 from callctl.web.gate import TheHouse, Who
 
@@ -77,6 +77,12 @@ async def create(house: TheHouse, who: Who, body: NewAccount, key: OnceKey = "")
     return {"name": body.name, "invitation": invitation}
 
 
+@DOORS.get("/api/v1/accounts/{name}", "see accounts", tags=["accounts"])
+async def one_account(house: TheHouse, who: Who, name: NamePath) -> dict[str, Any]:
+    """One account of one's own cities."""
+    return shown_account(await house.people.seen(who.actor, name))
+
+
 @DOORS.put("/api/v1/accounts/{name}", "change accounts", tags=["accounts"])
 async def change(house: TheHouse, who: Who, name: NamePath, body: ChangedAccount, key: OnceKey = "") -> dict[str, Any]:
     """Change an account; 409 where somebody else did since `version`."""
@@ -98,16 +104,16 @@ async def visits(house: TheHouse, who: Who, name: NamePath) -> list[dict[str, An
 
 
 @DOORS.delete("/api/v1/accounts/{name}/visits", "change accounts", status_code=204, tags=["accounts"])
-async def end_visits(house: TheHouse, who: Who, name: NamePath) -> Response:
+async def end_visits(house: TheHouse, who: Who, name: NamePath, reason: ReasonAsked = "") -> Response:
     """Sign an account out everywhere."""
-    await house.people.end_visits(who.actor, name)
+    await house.people.end_visits(who.actor, name, reason=reason)
     return Response(status_code=204)
 
 
 @DOORS.delete("/api/v1/accounts/{name}/visits/{key}", "change accounts", status_code=204, tags=["accounts"])
-async def end_visit(house: TheHouse, who: Who, name: NamePath, key: KeyPath) -> Response:
+async def end_visit(house: TheHouse, who: Who, name: NamePath, key: KeyPath, reason: ReasonAsked = "") -> Response:
     """End one visit of an account."""
-    await house.people.end_visits(who.actor, name, key)
+    await house.people.end_visits(who.actor, name, key, reason)
     return Response(status_code=204)
 
 
@@ -127,9 +133,9 @@ async def make_token(house: TheHouse, who: Who, body: NewToken, key: OnceKey = "
 
 
 @DOORS.delete("/api/v1/tokens/{name}", "change accounts", status_code=204, tags=["tokens"])
-async def end_token(house: TheHouse, who: Who, name: NamePath, key: OnceKey = "") -> Response:
+async def end_token(house: TheHouse, who: Who, name: NamePath, reason: ReasonAsked = "", key: OnceKey = "") -> Response:
     """The token is refused from now on."""
-    await house.people.end_token(who.actor, name, request=key)
+    await house.people.end_token(who.actor, name, reason, key)
     return Response(status_code=204)
 
 

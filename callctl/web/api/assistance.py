@@ -38,6 +38,7 @@ from callctl.web.words import Words
 
 DOORS = Doors()
 TAGS = ["assistance"]
+AUDIT_LOOKED_AT = 2000  # Entries searched for a word.
 
 Count = Annotated[int, Field(ge=0, le=10_000)]
 Shares = Annotated[dict[str, Count], Field(max_length=200)]
@@ -234,11 +235,29 @@ async def timeline(house: TheHouse, city: TheCity, last: Last = 100) -> list[dic
     return [shown_entry(entry) for entry in await presses(house.room.history, frozenset({city.code}), last)]
 
 
+@DOORS.get("/api/v1/timeline", "see timeline", tags=TAGS)
+async def whole_timeline(house: TheHouse, who: Who, last: Last = 100) -> list[dict[str, Any]]:
+    """What was done about the assistance of all of one's own cities, and to the whole province, newest first."""
+    return [shown_entry(entry) for entry in await presses(house.room.history, who.actor.of_cities, last)]
+
+
 @DOORS.get("/api/v1/audit", "see audit", tags=["audit"])
-async def audit(house: TheHouse, who: Who, last: Last = 100, city: str = "") -> list[dict[str, Any]]:
-    """The audit of the auditor's cities, or of one of them, newest first."""
+async def audit(
+    house: TheHouse, who: Who, last: Last = 100, city: str = "", q: Annotated[str, Query(max_length=100)] = ""
+) -> list[dict[str, Any]]:
+    """The audit of the auditor's cities, or of one of them, newest first; `q`: of the newest 2000 those with this word."""
     cities = audited_cities(who, _code(house, city) if city else "")
-    return [shown_entry(entry) for entry in await house.room.history.audited(last, cities)]
+    return [shown_entry(entry) for entry in await audited(house, cities, q, last)]
+
+
+async def audited(house: House, cities: frozenset[str] | None, word: str, last: int) -> list[AuditEntry]:
+    """The newest entries of these cities that hold the word; "" is in all of them. Raises StoreLost."""
+    found = await house.room.history.audited(AUDIT_LOOKED_AT if word else last, cities)
+    return [
+        entry
+        for entry in found
+        if word.lower() in " ".join((entry.who, entry.where, entry.what, entry.city, entry.after, entry.reason)).lower()
+    ][:last]
 
 
 def audited_cities(who: Caller, city: str = "") -> frozenset[str] | None:

@@ -1,28 +1,29 @@
-"""/api/v1/desk and seats: the agent's own seat, and the team leader's hand on the seats of the city."""
+"""/api/v1/desk: the agent's own seat, what rings there, the phone in the page, and notes to their last word."""
 
 import re
 from typing import Annotated, Any
 
-from fastapi import Path, Query
+from fastapi import Query
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from callctl.core.acts import Sentence
 from callctl.core.model import SeatRef
 from callctl.core.presses import BY_AGENT, REASONS
+from callctl.store.drafts import Note
 from callctl.store.port import StoreLost
-from callctl.web.api.forms import Form, Reason, Text
+from callctl.web.api.calls import CallId
+from callctl.web.api.forms import Form, Text
 from callctl.web.api.scripts import agents_city, shown_script
 from callctl.web.doors import Doors
 from callctl.web.feed import Feed
-from callctl.web.gate import Caller, TheCity, TheHouse, TheWords, Who
+from callctl.web.gate import Caller, TheHouse, TheWords, Who
 from callctl.web.problems import Problem
 from callctl.web.words import Words
 
 DOORS = Doors()
 TAGS = ["desk"]
-CallId = Annotated[str, Path(max_length=100, pattern=r"^[a-z]+-[0-9.]+$")]
 _CALL = re.compile(r"[a-z]+-[0-9.]+")
 
 
@@ -37,12 +38,6 @@ class WantedReadiness(Form):
 
     ready: bool
     reason: Annotated[str, Field(max_length=8)] = "1"
-
-
-class Asked(Form):
-    """Why."""
-
-    reason: Reason
 
 
 class WrapUp(Form):
@@ -62,6 +57,26 @@ class WrapUp(Form):
     nuisance: bool = False
     script: Annotated[str, Field(max_length=32)] = ""
     script_version: int | None = None
+
+
+class HalfWritten(Form):
+    """小结草稿: what is written of a note so far; anything may be missing. `script`: "<script> v<version>"."""
+
+    demand: Annotated[str, Field(max_length=32)] = ""
+    code: Annotated[str, Field(max_length=32)] = ""
+    result: Annotated[str, Field(max_length=32)] = ""
+    title: Text = ""
+    content: Annotated[str, Field(max_length=4000)] = ""
+    address: Text = ""
+    requester: Text = ""
+    contact: Text = ""
+    urgent: bool = False
+    confidential: bool = False
+    nuisance: bool = False
+    script: Annotated[str, Field(max_length=32)] = ""
+
+
+FLAGS = ("urgent", "confidential", "nuisance")
 
 
 @DOORS.get("/api/v1/desk/reasons", "desk", tags=TAGS)
@@ -148,6 +163,52 @@ async def wrap_up(house: TheHouse, who: Who, body: WrapUp) -> dict[str, bool]:
     return {"new": new}
 
 
+@DOORS.get("/api/v1/desk/notes", "desk", tags=TAGS)
+async def notes(house: TheHouse, who: Who) -> list[dict[str, Any]]:
+    """The agent's own half-written notes, the newest first; three days old ones are forgotten."""
+    agents_city(who)
+    return [_shown_note(note) for note in await house.drafts.all(who.account, house.now())]
+
+
+@DOORS.put("/api/v1/desk/notes/{call}", "desk", tags=TAGS)
+async def keep_note(house: TheHouse, who: Who, call: CallId, body: HalfWritten) -> dict[str, Any]:
+    """The note as it stands, half-written: kept for three days, for this agent alone; POST /desk/wrap-up finishes it."""
+    agents_city(who)
+    at = house.now()
+    fields = {name: "yes" if value is True else value or "" for name, value in body.model_dump().items()}
+    await house.drafts.keep(who.account, call, fields, at)
+    return {"call": call, "at": at}
+
+
+@DOORS.delete("/api/v1/desk/notes/{call}", "desk", status_code=204, tags=TAGS)
+async def drop_note(house: TheHouse, who: Who, call: CallId) -> Response:
+    """Throw a half-written note away; a note that was finished stays."""
+    agents_city(who)
+    await house.drafts.drop(who.account, call)
+    return Response(status_code=204)
+
+
+@DOORS.get("/api/v1/desk/phone", "desk", tags=TAGS)
+async def phone(house: TheHouse, who: Who) -> JSONResponse:
+    """What the phone in the page registers with: only for the seat the agent sits at, and only where it is a browser's."""
+    ref = await house.seating.seat_of(who.actor)
+    city = house.province.cities[ref.city]
+    seat = next((one for one in city.seats if one.id == ref.seat), None)
+    if seat is None or not seat.in_browser or not city.pbx.browser_address:
+        raise Problem(404, "no_browser_phone", Sentence("这个座席用话机接听", "this seat has a telephone of its own"))
+    account = {
+        "address": city.pbx.browser_address,
+        "uri": f"sip:{seat.id}@{city.pbx.host}",
+        "password": house.phone_secret(city.code, seat.id),
+    }
+    return JSONResponse(account, headers={"Cache-Control": "no-store"})
+
+
+def _shown_note(note: Note) -> dict[str, Any]:
+    fields = {name: note.fields.get(name, "") for name in HalfWritten.model_fields}
+    return {"call": note.call, "at": note.at, **fields, **{name: fields[name] == "yes" for name in FLAGS}}
+
+
 async def seat_or_none(house: TheHouse, who: Caller) -> SeatRef:
     """The agent's seat; after signing out, none of the city's."""
     return await house.sitting.seat_of(who.account) or SeatRef(agents_city(who), "")
@@ -158,12 +219,6 @@ async def categories(house: TheHouse, q: Annotated[str, Query(max_length=100)] =
     """Categories (诉求分类) by the beginning of a code, a name or a synonym."""
     found = await house.demands.categories(q)
     return [{"code": one.code, "name_zh": one.name_zh, "name_en": one.name_en} for one in found]
-
-
-@DOORS.post("/api/v1/cities/{city}/calls/{call}/number", "see number", tags=["calls"])
-async def number(house: TheHouse, who: Who, city: TheCity, call: CallId, body: Asked) -> dict[str, str]:
-    """The caller's number in full. With a reason; audited before it is shown."""
-    return {"call": call, "number": await house.seating.number(who.actor, city.code, call, body.reason)}
 
 
 def _reason(code: str, words: Words) -> str:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from fastapi import Depends, Header, Path
+from fastapi import Depends, Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from callctl.core.acts import Sentence
@@ -12,6 +12,7 @@ from callctl.web.problems import Problem
 
 Text = Annotated[str, Field(max_length=200)]
 Reason = Annotated[str, Field(max_length=200)]
+ReasonAsked = Annotated[str, Query(alias="reason", max_length=200)]  # Of what has no body.
 # Names in paths go into the audit: nothing but what a name can be.
 NamePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9._-]{1,31}$")]
 KeyPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]

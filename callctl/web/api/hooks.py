@@ -8,7 +8,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from callctl.hooks import ALL_KINDS
-from callctl.web.api.forms import Form, NamePath, OnceKey, Reason
+from callctl.web.api.forms import Form, NamePath, OnceKey, Reason, ReasonAsked
 from callctl.web.doors import Doors
 from callctl.web.gate import TheHouse, Who
 from callctl.web.problems import not_found
@@ -46,9 +46,9 @@ async def create(house: TheHouse, who: Who, body: NewWebhook, key: OnceKey = "")
 
 
 @DOORS.delete("/api/v1/webhooks/{name}", "webhooks", status_code=204, tags=TAGS)
-async def end(house: TheHouse, who: Who, name: NamePath, key: OnceKey = "") -> Response:
+async def end(house: TheHouse, who: Who, name: NamePath, reason: ReasonAsked = "", key: OnceKey = "") -> Response:
     """Tell it nothing more."""
-    await house.webhooks.end(who.actor, name, request=key)
+    await house.webhooks.end(who.actor, name, reason, key)
     return Response(status_code=204)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from callctl.core.missed import Tried
-from callctl.web.api.desk import CallId
+from callctl.web.api.calls import CallId
 from callctl.web.api.forms import Form, OnceKey, Text
 from callctl.web.doors import Doors
 from callctl.web.gate import TheCity, TheHouse, Who

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from callctl.bookkeeping import FORMS, SHEET_MOST
 from callctl.store.reports import Report, plain
-from callctl.web.api.forms import Form, Text
+from callctl.web.api.forms import Form, OnceKey, Text
 from callctl.web.doors import Doors
 from callctl.web.gate import TheCity, TheHouse, Who
 
@@ -55,23 +55,23 @@ async def file(house: TheHouse, city: TheCity, day: date, form: Literal["html", 
 
 
 @DOORS.put("/api/v1/cities/{city}/reports/{day}/notes", "report write", status_code=204, tags=TAGS)
-async def notes(house: TheHouse, who: Who, city: TheCity, day: date, body: Notes) -> Response:
+async def notes(house: TheHouse, who: Who, city: TheCity, day: date, body: Notes, key: OnceKey = "") -> Response:
     """Notes of a draft, in place of the old ones."""
-    await house.books.annotate(who.actor, city.code, day, body.notes)
+    await house.books.annotate(who.actor, city.code, day, body.notes, key)
     return Response(status_code=204)
 
 
 @DOORS.post("/api/v1/cities/{city}/reports/{day}/approval", "report approve", status_code=204, tags=TAGS)
-async def approval(house: TheHouse, who: Who, city: TheCity, day: date) -> Response:
+async def approval(house: TheHouse, who: Who, city: TheCity, day: date, key: OnceKey = "") -> Response:
     """Freeze the figures of a draft."""
-    await house.books.approve(who.actor, city.code, day)
+    await house.books.approve(who.actor, city.code, day, key)
     return Response(status_code=204)
 
 
 @DOORS.post("/api/v1/cities/{city}/reports/{day}/sending", "report send", status_code=204, tags=TAGS)
-async def sending(house: TheHouse, who: Who, city: TheCity, day: date, body: Sent) -> Response:
+async def sending(house: TheHouse, who: Who, city: TheCity, day: date, body: Sent, key: OnceKey = "") -> Response:
     """Write down that an approved report went out."""
-    await house.books.sent(who.actor, city.code, day, body.to)
+    await house.books.sent(who.actor, city.code, day, body.to, key)
     return Response(status_code=204)
 
 

@@ -89,6 +89,8 @@ PLACES = (
     Place("/scripts", "统一口径", "see scripts"),
     Place("/books", "记录", "see books"),
     Place("/accounts", "账号", "see accounts"),
+    Place("/tokens", "机器令牌", "see accounts"),
+    Place("/webhooks", "事件推送", "webhooks"),
     Place("/audit", "审计", "see audit"),
 )
 
@@ -226,6 +228,11 @@ class Show:
     def zh(self) -> bool:
         """Whether this person reads Chinese."""
         return self.words.language != EN
+
+    @property
+    def comma(self) -> str:
+        """Between the parts of an enumeration."""
+        return "、" if self.zh else ", "
 
     def lending(self, seat: Seat) -> str:
         """专席, 共用座席 or 不外借."""

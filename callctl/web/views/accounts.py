@@ -1,4 +1,4 @@
-"""账号: who may sign in, as what and for which cities; invitations; machines' tokens to look at. Security administrator."""
+"""账号: who may sign in, as what and for which cities; invitations. Security administrator."""
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -17,8 +17,8 @@ DOORS = Doors()
 
 @DOORS.get("/accounts", "see accounts")
 async def all_accounts(request: Request, house: TheHouse, who: Who) -> HTMLResponse:
-    """Every account, and the machines' tokens."""
-    shown = {"accounts": await house.people.accounts(who.actor), "tokens": await house.people.tokens(who.actor)}
+    """Every account of one's own cities."""
+    shown = {"accounts": await house.people.accounts(who.actor)}
     return page(request, "accounts/list.html", context=shown)
 
 

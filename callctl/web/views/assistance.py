@@ -29,7 +29,7 @@ from callctl.web.forms import Typed, onward, refused, told, typed
 from callctl.web.gate import Caller, TheCity, TheHouse, TheWords, Who, seen_cities
 from callctl.web.pages import page
 from callctl.web.timeline import presses
-from callctl.web.views.event_form import WAVES, event_typed, seconds, wanted_event, whole
+from callctl.web.views.event_form import WAVES, event_mark, event_typed, seconds, wanted_event, whole
 from callctl.web.words import Words
 
 DOORS = Doors()
@@ -214,6 +214,7 @@ async def _page(request: Request, house: TheHouse, who: Caller, rejected: Reject
         "wishes": wishes,
         "events": events,
         "forms": {code: rejected.of(f"event-{code}", event_typed(event)) for code, event in events.items()},
+        "marks": {code: event_mark(event) for code, event in events.items()},
         "confirmations": [
             (code, city, event)
             for code, event in asked.items()

@@ -5,14 +5,13 @@ from starlette.responses import HTMLResponse
 
 from callctl.atlas import find_city
 from callctl.core.acts import ActRefused
-from callctl.web.api.assistance import audited_cities
+from callctl.web.api.assistance import audited, audited_cities
 from callctl.web.doors import Doors
 from callctl.web.gate import TheHouse, Who, seen_cities
 from callctl.web.pages import page
 
 DOORS = Doors()
 SHOWN = 200  # Lines on one page.
-LOOKED_AT = 2000  # Lines searched for a word.
 
 
 @DOORS.get("/audit", "see audit")
@@ -26,11 +25,6 @@ async def audit(request: Request, house: TheHouse, who: Who, city: str = "", q: 
             code = ""
     cities = audited_cities(who, code)
     word = q.strip()[:100]
-    found = await house.room.history.audited(LOOKED_AT if word else SHOWN, cities)
-    entries = [
-        entry
-        for entry in found
-        if word.lower() in " ".join((entry.who, entry.where, entry.what, entry.city, entry.after, entry.reason)).lower()
-    ][:SHOWN]
+    entries = await audited(house, cities, word, SHOWN)
     shown = {"entries": entries, "city": code, "cities": seen_cities(house, who.actor)}
     return page(request, "audit.html", context={**shown, "q": word, "most": SHOWN})

@@ -14,7 +14,7 @@ from callctl.core.categories import Category
 from callctl.core.days import day_of
 from callctl.core.demand import CARD_ZH, DEMAND_ZH, STATE_ZH, Card
 from callctl.core.missed import Missed, Tried
-from callctl.web.api.desk import CallId
+from callctl.web.api.calls import CallId
 from callctl.web.api.reports import download
 from callctl.web.doors import Doors
 from callctl.web.forms import Typed, onward, typed
@@ -103,7 +103,7 @@ async def number(request: Request, house: TheHouse, who: Who, city: TheCity, cal
     """The number in full, for dialling by hand: with a reason, audited before it is shown."""
     form = await typed(request)
     try:
-        found = await house.seating.number(who.actor, city.code, call, form.get("reason"), form.get("request")[:64])
+        found = await house.unmasking.number(who.actor, city.code, call, form.get("reason"), form.get("request")[:64])
     except ActRefused as fault:
         return await _missed(request, house, city, form.refused(fault), 422)
     return await _missed(request, house, city, form, shown_number=(call, found))
@@ -149,7 +149,7 @@ async def file(house: TheHouse, city: TheCity, day: date, form: str) -> Response
 async def notes(request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity, day: date) -> Response:
     """编报说明."""
     form = await typed(request)
-    step = house.books.annotate(who.actor, city.code, day, form.get("notes")[:4000])
+    step = house.books.annotate(who.actor, city.code, day, form.get("notes")[:4000], form.get("request")[:64])
     return await _taken(request, house, city, day, form, step, words("说明已保存"))
 
 
@@ -159,7 +159,7 @@ async def approve(request: Request, house: TheHouse, who: Who, words: TheWords, 
     form = await typed(request)
     if form.get("sure") != "yes":
         return onward(f"/cities/{city.code}/reports/{day}", "warn", words("审批前请勾选已核对"))
-    step = house.books.approve(who.actor, city.code, day)
+    step = house.books.approve(who.actor, city.code, day, form.get("request")[:64])
     return await _taken(request, house, city, day, form, step, words("已审批，数字从此不变"))
 
 
@@ -170,7 +170,7 @@ async def sent(request: Request, house: TheHouse, who: Who, words: TheWords, cit
     to = form.get("to").strip()[:200]
     if not to:
         return onward(f"/cities/{city.code}/reports/{day}", "warn", words("请填写报送对象"))
-    step = house.books.sent(who.actor, city.code, day, to)
+    step = house.books.sent(who.actor, city.code, day, to, form.get("request")[:64])
     return await _taken(request, house, city, day, form, step, words("已登记报出"))
 
 

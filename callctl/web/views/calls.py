@@ -1,6 +1,6 @@
-"""通话记录: a city's calls of a day and each call's own page, numbers masked; in full only with a reason, audited first."""
+"""通话记录: a city's calls by day, outcome and number, and each call's page; numbers in full with a reason, audited."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -11,14 +11,12 @@ from callctl.core.acts import ActRefused
 from callctl.core.day import DAY_S
 from callctl.core.days import day_of, moment
 from callctl.log import mask
-from callctl.seating import REPEATED_S
-from callctl.store.calls import Call
-from callctl.web.api.desk import CallId
+from callctl.store.calls import Call, Fate
+from callctl.web.api.calls import CallId, between_with_helped, call_of, shown_call, times_called
 from callctl.web.doors import Doors
 from callctl.web.forms import Typed, onward, typed
 from callctl.web.gate import Caller, TheCity, TheHouse, TheWords, Who
 from callctl.web.pages import page
-from callctl.web.problems import not_found
 
 DOORS = Doors()
 SHOWN_MOST = 200  # Calls on one page, the newest first; older ones by the link below.
@@ -34,7 +32,7 @@ FATE_WORDS = {
     "refused": "未能接入",
     "cut_off": "通话中断",
     "left": "已离队",
-    "": "未知",
+    "unknown": "未知",
 }
 
 
@@ -48,6 +46,7 @@ async def calls(
     before: str = "",
     behind: str = "",
     call: str = "",
+    fate: str = "",
 ) -> Response:
     """The city's own calls of a day, and those its agents answered for other cities. `call`: straight to its page.
 
@@ -62,17 +61,43 @@ async def calls(
     looked_at = _day(day, day_of(house.now()))
     since = moment(looked_at)
     until = max(since, min(since + DAY_S, _time(before, since + DAY_S)))
-    own = await house.calls.between(city.code, since, until, SHOWN_MOST, behind[:100])
-    helped = await house.calls.answered_for_others(city.code, since, until, SHOWN_MOST, behind[:100])
-    found = sorted([*own, *helped], key=lambda one: (one.asked_at, one.call), reverse=True)[:SHOWN_MOST]
-    shown = {
-        "city": city,
-        "day": looked_at,
-        "rows": [_row(one) for one in found],
-        "last": found[-1] if len(found) == SHOWN_MOST else None,
-        "fates": FATE_WORDS,
-    }
-    return page(request, "calls/list.html", context=shown)
+    wanted = Fate(fate) if fate in FATE_WORDS else None
+    found = await between_with_helped(house, city.code, since, until, SHOWN_MOST, behind[:100], wanted)
+    shown = {"day": looked_at, "fate": fate if wanted else "", "last": found[-1] if len(found) == SHOWN_MOST else None}
+    return _list(request, house, city, found, shown, Typed())
+
+
+@DOORS.post("/cities/{city}/calls/search", "see number")
+async def search(request: Request, house: TheHouse, who: Who, city: TheCity) -> HTMLResponse:
+    """The calls of a number, of all days: with a reason, audited before they are shown. No address holds the number."""
+    form = await typed(request)
+    shown: dict[str, Any] = {"day": day_of(house.now()), "fate": "", "last": None}
+    try:
+        asked = form.get("number"), form.get("reason"), form.get("request")[:64]
+        found = await house.unmasking.calls_of(who.actor, city.code, *asked)
+    except ActRefused as fault:
+        return _list(request, house, city, [], shown, form.refused(fault), 422)
+    return _list(request, house, city, found, {**shown, "sought": mask(form.get("number"))}, Typed())
+
+
+def _list(
+    request: Request,
+    house: TheHouse,
+    city: TheCity,
+    found: Sequence[Call],
+    shown: Mapping[str, Any],
+    form: Typed,
+    status: int = 200,
+) -> HTMLResponse:
+    """The list. `sought`: whose calls these are, masked; "" for those of a day."""
+    place = f"/cities/{city.code}/calls"
+    rows = [shown_call(one) for one in found]
+    return page(
+        request,
+        "calls/list.html",
+        status,
+        {"city": city, "rows": rows, "fates": FATE_WORDS, "form": form, "sought": "", "path": place, **shown},
+    )
 
 
 @DOORS.get("/cities/{city}/calls/{call}", "see calls")
@@ -85,9 +110,9 @@ async def one(request: Request, house: TheHouse, who: Who, city: TheCity, call: 
 async def number(request: Request, house: TheHouse, who: Who, city: TheCity, call: CallId) -> HTMLResponse:
     """The same with the number in full: with a reason, audited before it is shown."""
     form = await typed(request)
-    await _call_of(house, city, call)
+    await call_of(house, city, call)
     try:
-        found = await house.seating.number(who.actor, city.code, call, form.get("reason"), form.get("request")[:64])
+        found = await house.unmasking.number(who.actor, city.code, call, form.get("reason"), form.get("request")[:64])
     except ActRefused as fault:
         return await _one(request, house, who, city, call, form.refused(fault), status=422)
     return await _one(request, house, who, city, call, Typed(), found)
@@ -103,16 +128,12 @@ async def _one(
     clear: str = "",
     status: int = 200,
 ) -> HTMLResponse:
-    found = await _call_of(house, city, call)
-    times = None
-    if found.number is not None:
-        since = found.asked_at - REPEATED_S
-        times = await house.calls.times_called(found.city, found.number, since, found.asked_at)
+    found = await call_of(house, city, call)
     shown = {
         "path": f"/cities/{city.code}/calls/{call}",
         "city": city,
-        "call": _row(found),
-        "times": times,
+        "call": shown_call(found),
+        "times": await times_called(house, found),
         "form": form,
         "clear": clear,
         "fates": FATE_WORDS,
@@ -120,23 +141,6 @@ async def _one(
         "may_see": found.number != "" and city.code == found.city and who.actor.may("see number", city.code),
     }
     return page(request, "calls/one.html", status, shown)
-
-
-async def _call_of(house: TheHouse, city: TheCity, call: str) -> Call:
-    """The call, where it is this city's: it was asked here, or answered here."""
-    found = await house.calls.find(call)
-    if found is None or city.code not in (found.city, found.by_city):
-        raise not_found(
-            "本市没有这个通话，或它刚刚开始、还没有记下", "the city has no such call, or one that has just begun"
-        )
-    return found
-
-
-def _row(call: Call) -> Mapping[str, Any]:
-    """A call for a template: no number in full comes near one."""
-    fields = {name: getattr(call, name) for name in Call.__dataclass_fields__ if name != "number"}
-    fate = call.state if call.state in ("waiting", "talking") else call.outcome or ""
-    return {**fields, "masked": mask(call.number) if call.number else call.number, "fate": fate}
 
 
 def _day(text: str, otherwise: date) -> date:

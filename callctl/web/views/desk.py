@@ -11,8 +11,9 @@ from callctl.core.presses import BY_AGENT, REASONS
 from callctl.rights import NotAllowed
 from callctl.store.drafts import Note
 from callctl.store.port import Refusal, StoreLost
+from callctl.web.api.calls import CallId
 from callctl.web.api.desk import desk as seen_desk
-from callctl.web.api.desk import seat_or_none
+from callctl.web.api.desk import phone, seat_or_none
 from callctl.web.api.scripts import agents_city
 from callctl.web.doors import Doors
 from callctl.web.forms import Typed, onward, refused, typed
@@ -103,20 +104,7 @@ async def ready(request: Request, house: TheHouse, who: Who) -> Response:
     return onward("/desk")
 
 
-@DOORS.get("/desk/phone", "desk")
-async def phone(house: TheHouse, who: Who) -> JSONResponse:
-    """What the phone in this page registers with: only for the seat the agent sits at, and only where it is a browser's."""
-    ref = await house.seating.seat_of(who.actor)
-    city = house.province.cities[ref.city]
-    seat = next((one for one in city.seats if one.id == ref.seat), None)
-    if seat is None or not seat.in_browser or not city.pbx.browser_address:
-        raise Problem(404, "no_browser_phone", Sentence("这个座席用话机接听", "this seat has a telephone of its own"))
-    account = {
-        "address": city.pbx.browser_address,
-        "uri": f"sip:{seat.id}@{city.pbx.host}",
-        "password": house.phone_secret(city.code, seat.id),
-    }
-    return JSONResponse(account, headers={"Cache-Control": "no-store"})
+DOORS.get("/desk/phone", "desk")(phone)  # For the page's own script.
 
 
 @DOORS.put("/desk/notes/{call}", "desk")
@@ -153,6 +141,13 @@ async def finish(request: Request, house: TheHouse, who: Who, words: TheWords, c
         status = 403 if isinstance(fault, NotAllowed) else 422
         return await _desk(request, house, who, form.refused(fault), call, status)
     return onward("/desk", "good", words("小结已保存"))
+
+
+@DOORS.post("/desk/notes/{call}/drop", "desk")
+async def drop(house: TheHouse, who: Who, words: TheWords, call: CallId) -> Response:
+    """Throw a half-written note away."""
+    await house.drafts.drop(who.account, call)
+    return onward("/desk", "good", words("草稿已丢弃"))
 
 
 @DOORS.get("/desk/categories", "desk")

@@ -1,5 +1,6 @@
 """The form of an assistance event: what was typed becomes an act; what cannot be read is told at its field."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -59,6 +60,12 @@ def event_typed(event: AssistanceEvent) -> Typed:
             moment = datetime.fromtimestamp(wave.planned_at, UTC) + timedelta(seconds=ZONE_S)
             values[f"planned-{wave.number}"] = moment.strftime("%Y-%m-%dT%H:%M")
     return Typed({name: (value,) for name, value in values.items()})
+
+
+def event_mark(event: AssistanceEvent) -> str:
+    """Changes when anything of the event's form does: what is half-written in a browser belongs to this state of it."""
+    said = repr((event.id, sorted(event_typed(event).values.items())))
+    return hashlib.blake2b(said.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def whole(text: str, name: str, wrong: dict[str, Sentence]) -> int | None:

@@ -24,6 +24,7 @@ LANDINGS = (
     (Role.AGENT, "/desk"),
     (Role.EDITOR, "/scripts"),
     (Role.APPROVER, "/scripts"),
+    (Role.SYSTEM_ADMIN, "/webhooks"),
     (Role.SECURITY_ADMIN, "/accounts"),
     (Role.AUDITOR, "/audit"),
 )

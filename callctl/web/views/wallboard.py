@@ -2,15 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, StreamingResponse
 
-from callctl.core.day import DAY_S, Step, day_start, steps
-from callctl.store.day import DayLine
 from callctl.store.port import StoreLost
-from callctl.web.api.live import scope
+from callctl.web.api.live import day_lines, scope
 from callctl.web.boards import Boards, Sight
 from callctl.web.doors import Doors
 from callctl.web.gate import Caller, TheCity, TheHouse, TheWords, Who
@@ -20,9 +17,6 @@ from callctl.web.words import Words
 
 DOORS = Doors()
 RECHECK_S = 10.0  # How long a stream may run on after its visit was ended.
-QUARTER_S = 900.0
-MINUTE_S = 60.0
-HOUR_STEPS = 60
 
 
 @DOORS.get("/board", "see")
@@ -101,49 +95,26 @@ async def _still_here(house: TheHouse, key: str) -> bool:
 
 
 async def _day(house: TheHouse, cities: list[str], words: Words, span: str) -> JSONResponse:
-    now = house.now()
-    if span == "hour":
-        row = steps((now // MINUTE_S + 1) * MINUTE_S - HOUR_STEPS * MINUTE_S, HOUR_STEPS, MINUTE_S)
-    else:
-        row = steps(day_start(now), int(DAY_S / QUARTER_S), QUARTER_S)
+    """As /api/v1/day, with the chart's words."""
     try:
-        lines = [await house.day.line(cities, [_before(step, back) for step in row], now) for back in (0, 1, 7)]
+        found = await day_lines(house, cities, "hour" if span == "hour" else "day")
     except StoreLost:
         return JSONResponse({"lost": words("历史库联系不上")}, 503, {"Retry-After": "5"})
-    return JSONResponse(_shown_day(row, lines, Show(words), now), headers={"Cache-Control": "no-store"})
-
-
-def _before(step: Step, days: int) -> Step:
-    return Step(step.since - days * DAY_S, step.until - days * DAY_S)
-
-
-def _shown_day(row: list[Step], lines: list[DayLine], show: Show, now: float) -> dict[str, Any]:
-    words = show.words
+    show, now, steps = Show(words), found["at"], found.pop("steps")
     said = words("截至{t}", t=show.time(now)[:5])
-    holes = sum(seen is None for seen, step in zip(lines[0].steps, row, strict=True) if step.until <= now)
+    asked = found["today"]["asked"]
+    holes = sum(seen is None for seen, step in zip(asked, steps, strict=True) if step["until"] <= now)
     if holes:
         said += " · " + words("{n}个时段无数据", n=holes)
-    if lines[0].partial:
-        said += " · " + words("{n}个时段数据不全", n=lines[0].partial)
-    return {
-        "labels": [show.time(step.since)[:5] for step in row],
+    if found["partial"]:
+        said += " · " + words("{n}个时段数据不全", n=found["partial"])
+    shown = {
+        **found,
+        "labels": [show.time(step["since"])[:5] for step in steps],
         "said": said,
         "words": {key: words(text) for key, text in _CHART_WORDS.items()},
-        "today": _line(lines[0]),
-        "yesterday": _line(lines[1]),
-        "last_week": _line(lines[2]),
     }
-
-
-def _line(line: DayLine) -> dict[str, list[float | None]]:
-    return {
-        "asked": [None if seen is None else seen.asked.asked for seen in line.steps],
-        "answered_home": [None if seen is None else seen.asked.answered_home for seen in line.steps],
-        "answered_remote": [None if seen is None else seen.asked.answered_remote for seen in line.steps],
-        "unanswered": [None if seen is None else seen.asked.unanswered for seen in line.steps],
-        "waiting": [None if seen is None else seen.queue.most_waiting for seen in line.steps],
-        "longest_s": [None if seen is None else round(seen.queue.longest_wait_s) for seen in line.steps],
-    }
+    return JSONResponse(shown, headers={"Cache-Control": "no-store"})
 
 
 _CHART_WORDS = {

@@ -1,0 +1,118 @@
+"""事件推送: which systems are told of what, what they took, and what is tried again; the secret is shown once."""
+
+from typing import Annotated
+
+from fastapi import Path
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from callctl.core.acts import ActRefused
+from callctl.hooks import ALL_KINDS
+from callctl.store.hooks import DEAD, TOLD, WAITING
+from callctl.store.port import Refusal
+from callctl.web.doors import Doors
+from callctl.web.forms import Typed, onward, refused, typed
+from callctl.web.gate import TheHouse, TheWords, Who
+from callctl.web.pages import page
+from callctl.web.problems import not_found
+
+DOORS = Doors()
+PLACE = "/webhooks"
+SHOWN = 100  # Deliveries on one page, the newest first.
+KIND_WORDS = {
+    "event.started": "支援启动或调整",
+    "event.ended": "支援终止",
+    "switch.on": "开启支援",
+    "switch.off": "关闭支援",
+    "stop.all": "全部停止",
+    "resume": "恢复",
+    "script.published": "口径发布",
+    "script.withdrawn": "口径失效",
+    "call.answered_remotely": "来电由他市接听",
+}
+STATE_WORDS = {WAITING: "待推送", TOLD: "已送达", DEAD: "已放弃"}
+
+
+@DOORS.get("/webhooks", "webhooks")
+async def all_webhooks(request: Request, house: TheHouse) -> HTMLResponse:
+    """Every webhook, with what waits and what nobody took."""
+    shown = {"hooks": await house.hook_book.all(), "counts": await house.hook_book.counts(), "kinds": KIND_WORDS}
+    return page(request, "machines/webhooks.html", context=shown)
+
+
+@DOORS.get("/webhooks/new", "webhooks")
+async def new_page(request: Request) -> HTMLResponse:
+    """The form of a new webhook."""
+    return _form(request, Typed())
+
+
+@DOORS.post("/webhooks/new", "webhooks")
+async def create(request: Request, house: TheHouse, who: Who) -> Response:
+    """Make it, and show its signing secret once."""
+    form = await typed(request)
+    name, address = form.get("name").strip(), form.get("address").strip()
+    try:
+        secret = await house.webhooks.create(
+            who.actor, name, address, form.all("kinds"), form.get("reason"), form.get("request")
+        )
+    except (ActRefused, Refusal) as fault:
+        return _form(request, refused(form, fault), 409 if isinstance(fault, Refusal) else 422)
+    return page(request, "machines/secret.html", context={"name": name, "secret": secret, "path": PLACE, "token": False})
+
+
+@DOORS.get("/webhooks/{name}", "webhooks")
+async def one(request: Request, house: TheHouse, name: str, state: str = "") -> HTMLResponse:
+    """One webhook and what it was told; of one state, if asked."""
+    return await _one(request, house, name, Typed(), state if state in STATE_WORDS else "")
+
+
+@DOORS.post("/webhooks/{name}/end", "webhooks")
+async def end(request: Request, house: TheHouse, who: Who, words: TheWords, name: str) -> Response:
+    """Tell it nothing more."""
+    form = await typed(request)
+    try:
+        await house.webhooks.end(who.actor, name[:64], form.get("reason"), form.get("request"))
+    except (ActRefused, Refusal) as fault:
+        return await _one(request, house, name, refused(form, fault), "", 409 if isinstance(fault, Refusal) else 422)
+    return onward(PLACE, "good", words("推送 {name} 已停用", name=name))
+
+
+@DOORS.post("/webhooks/{name}/deliveries/{delivery}/again", "webhooks")
+async def again(
+    request: Request,
+    house: TheHouse,
+    who: Who,
+    words: TheWords,
+    name: str,
+    delivery: Annotated[int, Path(ge=1, le=2**31 - 1)],
+) -> Response:
+    """Try a given-up delivery once more."""
+    form = await typed(request)
+    try:
+        done = await house.webhooks.again(who.actor, name[:64], delivery, form.get("request"))
+    except (ActRefused, Refusal) as fault:
+        return await _one(request, house, name, refused(form, fault), "", 409 if isinstance(fault, Refusal) else 422)
+    if not done:
+        return onward(f"{PLACE}/{name}", "warn", words("没有这条已放弃的推送，可能已重试"))
+    return onward(f"{PLACE}/{name}", "good", words("已重新排队推送"))
+
+
+def _form(request: Request, form: Typed, status: int = 200) -> HTMLResponse:
+    kinds = {kind: KIND_WORDS[kind] for kind in ALL_KINDS}
+    return page(request, "machines/new_webhook.html", status, {"form": form, "kinds": kinds})
+
+
+async def _one(request: Request, house: TheHouse, name: str, form: Typed, state: str, status: int = 200) -> HTMLResponse:
+    hook = next((hook for hook in await house.hook_book.all() if hook.name == name), None)
+    if hook is None:
+        raise not_found("没有这个推送，或它已停用", "there is no such webhook, or it has ended")
+    shown = {
+        "hook": hook,
+        "found": await house.hook_book.deliveries(name, state, SHOWN),
+        "state": state,
+        "states": STATE_WORDS,
+        "kinds": KIND_WORDS,
+        "form": form,
+        "path": f"{PLACE}/{name}",
+    }
+    return page(request, "machines/webhook.html", status, shown)

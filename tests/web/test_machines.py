@@ -1,0 +1,198 @@
+"""Pages of machines: webhooks and tokens are made, watched and ended by their administrators; a secret is shown once."""
+
+import re
+
+import httpx
+import pytest
+from playwright.async_api import expect
+
+from callctl.hooks import ALL_KINDS, PAUSES_S
+from callctl.rights import RIGHTS, Role
+from callctl.web.views.tokens import RIGHT_WORDS
+from callctl.web.views.webhooks import KIND_WORDS
+from tests.web import test_hooks
+from tests.web.browser import PHONE, axe, picture_of
+from tests.web.hall import Hall
+from tests.web.house import ROOT, Console
+from tests.web.test_hooks import Receiver, created
+
+receiver = test_hooks.receiver
+ZH = {"Accept-Language": "zh"}
+TOKEN = {"name": "wallboard", "roles": "reporter", "cities": "yangzhou", "days": "30", "reason": "数据大屏"}
+
+
+def secret_of(page: httpx.Response) -> str:
+    assert page.status_code == 200, page.text
+    [found] = re.findall(r"<code data-secret>([^<]+)</code>", page.text)
+    return str(found)
+
+
+def test_every_right_and_every_kind_has_its_words() -> None:
+    assert RIGHT_WORDS.keys() == RIGHTS.keys()
+    assert KIND_WORDS.keys() == set(ALL_KINDS)
+
+
+async def test_a_token_made_on_the_page_opens_what_it_may_until_it_is_ended_there(console: Console) -> None:
+    security = await console.as_role(Role.SECURITY_ADMIN)
+    secret = secret_of(await security.post("/tokens/new", data={**TOKEN, "rights": ["see calls", "own account"]}))
+    machine = httpx.AsyncClient(transport=security._transport, base_url=security.base_url)
+    machine.headers["Authorization"] = f"Bearer {secret}"
+    span = {"since": 0, "until": 1}
+    assert (await machine.get("/api/v1/cities/yangzhou/calls", params=span)).status_code == 200
+    assert (await machine.get("/api/v1/cities/xuzhou/calls", params=span)).status_code == 403, "its own city alone"
+    assert (await machine.get("/api/v1/status")).status_code == 403, "narrowed to two rights"
+    page = (await security.get("/tokens", headers=ZH)).text
+    assert secret not in page
+    assert "看通话记录" in page
+    assert "统计员" in page
+    ended = await security.post("/tokens/wallboard/end", data={"reason": "不再使用"})
+    assert ended.headers["location"] == "/tokens"
+    console.clock.at += 10.0
+    assert (await machine.get("/api/v1/me")).status_code == 401
+    assert "已终止" in (await security.get("/tokens", headers=ZH)).text
+    entries = [(one.what, one.reason) for one in await console.house.room.history.audited(9) if one.what != "export"]
+    assert entries == [("token end", "不再使用"), ("token create", "数据大屏")]
+    assert secret not in str(await console.house.room.history.audited(9))
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"name": "W"}, "name"),
+        ({"days": "0"}, "days"),
+        ({"days": "x"}, "days"),
+        ({"days": "1e3"}, "days"),
+        ({"roles": "security_admin"}, "roles"),
+        ({"roles": []}, "roles"),
+        ({"cities": []}, "cities"),
+        ({"rights": "king"}, "rights"),
+    ],
+)
+async def test_a_token_that_cannot_be_is_refused_at_its_field_with_what_was_typed(
+    console: Console, change: dict, field: str
+) -> None:
+    security = await console.as_role(Role.SECURITY_ADMIN)
+    refused = await security.post("/tokens/new", data={**TOKEN, **change}, headers=ZH)
+    assert refused.status_code == 422
+    assert f'id="w-{field}"' in refused.text
+    assert 'value="数据大屏"' in refused.text
+    assert await console.house.people.tokens(ROOT) == []
+
+
+async def test_the_same_form_sent_twice_makes_one_token_and_shows_no_second_secret(console: Console) -> None:
+    security = await console.as_role(Role.SECURITY_ADMIN)
+    secret_of(await security.post("/tokens/new", data={**TOKEN, "request": "one"}))
+    again = await security.post("/tokens/new", data={**TOKEN, "request": "one"})
+    assert again.status_code == 409
+    assert "data-secret" not in again.text
+    assert len(await console.house.people.tokens(ROOT)) == 1
+
+
+async def test_a_citys_security_administrator_makes_and_ends_only_the_own_citys_tokens(console: Console) -> None:
+    whole, own = await console.as_role(Role.SECURITY_ADMIN), await console.as_role(Role.SECURITY_ADMIN, "suzhou")
+    secret_of(await whole.post("/tokens/new", data=TOKEN))
+    refused = await own.post("/tokens/new", data={**TOKEN, "name": "other"})
+    assert refused.status_code == 422
+    assert "wallboard" not in (await own.get("/tokens")).text
+    assert (await own.post("/tokens/wallboard/end")).status_code == 422
+    [token] = await console.house.people.tokens(ROOT)
+    assert token.ended_at is None
+    auditor = await console.as_role(Role.AUDITOR)
+    page = (await auditor.get("/tokens")).text
+    assert "wallboard" in page
+    assert "/tokens/new" not in page
+    assert "/end" not in page, "looks, and changes nothing"
+
+
+async def test_a_webhook_is_made_on_the_page_with_a_secret_shown_once(console: Console, receiver: Receiver) -> None:
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    form = {"name": "orders", "address": receiver.address, "kinds": ["stop.all", "event.started"], "reason": "工单系统"}
+    secret = secret_of(await admin.post("/webhooks/new", data=form))
+    for place in ("/webhooks", "/webhooks/orders"):
+        page = (await admin.get(place, headers=ZH)).text
+        assert secret not in page
+        assert "全部停止" in page
+    taken = await admin.post("/webhooks/new", data=form, headers=ZH)
+    assert (taken.status_code, "这个名称已经用过" in taken.text) == (409, True)
+    wrong = await admin.post("/webhooks/new", data={**form, "name": "B", "address": "ftp://x", "kinds": []}, headers=ZH)
+    assert [f'id="w-{field}"' in wrong.text for field in ("name", "address", "kinds")] == [True] * 3
+    assert 'value="ftp://x"' in wrong.text
+
+
+async def test_what_nobody_took_is_seen_and_tried_again_by_hand(console: Console, receiver: Receiver) -> None:
+    await created(console, receiver, "stop.all")
+    receiver.answer = 500
+    await console.house.desk.stop_all(ROOT)
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    await console.house.webhooks.look()
+    waiting = (await admin.get("/webhooks/orders", headers=ZH)).text
+    assert "answered 500" in waiting
+    assert "/again" not in waiting, "it is tried again by itself"
+    for pause_s in (*PAUSES_S, 0.0):
+        console.clock.at += pause_s + 1
+        await console.house.webhooks.look()
+    admin = await console.as_role(Role.SYSTEM_ADMIN)  # A day has passed.
+    page = (await admin.get("/webhooks/orders?state=dead", headers=ZH)).text
+    [again] = re.findall(r'action="(/webhooks/orders/deliveries/\d+/again)"', page)
+    assert '<span class="badge alarm">1</span>' in (await admin.get("/webhooks", headers=ZH)).text
+    receiver.answer = 204
+    assert (await admin.post(again)).status_code == 303
+    await console.house.webhooks.look()
+    assert "已送达" in (await admin.get("/webhooks/orders?state=told", headers=ZH)).text
+    told = (await admin.get("/webhooks/orders?state=told")).text
+    assert "answered 500" not in told
+    late = await admin.post(again)
+    assert late.headers["location"] == "/webhooks/orders"
+    assert "There is no such given-up delivery" in (await admin.get("/webhooks/orders")).text
+
+
+async def test_an_ended_webhook_is_gone_from_the_pages(console: Console, receiver: Receiver) -> None:
+    await created(console, receiver, "stop.all")
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    assert (await admin.post("/webhooks/orders/end", data={"reason": "换系统"})).headers["location"] == "/webhooks"
+    assert (await admin.get("/webhooks/orders")).status_code == 404
+    assert (await admin.post("/webhooks/orders/end")).status_code == 404
+    assert "/webhooks/orders" not in (await admin.get("/webhooks")).text
+    [entry] = [one for one in await console.house.room.history.audited(9) if one.what == "webhook end"]
+    assert (entry.before, entry.reason) == ("orders", "换系统")
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(240)
+async def test_by_keyboard_a_webhook_and_a_token_and_their_secrets_are_not_seen_again(hall: Hall) -> None:
+    page = await hall.page(Role.SYSTEM_ADMIN, path="/")
+    await expect(page).to_have_url(re.compile("/webhooks$"))
+    await page.get_by_role("link", name="新建推送").press("Enter")
+    await page.get_by_label("名称").fill("orders")
+    await page.get_by_label("地址").fill("https://orders.yangzhou.test/callctl?system=12345&version=1" + "x" * 80)
+    await page.get_by_label("全部停止", exact=True).press("Space")
+    await page.get_by_role("button", name="建立并显示密钥").press("Enter")
+    secret = await page.locator("[data-secret]").inner_text()
+    assert len(secret) > 20
+    assert await axe(page) == []
+    await picture_of(page, "webhook-secret-zh")
+    await page.get_by_role("link", name="已存好，返回").press("Enter")
+    await page.get_by_role("link", name="orders").press("Enter")
+    await expect(page.get_by_role("heading", name="推送 orders")).to_be_visible()
+    assert secret not in await page.content()
+    await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1"), "a long address wraps"
+    await picture_of(page, "webhook-zh-phone")
+    page = await hall.page(Role.SECURITY_ADMIN, path="/tokens", locale="en")
+    await page.get_by_role("link", name="New token").press("Enter")
+    await page.get_by_label("Name").fill("wallboard")
+    await page.get_by_label("report officer").press("Space")
+    await page.get_by_label("Province").press("Space")
+    await page.get_by_role("button", name="Make it and show it").press("Enter")
+    secret = await page.locator("[data-secret]").inner_text()
+    await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
+    assert await axe(page) == []
+    await picture_of(page, "token-secret-en-phone")
+    await page.get_by_role("link", name="I have kept it, back").press("Enter")
+    assert secret not in await page.content()
+    await page.get_by_text("End …").press("Enter")
+    await picture_of(page, "tokens-ending-en-phone")
+    await page.get_by_role("button", name="End token wallboard").press("Enter")
+    await expect(page.locator("main")).to_contain_text("ended")
+    assert hall.faults == []
