@@ -3,12 +3,14 @@
 import secrets
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
+from callctl.core.acts import ActRefused
 from callctl.core.model import Province
 from callctl.lab.processes import Port
 from callctl.people.accounts import People, Wanted
-from callctl.people.passwords import Scales
+from callctl.people.passwords import Scales, check_password
 from callctl.rights import EVERYWHERE, Actor, Role
 from callctl.settings import Settings
 from callctl.store.accounts import AccountBook
@@ -79,4 +81,9 @@ def console_environment(environment: Mapping[str, str], port: int) -> dict[str, 
 
 
 def _password() -> str:
-    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4))
+    """One that is good enough: drawn again where there is no digit among the letters, as in one of a hundred."""
+    while True:
+        drawn = "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4))
+        with suppress(ActRefused):
+            check_password(drawn, "")
+            return drawn

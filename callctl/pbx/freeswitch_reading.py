@@ -37,7 +37,7 @@ from callctl.pbx.values import number_of
 
 LISTED_WITHIN_S = 3.0  # The list of channels lags behind by some 0.2 s (measured); a caller who just came is in none.
 _ACTIVE = frozenset({"ACTIVE", "HELD", "UNHELD"})  # callstate of a channel on which somebody talks.
-_RINGING = frozenset({"RINGING", "RING_WAIT", "EARLY"})
+_RINGING = frozenset({"DOWN", "RINGING", "RING_WAIT", "EARLY"})  # DOWN: set up; what came since is not listed yet.
 _CITY_OF = re.compile(r"([a-z]+)-\d")
 
 
@@ -80,9 +80,9 @@ def observe(chart: FreeSwitchMap, reading: Reading) -> PbxObserved:
     lists = reading.lists
     alive = _alive(chart, reading)
     waiting = list(_waiting(chart, reading, alive))
-    phones = _phone_legs(chart, lists.channels)
-    talks = (*_home_talks(chart, reading, alive), *_lent_talks(chart, reading, phones))
     agents = {row.get("name", ""): row for row in lists.agents}
+    phones = _phone_legs(chart, reading, agents)
+    talks = (*_home_talks(chart, reading, alive), *_lent_talks(chart, reading, phones))
     _take_over_phones(chart, reading, agents, phones)
     talking = {talk.by for talk in talks}
     slots = tuple(sorted(_slots(chart, lists.tiers, agents, talking), key=lambda seen: seen.slot))
@@ -177,13 +177,17 @@ def _home_of(chart: FreeSwitchMap, call: str) -> str:
     return home if home in chart.cities and chart.call_of(call, home) else ""
 
 
-def _phone_legs(chart: FreeSwitchMap, channels: Iterable[Row]) -> dict[str, Row]:
-    """The channel of each phone that rings or talks."""
-    found = {}
-    for row in channels:
+def _phone_legs(chart: FreeSwitchMap, reading: Reading, agents: Mapping[str, Row]) -> dict[str, Row]:
+    """The channel of each phone that rings or talks; also of a lent talk that was told and that no list shows yet."""
+    found: dict[str, Row] = {}
+    for row in reading.lists.channels:
         seat, _, domain = row.get("presence_id", "").partition("@")
         if seat in chart.seats and domain == chart.city.code and row.get("callstate") in _ACTIVE | _RINGING:
             found[seat] = row
+    for call, (by, since) in chart.talks.items():
+        lately = reading.members_at - since < LISTED_WITHIN_S
+        if lately and isinstance(by, LentSeat) and agents.get(by.seat, {}).get("state") == RESERVED:
+            found.setdefault(by.seat, {"presence_data": call})
     return found
 
 

@@ -349,13 +349,14 @@ def test_no_list_however_damaged_raises(rows):
     assert {seat.seat for seat in found.seats} <= SEATS.keys()
 
 
-def test_a_lent_phone_that_was_answered_talks_though_the_list_still_shows_it_ringing():
+@pytest.mark.parametrize("listed", ["RINGING", "DOWN", ""], ids=["as ringing", "as set up", "not at all"])
+def test_a_lent_phone_that_was_answered_talks_though_the_list_lags_behind(listed):
     made, call = chart(), "suzhou-1799999900.1"
     by = LentSeat("1001", "suzhou")
     ringing = leg("1001", call, "RINGING")
     reserved = [agent("1001", state="Reserved")]
     made.talks[call] = (by, NOW - 0.1)
-    found = read(made, agents=reserved, channels=[ringing])
+    found = read(made, agents=reserved, channels=[leg("1001", call, listed)] if listed else [])
     assert [(talk.call, talk.by, talk.answered_at) for talk in found.talks] == [(call, by, NOW - 0.1)]
     assert [(seat.state, seat.call) for seat in found.seats if seat.seat == "1001"] == [(SeatState.BUSY, call)]
     made.talks[call] = (by, NOW - 20)  # A talk that is over, whose end was missed: it rings for the same call again.

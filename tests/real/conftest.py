@@ -35,9 +35,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def cities(request: pytest.FixtureRequest, run_number: int) -> Iterator[Lab]:
     """The running lab. Its calls take place in each test's own event loop; see `floor`.
 
-    All Asterisk, but in tests marked with `every_mix` (tests/real/mixed.py): there each test is run for every mix.
+    All Asterisk, but in tests marked with a mix (tests/real/mixed.py): there each test is run for every one of it.
     """
-    kinds: dict[str, str] = getattr(request, "param", {})
+    kinds = dict.fromkeys(getattr(request, "param", ()), "freeswitch")
     programs = programs_for({"asterisk", *kinds.values()})
     # Not pytest's own folder: a control socket's name must stay short.
     with tempfile.TemporaryDirectory(prefix="callctl-real-") as folder:

@@ -15,19 +15,27 @@ TALKS = Habit(answer_after_s=0.3, talk_s=None)
 PAIRS = [("nanjing", "xuzhou"), ("nanjing", "yangzhou"), ("yangzhou", "nanjing")]
 NAMES = {"nanjing": "南京", "xuzhou": "徐州", "yangzhou": "扬州"}
 FREESWITCH = "freeswitch"
-# The cities of the stage (yangzhou is the assisted one), and which of them have FreeSWITCH.
-every_mix = pytest.mark.parametrize(
-    "cities",
-    [
-        {},
-        {"nanjing": FREESWITCH, "xuzhou": FREESWITCH},
-        {"yangzhou": FREESWITCH},
-        {"nanjing": FREESWITCH, "xuzhou": FREESWITCH, "yangzhou": FREESWITCH},
-    ],
-    ids=["asterisk", "asterisk-helped-by-freeswitch", "freeswitch-helped-by-asterisk", "freeswitch"],
-    indirect=True,
-    scope="session",
-)
+# Which cities of the stage have FreeSWITCH; yangzhou is the assisted one.
+ONE_KIND_HELPS: dict[str, tuple[str, ...]] = {
+    "asterisk": (),
+    "asterisk-helped-by-freeswitch": ("nanjing", "xuzhou"),
+    "freeswitch-helped-by-asterisk": ("yangzhou",),
+    "freeswitch": ("nanjing", "xuzhou", "yangzhou"),
+}
+# One queue that an Asterisk and a FreeSWITCH city serve at once: nanjing has Asterisk.
+BOTH_KINDS_HELP: dict[str, tuple[str, ...]] = {
+    "asterisk-helped-by-both": ("xuzhou",),
+    "freeswitch-helped-by-both": ("xuzhou", "yangzhou"),
+}
+
+
+def _mixes(mixes: dict[str, tuple[str, ...]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("cities", list(mixes.values()), ids=list(mixes), indirect=True, scope="session")
+
+
+every_mix = _mixes(ONE_KIND_HELPS)
+helped_by_both = _mixes(BOTH_KINDS_HELP)
+every_mix_and_both = _mixes(ONE_KIND_HELPS | BOTH_KINDS_HELP)
 both = pytest.mark.parametrize(("home", "ally"), PAIRS, ids=["fs-fs", "fs-ast", "ast-fs"])
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from callctl.lab.freeswitch import VARIABLE
+from callctl.lab.freeswitch_log import read_lent_log
 from callctl.lab.processes import Mark, Port
+from tests.real.programs import PROJECT, programs_for
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
-PROJECT = Path(__file__).resolve().parent.parent.parent
 ASKED_FOR = {
     "asked",
     "answered_home",
@@ -51,7 +54,7 @@ def start(room: Path, network: int, *options: str) -> "subprocess.Popen[str]":
 def ports_of(network: int) -> list[Port]:
     """Of all three cities: SIP and the management interface; and the citizens' own."""
     hosts = [f"127.{network}.{10 + city}.1" for city in (9, 2, 4)]
-    ports = [port for host in hosts for port in (Port("udp", host, 5060), Port("tcp", host, 5038))]
+    ports = [port for host in hosts for port in (Port("udp", host, 5060), Port("tcp", host, 5038), Port("tcp", host, 8021))]
     return [*ports, Port("udp", f"127.{network}.1.19", 5060)]
 
 
@@ -73,7 +76,40 @@ def test_short_demo_shows_that_assistance_answers_more_and_everybody_agrees(
     room: Path, network: int, tmp_path: Path
 ) -> None:
     result = tmp_path / "build" / "demo.json"
-    process = start(room, network, "--result", str(result))
+    plays_and_everybody_agrees(start(room, network, "--result", str(result)), result)
+    nothing_stays(room, network)
+
+
+def test_make_demo_with_a_freeswitch_city_shows_the_same(room: Path, network: int, tmp_path: Path) -> None:
+    """The very line that make runs for `make demo FREESWITCH=<folder>`, beside the other tests' cities and shorter."""
+    programs_for(["freeswitch"])
+    folder, result = os.environ[VARIABLE], tmp_path / "demo.json"
+    asked = ["make", "--silent", "--dry-run", "demo", f"FREESWITCH={folder}", f"BIN={Path(sys.executable).parent}"]
+    env = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    told = subprocess.run(asked, cwd=PROJECT, env=env, capture_output=True, text=True, check=True, timeout=30)
+    line = told.stdout.strip().splitlines()[-1]
+    assert line.startswith(f"{VARIABLE}={folder} ")
+    options = f"--network {network} --seconds 15 --result {result} --folder {room / 'demo'} --keep"
+    env |= {"TMPDIR": str(room), "PYTHONPATH": str(PROJECT), "CALLCTL_LANG": "zh"}
+    plays_and_everybody_agrees(
+        subprocess.Popen(
+            ["sh", "-c", f"exec env {line} {options}"],
+            cwd=PROJECT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ),
+        result,
+    )
+    answered = read_lent_log(room / "demo" / "xuzhou" / "log" / "freeswitch.log", "yangzhou", 0.0).calls
+    assert answered, "xuzhou's FreeSWITCH answered for yangzhou"
+    shutil.rmtree(room / "demo")
+    nothing_stays(room, network)
+
+
+def plays_and_everybody_agrees(process: "subprocess.Popen[str]", result: Path) -> None:
+    """Both halves are played to their end: nobody lost, more answered with assistance, and one figure from everybody."""
     said, complaint = process.communicate(timeout=240)
     assert process.returncode == 0, said + complaint
     told = json.loads(result.read_text(encoding="utf-8"))
@@ -89,7 +125,6 @@ def test_short_demo_shows_that_assistance_answers_more_and_everybody_agrees(
     assert with_it["connect_rate"] > without["connect_rate"]
     for words in ("扬州", "值班长开启支援", "徐州接听", "三方一致"):
         assert words in said
-    nothing_stays(room, network)
 
 
 def test_interrupted_demo_leaves_nothing(room: Path, network: int) -> None:

@@ -83,6 +83,19 @@ async def test_a_pbx_stopped_in_order_in_mid_talk_brings_the_citizen_to_the_fron
 
 
 @pytest.mark.parametrize("home", ["nanjing", "yangzhou"], ids=["freeswitch", "asterisk"])
+@pytest.mark.parametrize("first", ["inbound", "outbound"], ids=["trunk", "phone"])
+async def test_whichever_leg_a_stopping_freeswitch_ends_first_the_citizen_comes_back(
+    mixed: Floor, home: str, first: str
+) -> None:
+    """It ends its legs one by one, in the order of its own table: the trunk's before the phone's in every second stop."""
+    citizen, agent = await in_talk(mixed, home, "xuzhou")
+    [leg] = [row["uuid"] for row in await acts(mixed, "xuzhou").channel_rows() if row["direction"] == first]
+    assert (await mixed.pbx("xuzhou").cli(f"uuid_kill {leg} SYSTEM_SHUTDOWN")).startswith("+OK")
+    await agent.until_ended()
+    await citizen.until_hears("music", 5.0)
+
+
+@pytest.mark.parametrize("home", ["nanjing", "yangzhou"], ids=["freeswitch", "asterisk"])
 async def test_who_was_called_back_and_loses_the_agent_waits_with_music_and_is_never_rung_twice(
     mixed: Floor, home: str
 ) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from callctl.lab.lab import marks
+from tests.real.programs import PROJECT, programs_for
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
 pytestmark = pytest.mark.real
 
 
@@ -70,6 +70,24 @@ def test_a_lab_comes_up_takes_calls_and_leaves_nothing(terminal: Terminal) -> No
     assert terminal.run("down").stdout.strip() == "ended"
     assert not any(mark.alive for mark in started.values())
     assert terminal.run("down").stdout.strip() == "no lab was running"
+
+
+def test_a_lab_of_both_kinds_comes_up_takes_calls_and_leaves_nothing(terminal: Terminal) -> None:
+    programs_for(["asterisk", "freeswitch"])
+    up = terminal.run("up", "--cities", "suzhou:freeswitch,wuxi:asterisk", *ONE[3:])
+    assert up.returncode == 0, up.stderr
+    assert "苏州 suzhou: FreeSWITCH runs" in up.stdout
+    assert "无锡 wuxi: Asterisk runs" in up.stdout
+    status = json.loads(terminal.run("status", "--json").stdout)
+    assert [(city["state"], city["phones"]) for city in status["cities"]] == [("runs", 2), ("runs", 2)]
+    for city in ("suzhou", "wuxi"):
+        heard = json.loads(terminal.run("calls", "--city", city, "--rate", "2", "--for", "2", "--listen").stdout)
+        assert heard["asked"] == heard["gave_up"] + sum(heard["answered"].values())
+        assert sum(heard["answered"].values()) > 0
+    started = marks(terminal.folder)
+    assert set(started) == {"suzhou", "wuxi"}
+    assert terminal.run("down").stdout.strip() == "ended"
+    assert not any(mark.alive for mark in started.values())
 
 
 def test_a_lab_whose_keeper_is_killed_leaves_nothing(terminal: Terminal) -> None:

@@ -60,7 +60,8 @@ local function ring(seat)
     cc.figure("support_ring_s"), os.time() - (tonumber(session:getVariable("cc_since")) or os.time()), seat,
     freeswitch.getGlobalVariable("domain")))
   if session:answered() then  -- Still true when the talk is over.
-    return session:getVariable("last_bridge_hangup_cause") or "NORMAL_CLEARING", true
+    -- Whichever leg went first: where it was the trunk's, the phone's says NORMAL_CLEARING whatever the reason.
+    return session:ready() and session:getVariable("last_bridge_hangup_cause") or session:hangupCause(), true
   end
   return session:getVariable("originate_disposition") or "ORIGINATOR_CANCEL", false
 end
@@ -81,7 +82,8 @@ local function serve()
     if talked then
       local since = tonumber(session:getVariable("cc_answered") or "") or os.time()
       cc.tell("lent-ended", { Call = call, Home = home, Seat = seat, Cause = cause, Talked = os.time() - since })
-      session:setVariable("sip_reason", LOST[cause] and "Q.850;cause=44" or "Q.850;cause=16")
+      -- A trunk's leg that is gone already keeps what answered.lua said: not the agent hung up.
+      if session:ready() then session:setVariable("sip_reason", LOST[cause] and "Q.850;cause=44" or "Q.850;cause=16") end
       return LOST[cause] and "REQUESTED_CHAN_UNAVAIL" or "NORMAL_CLEARING"
     end
     -- Rejecting counts as not answering: callctl leaves the seat in peace for a while, else it would be rung again and again.
