@@ -260,9 +260,8 @@ class Controller:
 
     async def _obey(self, city: str, link: PbxLink) -> None:
         """Carry out one PBX's orders, one after the other. A slow PBX keeps nobody waiting but itself."""
-        queue = self._queues[city]
         while True:
-            order = await queue.next()
+            order = await self._queues[city].next()
             if self._ledger.lease is None or self._ledger.overslept:
                 self._expected = expect.failed(self._expected, order)  # Should the lease be back before the next plan.
                 continue
@@ -272,6 +271,7 @@ class Controller:
             if outdated or (isinstance(order, Lend | OpenSlot) and not self._ledger.up):
                 self._expected = expect.failed(self._expected, order)
                 continue
+            booked = order
             if isinstance(order, Lend) and not self._ledger.holds(order):
                 # Not booked yet, or not any more: a Recall that stood before it in the queue has given the loan back.
                 taken = await self._ledger.take(SeatRef(city, order.seat), order.assisted)
@@ -281,9 +281,9 @@ class Controller:
                     if not self.leading:
                         self._ask_registry.set()
                     continue
-                untaken, order = order, replace(order, token=taken.token)
-                self._expected = expect.renamed(self._expected, untaken, order)
-            await self._do(link, order)
+                booked = replace(order, token=taken.token)
+            self._expected = expect.sent(self._expected, order, booked)
+            await self._do(link, booked)
 
     async def _do(self, link: PbxLink, order: Order) -> None:
         try:

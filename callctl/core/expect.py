@@ -32,6 +32,7 @@ class Expectation:
 
     order: Order
     since: float
+    sent: bool = False  # Not waiting behind others any more: only then a fact can be its doing, and not an older one's.
     confirmed: bool = False  # The PBX said yes; believed until a fact or a reading begun since then tells it.
 
 
@@ -65,7 +66,7 @@ def confirmed(expected: Expectations, order: Order, now: float) -> Expectations:
     key = thing(order)
     if key is None or key not in expected or expected[key].order is not order:
         return expected
-    return {**expected, key: Expectation(order, now, confirmed=True)}
+    return {**expected, key: Expectation(order, now, sent=True, confirmed=True)}
 
 
 def overtaken(expected: Expectations, order: Order) -> bool:
@@ -76,9 +77,9 @@ def overtaken(expected: Expectations, order: Order) -> bool:
     return isinstance(order, Lend | OpenSlot) and isinstance(expected[key].order, Recall | CloseSlot | DropSlot)
 
 
-def renamed(expected: Expectations, order: Order, sent: Order) -> Expectations:
-    """The order got its token just before it was sent."""
-    return {key: replace(each, order=sent) if each.order is order else each for key, each in expected.items()}
+def sent(expected: Expectations, order: Order, as_sent: Order) -> Expectations:
+    """The order goes out now, perhaps with a token that it just got."""
+    return {key: replace(each, order=as_sent, sent=True) if each.order is order else each for key, each in expected.items()}
 
 
 def failed(expected: Expectations, order: Order) -> Expectations:
@@ -97,23 +98,24 @@ def heard(expected: Expectations, facts: Iterable[Fact], now: float) -> Expectat
     lost: set[str] = set()
     read: set[str] = set()
     for fact in facts:
-        if isinstance(fact, PbxLost):
-            lost.add(fact.city)
-        elif isinstance(fact, PbxObserved):
-            read.add(fact.city)
-        elif isinstance(fact, LoanChanged):
-            key: Thing = (fact.city, fact.seat, fact.assisted)
-            if key in expected and _tells(fact, expected[key].order):
-                settled.add(key)
-        elif isinstance(fact, SlotChanged):
-            key = (fact.city, fact.slot)
-            if key in expected and _state(expected[key].order) is fact.state:
-                settled.add(key)
-        elif isinstance(fact, SeatReadied):
-            key = (fact.city, fact.seat, _READINESS)
-            order = expected[key].order if key in expected else None
-            if isinstance(order, SetReady) and order.ready is fact.ready:
-                settled.add(key)
+        match fact:
+            case PbxLost():
+                lost.add(fact.city)
+                continue
+            case PbxObserved():
+                read.add(fact.city)
+                continue
+            case LoanChanged():
+                key: Thing = (fact.city, fact.seat, fact.assisted)
+            case SlotChanged():
+                key = (fact.city, fact.slot)
+            case SeatReadied():
+                key = (fact.city, fact.seat, _READINESS)
+            case _:
+                continue
+        each = expected.get(key)
+        if each is not None and each.sent and _tells(fact, each.order):
+            settled.add(key)
     return {
         key: each
         for key, each in expected.items()
@@ -156,23 +158,20 @@ def overlay(world: World, expected: Expectations) -> World:
     return replace(fold(world, facts), pending=pending)
 
 
-def _tells(fact: LoanChanged, order: Order) -> bool:
+def _tells(fact: LoanChanged | SlotChanged | SeatReadied, order: Order) -> bool:
     """Whether the fact is what the order brings about."""
-    if isinstance(order, Regroup):
-        return fact.lent and fact.group == order.group
-    return isinstance(order, Lend) is fact.lent
-
-
-def _state(order: Order) -> SlotState | None:
-    match order:
-        case OpenSlot():
-            return SlotState.OPEN
-        case CloseSlot():
-            return SlotState.CLOSED
-        case DropSlot():
-            return SlotState.ABSENT
+    match fact, order:
+        case LoanChanged(), Regroup():
+            return fact.lent and fact.group == order.group
+        case LoanChanged(), Lend() | Recall():
+            return isinstance(order, Lend) is fact.lent
+        case SlotChanged(), OpenSlot() | CloseSlot() | DropSlot():
+            brought = _as_fact(order)
+            return isinstance(brought, SlotChanged) and fact.state is brought.state
+        case SeatReadied(), SetReady():
+            return fact.ready is order.ready
         case _:
-            return None
+            return False
 
 
 def _as_fact(order: Order) -> Fact | None:  # noqa: PLR0911

@@ -36,6 +36,16 @@ def test_its_fact_ends_the_belief_at_once() -> None:
     assert expect.heard(confirmed(), [LoanChanged("wuxi", AT, "12001", "nanjing", 5, lent=True)], AT) == {}
 
 
+def test_a_fact_of_an_older_order_does_not_settle_one_that_still_waits_to_be_sent() -> None:
+    told = LoanChanged("wuxi", AT, "12001", "nanjing", 5, lent=True)  # Lent, taken back, lent again, on a slow link.
+    waiting = expect.ordered({}, [LEND], AT)
+    assert expect.heard(waiting, [told], AT) == waiting
+    booked = Lend("wuxi", "12001", "nanjing", 7)
+    out = expect.sent(waiting, LEND, booked)
+    assert [each.order for each in out.values()] == [booked]
+    assert expect.heard(out, [told], AT) == {}
+
+
 def test_a_seat_is_under_way_until_the_recall_behind_its_lend_was_obeyed() -> None:
     recall = Recall("wuxi", "12001", "nanjing")
     both = expect.ordered(expect.ordered({}, [LEND], AT), [recall], AT)

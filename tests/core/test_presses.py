@@ -36,6 +36,7 @@ def test_a_city_that_is_not_heard_gets_no_order_and_an_old_press_is_dropped() ->
 def test_an_order_on_its_way_is_believed_and_not_given_twice() -> None:
     expected = expect.ordered({}, [ORDER], 101.0)
     assert unobeyed(expect.overlay(seen(ready=True), expected), {REF: LUNCH}, 101.1)[0] == ()
+    expected = expect.sent(expected, ORDER, ORDER)
     told = expect.heard(expected, [SeatReadied("xuzhou", 101.2, "3001", False, "202")], 101.2)
     assert told == {}
     other = expect.heard(expected, [SeatReadied("xuzhou", 101.2, "3001", True)], 101.2)

@@ -126,6 +126,14 @@ MUTANTS = (
         (LOOP + "test_a_reading_older_than_our_orders_makes_nothing_be_ordered_twice",),
     ),
     Mutant(
+        "takes an older fact for what an order in the queue will bring about",
+        "callctl/core/expect.py",
+        "if each is not None and each.sent and _tells",
+        "if each is not None and _tells",
+        ("tests/core/test_expect.py::test_a_fact_of_an_older_order_does_not_settle_one_that_still_waits_to_be_sent",),
+        seeds=(101823,),
+    ),
+    Mutant(
         "forgets a confirmed loan before the PBX is read",
         "callctl/core/expect.py",
         "        and not (_overdue(each, now) and (key[0] in read or _as_fact(each.order) is None))\n",

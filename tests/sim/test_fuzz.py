@@ -51,6 +51,7 @@ NAMED = {
     70930: "facts of two loans were lost on the way to a standby: it took over and lent a third seat, the quota being two",
     71286: "a stop in the history alone, a moment before the registry was back: read ten seconds later",
     71786: "an event ended while registry and history were both lost: the desk refuses that, the simulated one did not",
+    101823: "lent, taken back and lent again on a slow link: the first loan's fact settled the order that still waited",
     100363: "the registry forgot while the only controller was cut from it: the checker asked for bookings all the same",
 }
 
