@@ -1,11 +1,13 @@
 """Charts for pages and print, as SVG of our own: lines told apart by dash as well as colour, for any printer."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 720, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 46, 20, 46
+LETTER = 6.5  # Width of a digit.
 STYLES = (("#0b5cad", ""), ("#c2410c", "6 3"), ("#5b6470", "2 3"), ("#15803d", "9 3 2 3"))
 
 
@@ -105,7 +107,8 @@ def _right_axis() -> str:
 
 def _names(labels: Sequence[str]) -> str:
     step = _wide() / max(1, len(labels))
-    every = max(1, len(labels) // 24)
+    widest = max(map(len, labels), default=0) * LETTER + LETTER
+    every = max(1, math.ceil(widest / step))
     return "".join(
         f'<text x="{LEFT + (n + 0.5) * step:.1f}" y="{HEIGHT - BOTTOM + 14}" class="m">{escape(label)}</text>'
         for n, label in enumerate(labels)

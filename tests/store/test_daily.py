@@ -307,6 +307,13 @@ def test_charts_break_where_a_value_is_missing_and_escape_what_they_are_given() 
     assert bars.count('<rect x="') == 4  # Two parts, and in the legend what they look like.
 
 
+def test_labels_that_would_touch_are_left_out_in_turn() -> None:
+    days, hours = [f"08-{day:02}" for day in range(30)], [str(hour) for hour in range(24)]
+    for labels, shown in ((days, 15), (hours, 24)):
+        drawn = stacked([Series("甲", [1.0] * len(labels))], labels, "件")
+        assert drawn.count('class="m"') == shown
+
+
 def test_a_value_alone_between_missing_ones_is_a_point_one_can_see() -> None:
     assert lines([Series("甲", [None, 5.0, None])], list("abc"), "件").count("<circle") == 1
 
