@@ -13,7 +13,7 @@ compared with callctl's record of it: who answered, at which seat, the wait, the
 is named. An answer by a supporting city is looked for in that city's log, by number and second. Every sum must then agree.
 The call detail records (queues/<city>.toml: write_cdr) are another witness, written by another part of the PBX. Its
 seconds are cut where the queue_log's are rounded: one second a talk is forgiven, and one second of the wait of who gave up.
-A call-back by key waits under another name in the queue_log: such calls are counted, not compared.
+Of a call-back by key only the asking is compared: what comes of it waits under another name in the queue_log.
 Exit code 1 where anything differs; the differences are printed.
 """
 
@@ -27,9 +27,10 @@ from datetime import datetime
 
 SLOT = re.compile(r"([a-z]+)-\d+-t\d+")
 LOAN = re.compile(r"(\w+)-[a-z]+-t\d+")
+STAND_IN_S = 5
 APART_S = 3  # The two PBXs write an answer down within a round trip, and their clocks are not one.
 WITHIN_S = {"waited_s": 1.0, "talked_s": 0.0}
-OUTCOMES = {"answered": "answered", "abandoned": "abandoned", "call_back": "call_back", "not_reached": "call_back"}
+OUTCOMES = {"answered": "answered", "abandoned": "abandoned"}
 PBX_NAMES = ("account", "src", "dst", "context", "clid", "channel", "with", "app", "data")
 PBX_NAMES += ("start", "answer", "end", "duration", "billsec", "disposition")
 
@@ -63,14 +64,17 @@ def born(unique):
 
 def home_calls(path, queue, heading):
     """One dict a citizen's call that came in the report's span, by the PBX's unique id; told until the report was made."""
-    calls = {}
+    calls, asked = {}, {}
     for at, unique, name, member, event, rest in lines_of(path, heading["made_at"]):
         if name != queue:
             continue
         if event == "ENTERQUEUE":
+            if unique not in calls and at - asked.get(rest[1], 0) <= STAND_IN_S:
+                continue  # It waits for a call-back in the stead of who asked for it.
             if unique in calls or heading["since"] <= born(unique) < heading["until"]:
-                call = calls.setdefault(unique, {"number": rest[1], "answers": [], "talks": [], "entries": 0, "left": None})
+                call = calls.setdefault(unique, {"number": rest[1], "answers": [], "talks": [], "entries": 0})
                 call["entries"] += 1
+                call["left"] = None
         elif unique not in calls:
             continue
         elif event == "CONNECT":
@@ -81,6 +85,7 @@ def home_calls(path, queue, heading):
             calls[unique]["left"] = ("abandoned", at - born(unique))  # Since the call came, prompts before the queue too.
         elif event == "EXITWITHKEY" and rest[0] == "1":
             calls[unique]["left"] = ("call_back", at - born(unique))
+            asked[calls[unique]["number"]] = at
     return {unique: what_became_of(call) for unique, call in calls.items()}
 
 
@@ -147,7 +152,9 @@ def compare_calls(path, calls, heading, verdict):
         one, ours = theirs[unique], calls[unique]
         before = len(verdict.wrong)
         verdict.compare(f"{unique}: second of entry", born(unique), int(one["entered_at"]), 1)
-        verdict.compare(f"{unique}: outcome", ours["outcome"], OUTCOMES.get(one["outcome"]))
+        verdict.compare(
+            f"{unique}: outcome", ours["outcome"], "call_back" if one["called_back"] else OUTCOMES.get(one["outcome"])
+        )
         if len(verdict.wrong) > before or ours["outcome"] == "call_back":
             continue
         by = one["answering_city"]

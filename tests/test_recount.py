@@ -56,6 +56,37 @@ def test_calls_of_other_days_are_not_the_report_s(tmp_path: Path) -> None:
     assert recount(tmp_path / "day", *CITIES).returncode == 0
 
 
+def test_who_asked_for_a_call_back_is_one_call_whatever_came_of_it(tmp_path: Path) -> None:
+    folder = tmp_path / "day"
+    shutil.copytree(DAY, folder)
+    report, found = (folder / name for name in ("yangzhou.json", "calls.jsonl"))
+    body = json.loads(report.read_text("utf-8"))
+    at = int(body["heading"]["made_at"]) - 60
+    name, number = f"yangzhou-{at}.900", "13900000000"
+    lines = [
+        f"{at}|{name}|q12345|NONE|ENTERQUEUE||{number}|1",
+        f"{at + 9}|{name}|q12345|NONE|EXITWITHKEY|1|1|1|9",
+        f"{at + 9}|yangzhou-{at + 9}.902|q12345|NONE|ENTERQUEUE||{number}|1",
+        f"{at + 20}|yangzhou-{at + 9}.902|q12345|2001|CONNECT|11|yangzhou-{at + 9}.903|1",
+        f"{at + 50}|yangzhou-{at + 9}.902|q12345|2001|COMPLETECALLER|11|30|1",
+    ]
+    with (folder / "yangzhou.queue_log").open("a", encoding="utf-8") as log:
+        log.writelines(f"{line}\n" for line in lines)
+    assert f"{name}: in the PBX's queue_log, not in callctl's records" in recount(folder, *CITIES).stdout
+    call = {**json.loads(found.read_text("utf-8").splitlines()[0]), "call": name, "entered_at": float(at)}
+    call |= {"outcome": "not_reached", "called_back": True, "answering_city": "yangzhou", "seat": "2001", "waited_s": 20.0}
+    with found.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(call) + "\n")
+    hour = (at + 8 * 3600) // 3600 % 24
+    body["sums"]["requested"] += 1
+    body["sums"]["call_back"] += 1
+    body["callers"] += 1
+    body["hours"][hour]["requested"] += 1
+    report.write_text(json.dumps(body), "utf-8")
+    told = recount(folder, *CITIES)
+    assert told.returncode == 0, told.stdout
+
+
 def in_sums(change: Callable[[dict[str, float]], None]) -> Callable[[Path], None]:
     def do(folder: Path) -> None:
         path = folder / "yangzhou.json"

@@ -1,11 +1,13 @@
 """Charts for pages and print, as SVG of our own: lines told apart by dash as well as colour, for any printer."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 720, 236
+WIDTH, HEIGHT = 720, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 46, 20, 46
+LETTER = 6.5  # Width of a digit.
 STYLES = (("#0b5cad", ""), ("#c2410c", "6 3"), ("#5b6470", "2 3"), ("#15803d", "9 3 2 3"))
 
 
@@ -44,11 +46,19 @@ def stacked(series: Sequence[Series], labels: Sequence[str], unit: str) -> str:
             value = one.values[n] or 0.0
             y, height = _y(reached + value, top), _y(reached, top) - _y(reached + value, top)
             x = LEFT + n * step + step * 0.15
-            fill = STYLES[number][0] if number == 0 else f"url(#stripes{number})"
-            parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{step * 0.7:.1f}" height="{height:.1f}" fill="{fill}"/>')
+            parts.append(_rect(x, y, step * 0.7, height, number))
             reached += value
-    parts.append(_legend([(one.name, STYLES[n]) for n, one in enumerate(series)]))
+    x = float(LEFT)
+    for number, one in enumerate(series):
+        parts.append(_rect(x, HEIGHT - 13, 26, 10, number))
+        parts.append(f'<text x="{x + 31:.0f}" y="{HEIGHT - 4}" class="l">{escape(one.name)}</text>')
+        x += 44 + 13 * len(one.name)
     return _svg(parts, "、".join(one.name for one in series))
+
+
+def _rect(x: float, y: float, width: float, height: float, number: int) -> str:
+    fill = STYLES[number][0] if number == 0 else f"url(#stripes{number})"
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{fill}"/>'
 
 
 def _svg(parts: Sequence[str], title: str) -> str:
@@ -72,11 +82,11 @@ def _y(value: float, top: float) -> float:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 5 × 10ⁿ, so that a quarter of the axis is a number one can read."""
-    if value <= 0:
-        return 1.0
-    step = 10.0 ** (len(str(int(value))) - 1)
-    return next(step * factor for factor in (1, 2, 4, 5, 8, 10, 20) if step * factor >= value)
+    """The next whose quarters are whole numbers one can read."""
+    step = 4.0
+    while step * 10 < value:
+        step *= 10
+    return next(step * factor for factor in (1, 1.5, 2, 3, 5, 10) if step * factor >= value and step * factor % 4 == 0)
 
 
 def _axis(top: float, unit: str) -> str:
@@ -97,7 +107,8 @@ def _right_axis() -> str:
 
 def _names(labels: Sequence[str]) -> str:
     step = _wide() / max(1, len(labels))
-    every = max(1, len(labels) // 24)
+    widest = max(map(len, labels), default=0) * LETTER + LETTER
+    every = max(1, math.ceil(widest / step))
     return "".join(
         f'<text x="{LEFT + (n + 0.5) * step:.1f}" y="{HEIGHT - BOTTOM + 14}" class="m">{escape(label)}</text>'
         for n, label in enumerate(labels)
@@ -118,7 +129,11 @@ def _line(values: Sequence[float | None], count: int, top: float, colour: str, d
     return "".join(
         f'<polyline points="{" ".join(run)}" fill="none" stroke="{colour}" stroke-width="2"{dashed}/>'
         for run in runs
-        if run
+        if len(run) > 1
+    ) + "".join(
+        f'<circle cx="{run[0].partition(",")[0]}" cy="{run[0].partition(",")[2]}" r="3" fill="{colour}"/>'
+        for run in runs
+        if len(run) == 1
     )
 
 

@@ -1,5 +1,6 @@
 """数据日报 as a page: one HTML file without anything from outside, which Chromium also prints on A4."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from callctl.core import rates
 from callctl.core.counting import Counters
 from callctl.core.daily import Daily, Summary
-from callctl.core.days import time_text
+from callctl.core.days import HOUR_S, time_text
 from callctl.core.rates import Rate
 from callctl.paper import words
 from callctl.paper.charts import Series, lines, stacked
@@ -90,8 +91,9 @@ def compared(report: Daily) -> Mapping[str, str]:
 
 
 def charts(report: Daily) -> dict[str, str]:
-    """图1 to 图3."""
-    hours = report.hours
+    """图1 to 图3; of a day that goes on, nothing is drawn for the hours to come."""
+    begun = math.ceil((report.heading.until - report.heading.since) / HOUR_S)
+    hours = report.hours[:begun]
     connected = [
         100.0 * (one.answered_home + one.answered_remote) / one.requested if one.requested else None for one in hours
     ]
@@ -108,8 +110,8 @@ def charts(report: Daily) -> dict[str, str]:
     )
     second = stacked(
         [
-            Series("本地接听", [float(one.answered_home) for one in hours]),
-            Series("支援接听", [float(one.answered_remote) for one in hours]),
+            Series("本地接听", [float(one.answered_home) for one in report.hours]),
+            Series("支援接听", [float(one.answered_remote) for one in report.hours]),
         ],
         HOURS,
         "件",

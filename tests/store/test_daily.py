@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 import subprocess
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from sqlalchemy import delete, update
 from typer.testing import CliRunner
 
 from callctl.cli.root import make_app
+from callctl.core.advice import CityAdvice
 from callctl.core.counting import together
 from callctl.core.days import DAY_S, Span, day_of, day_span, moment, time_text
 from callctl.core.demand import Demand, Result, WrapUp
@@ -94,6 +97,8 @@ async def test_the_report_says_what_happened_that_day(sql_url: str, tmp_path: Pa
     assert made.gain.before_after is None  # Nothing is known of the time before.
     assert made.advice is not None
     assert made.advice.planned == 2
+    keeping = replace(made, advice=replace(made.advice, verdict="保持", cities=(CityAdvice(X, 2, 0, ""),)))
+    assert "建议：<b>保持</b>。" in daily_page(keeping)
     await sources.engine.dispose()
 
 
@@ -107,6 +112,11 @@ async def test_a_part_of_a_day_is_compared_with_the_same_part_of_others_and_give
     assert made.day_before.requested == 2  # Up to ten past twelve, as today.
     assert sum(made.hours_before) == 3  # The chart shows the whole day.
     assert made.advice is None
+    page = daily_page(made)
+    assert "当日未结束，不预测明日" in page
+    today = re.search('polyline points="([^"]*)"', page)
+    assert today is not None
+    assert len(today[1].split()) == 13  # Nothing is drawn of hours that have not begun.
     assert made.checks["计数与通话记录一致"]
     await sources.engine.dispose()
 
@@ -291,9 +301,29 @@ def test_overlaps_are_counted_as_they_are() -> None:
 
 def test_charts_break_where_a_value_is_missing_and_escape_what_they_are_given() -> None:
     drawn = lines([Series("<b>", [1.0, None, 3.0, 4.0])], list("abcd"), "件", Series("率", [50.0, 60.0, None, 70.0]))
-    assert drawn.count("<polyline") == 4
+    assert (drawn.count("<polyline"), drawn.count("<circle")) == (2, 2)
     assert "<b>" not in drawn
-    assert stacked([Series("甲", [1.0]), Series("乙", [2.0])], ["9"], "件").count('<rect x="') == 2
+    bars = stacked([Series("甲", [1.0]), Series("乙", [2.0])], ["9"], "件")
+    assert bars.count('<rect x="') == 4  # Two parts, and in the legend what they look like.
+
+
+def test_labels_that_would_touch_are_left_out_in_turn() -> None:
+    days, hours = [f"08-{day:02}" for day in range(30)], [str(hour) for hour in range(24)]
+    for labels, shown in ((days, 15), (hours, 24)):
+        drawn = stacked([Series("甲", [1.0] * len(labels))], labels, "件")
+        assert drawn.count('class="m"') == shown
+
+
+def test_a_value_alone_between_missing_ones_is_a_point_one_can_see() -> None:
+    assert lines([Series("甲", [None, 5.0, None])], list("abc"), "件").count("<circle") == 1
+
+
+@pytest.mark.parametrize(
+    ("most", "top"), [(0, 4), (1, 4), (4, 4), (5, 8), (43, 60), (50, 60), (61, 80), (400, 400), (401, 600)]
+)
+def test_the_marks_of_an_axis_are_whole_numbers(most: int, top: int) -> None:
+    drawn = lines([Series("甲", [float(most)])], ["9"], "件")
+    assert re.findall('class="n">([^<]*)<', drawn) == [f"{top * quarter // 4}" for quarter in range(5)]
 
 
 def run(state: Path, *words: str, url: str):
