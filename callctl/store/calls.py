@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, selec
 
 from callctl.store.cabinet import Cabinet
 from callctl.store.port import AuditEntry
-from callctl.store.seal import Clear, Seal, Unsealable
+from callctl.store.seal import Clear, Seal, Unsealable, normal
 from callctl.store.tables import calls, legs
 
 DAY_S = 86_400.0
@@ -103,8 +103,10 @@ class CallBook:
         return self._seal.caller(number)
 
     async def of_number(self, city: str, number: str, most: int) -> Sequence[Call]:
-        """The calls of this number to the city that are kept, the newest first; sealed ones are found by their digest."""
-        same = calls.c.caller == self.whose(number), calls.c.city == city
+        """The calls of this number to the city that are kept, the newest first: sealed ones by their digest, those from
+        before there was a field key by the number itself.
+        """
+        same = calls.c.caller.in_({self.whose(number), normal(number)}), calls.c.city == city
         return await self._found(select(calls).where(*same).order_by(*_NEWEST_FIRST).limit(most))
 
     async def between(

@@ -49,6 +49,24 @@ async def test_an_account_that_cannot_be_is_refused_at_its_field(console: Consol
     assert (await security.get("/api/v1/accounts")).json() == []
 
 
+async def test_one_account_is_read_and_signed_out_with_a_reason_and_the_audit_is_searched_for_a_word(
+    console: Console,
+) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    await console.signed_in("wang")
+    security, auditor = await console.as_role(Role.SECURITY_ADMIN), await console.as_role(Role.AUDITOR)
+    one = (await security.get("/api/v1/accounts/wang")).json()
+    assert (one["name"], one["roles"], one["cities"]) == ("wang", ["supervisor"], ["yangzhou"])
+    assert (await security.get("/api/v1/accounts/nobody")).status_code == 404
+    beside = await console.as_role(Role.SECURITY_ADMIN, "suzhou")
+    assert (await beside.get("/api/v1/accounts/wang")).status_code == 403
+    assert (await security.delete("/api/v1/accounts/wang/visits", params={"reason": "丢失手机"})).status_code == 204
+    found = (await auditor.get("/api/v1/audit", params={"q": "丢失手机"})).json()
+    assert [(entry["what"], entry["reason"]) for entry in found] == [("visits end", "丢失手机")]
+    assert "丢失手机" in (await auditor.get("/audit", params={"q": "丢失手机"})).text
+    assert (await auditor.get("/api/v1/audit", params={"q": "没有这个词"})).json() == []
+
+
 async def test_a_changed_account_is_signed_out_and_has_its_new_rights(console: Console) -> None:
     await console.account("wang", Role.SUPERVISOR, "yangzhou")
     browser, security = await console.signed_in("wang"), await console.as_role(Role.SECURITY_ADMIN)

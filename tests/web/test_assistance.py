@@ -139,6 +139,9 @@ async def test_the_timeline_tells_who_did_what_and_why_and_only_to_the_city_and_
     assert all(entry["what"] in ACTS for entry in told)
     other = await console.as_role(Role.SUPERVISOR, "suzhou")
     assert (await other.get(f"{Y}/timeline")).status_code == 403
+    dispatcher = await console.as_role(Role.DISPATCHER)
+    for browser, seen in ((dispatcher, told), (supervisor, told), (other, [])):
+        assert (await browser.get("/api/v1/timeline")).json() == seen, "of all of one's own cities, and no others"
 
 
 async def test_an_assisted_city_sees_what_others_promise_it_and_nothing_of_their_other_promises(console: Console) -> None:

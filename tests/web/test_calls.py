@@ -247,6 +247,18 @@ async def test_calls_are_found_by_number_with_right_and_reason_and_the_audit_hol
         assert other.json() == []
 
 
+async def test_a_call_from_before_there_was_a_field_key_is_found_by_its_number_too(valkey: Valkey, tmp_path: Path) -> None:
+    async with open_console(tmp_path / "state", valkey.url) as console:
+        await answered(console)
+    async with open_console(
+        tmp_path / "state", valkey.url, CALLCTL_FIELD_KEY="0123456789abcdef0123456789abcdef"
+    ) as console:
+        await answered(console, call="yangzhou-1790000000.8")
+        leader = await console.as_role(Role.LEADER, "yangzhou")
+        found = await leader.post(API_SEARCH, json={"number": NUMBER, "reason": "x"})
+        assert [row["call"] for row in found.json()] == ["yangzhou-1790000000.8", CALL]
+
+
 async def test_a_number_is_sought_only_among_the_citys_own_callers_and_by_nobody_without_the_right(
     console: Console,
 ) -> None:

@@ -350,6 +350,9 @@ async def test_a_leaders_press_sent_twice_with_one_key_is_one_line_of_the_audit(
         assert done.status_code == 202
     audited = [one.what for one in await console.house.room.history.audited(20)]
     assert audited.count("force not ready") == 1
+    await leader.put(f"{place}/ready", json={"ready": True}, headers=headers)
+    audited = [one.what for one in await console.house.room.history.audited(20)]
+    assert audited.count("force ready") == 1, "another act under the same id is told, too"
     ask = {"how": "listen", "phone": "3002"}
     first, again = [
         (await leader.post(f"{place}/listening", json=ask, headers={"Idempotency-Key": "two"})).json() for _ in range(2)

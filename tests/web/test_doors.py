@@ -72,6 +72,10 @@ ASIDE: dict[tuple[str, str, str], tuple[Role, dict[str, Any]] | None] = {
         Role.SECURITY_ADMIN,
         {"json": {"name": "new", "roles": ["reporter"], "rights": [], "cities": [OTHER]}},
     ),
+    ("POST", "/tokens/new", "cities"): (
+        Role.SECURITY_ADMIN,
+        {"data": {"name": "new", "roles": "reporter", "days": "30", "cities": OTHER}},
+    ),
     ("POST", "/accounts/new", "cities"): (Role.SECURITY_ADMIN, {"data": {**WHOSE, "name": "new", "cities": OTHER}}),
     ("POST", "/accounts/{name}", "cities"): (Role.SECURITY_ADMIN, {"data": {**WHOSE, "version": "1", "cities": OTHER}}),
     ("POST", "/assistance/events", "city"): (Role.DISPATCHER, {"data": {"city": OTHER, "title": "台风"}}),

@@ -3,11 +3,13 @@
 import pytest
 from playwright.async_api import Page, expect
 
+from callctl import clock
 from callctl.core.acts import SetQuota
 from callctl.core.notice import FIELDS, KINDS
 from callctl.rights import EVERYWHERE, Actor, Role
-from tests.web.browser import picture_of
+from tests.web.browser import axe, picture_of
 from tests.web.hall import Hall
+from tests.web.test_desk_browser import sitting
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 DISPATCHER = Actor("调度", "test", frozenset({Role.DISPATCHER}), frozenset({EVERYWHERE}))
@@ -121,3 +123,29 @@ async def test_a_script_is_drafted_left_found_sent_and_opened_again_with_every_f
     await expect(page.locator("[role=status]").first).to_contain_text("草稿已保存")
     page = await again(page, edit)
     assert await shown(page, FORM, SCRIPT) == changed
+
+
+OTHERS = "yangzhou-1790000000.99"
+
+
+async def test_a_note_that_is_not_to_be_written_is_thrown_away_here_and_on_the_server(hall: Hall) -> None:
+    page = await sitting(hall)
+    drafts = hall.site.house.drafts
+    await drafts.keep("agent-xuzhou", OTHERS, {"content": "别人的来电"}, clock.now())
+    await page.goto("/desk")
+    note = page.locator(f"[data-note='{OTHERS}']")
+    await expect(note.get_by_label("诉求内容")).to_have_value("别人的来电")
+    await note.get_by_label("诉求人").fill("王某")
+    await expect(note.locator("[data-draft-state]")).to_have_text("已自动保存")
+    await note.get_by_text("不写这份小结").press("Enter")
+    assert await axe(page) == []
+    await picture_of(page, "desk-draft-drop-zh")
+    await note.get_by_role("button", name="丢弃草稿").press("Enter")
+    await expect(page.locator("[role=status]").first).to_contain_text("草稿已丢弃")
+    await expect(note).to_have_count(0)
+    assert await drafts.all("agent-xuzhou", clock.now()) == []
+    assert await page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('draft note')).length") == 0
+    await page.reload()
+    await expect(page.locator("[data-notes]")).to_have_count(1)
+    await expect(note).to_have_count(0)
+    assert hall.faults == []
