@@ -202,6 +202,9 @@ class Demo:
         """
         plan = self.plan
         await asyncio.sleep(_CALM_S)
+        self._told.clear()
+        if assisted:
+            await self._start_event()
         since = clock.now() - 1.0  # The PBX writes arrivals down in whole seconds.
         for floor in self._floors:
             chance = random.Random(f"{plan.seed} {floor.city.code}")
@@ -209,7 +212,6 @@ class Demo:
                 phone.choose = lambda drawn=chance: _HABITS.draw(drawn)
         crowd = Crowd(self.city, CrowdPlan(plan.rate_per_s, plan.seconds, plan.patience_s, seed=plan.seed))
         self.crowd, self.assisted, self.half_began = crowd, assisted, clock.now()
-        self._told.clear()
         work: list[Coroutine[Any, Any, object]] = [crowd.run(), self._tell_when_all_have_called()]
         await _together([*work, self._supervise()] if assisted else work)
         self.tell(Sentence("最后一位市民已挂机", "the last citizen has hung up"))
@@ -219,12 +221,16 @@ class Demo:
             await self._order("event", "end", self.city.name_zh)
         return half
 
-    async def _supervise(self) -> None:
-        """What the duty supervisor does: orders the event, and turns the switch when the first caller waits too long."""
+    async def _start_event(self) -> None:
+        """The duty supervisor orders the event. Before the first call: a busy machine takes seconds for a command."""
         name = self.name(ASSISTED)
         self.tell(Sentence(f"值班长启动{name.zh}的支援令", f"the supervisor starts an assistance event for {name.en}"))
         await self._order("event", "start", self.city.name_zh, "--title", "演示")
         self._told.add("event")
+
+    async def _supervise(self) -> None:
+        """The duty supervisor turns the switch when the first caller waits too long."""
+        name = self.name(ASSISTED)
         threshold_s = self.city.queue.wait_threshold_s
         while (self._cities().get(ASSISTED, {}).get("longest_wait_s") or 0.0) < threshold_s:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
