@@ -127,10 +127,13 @@ def _crossed(citizen: Citizen, call: LoggedCall | None, home: str) -> str:
 def differences(history: Count, witness: str, other: Count) -> list[Difference]:
     """Where another witness tells something else than the history."""
     found = []
-    for what in ("asked", "abandoned", "lost", "returned", "inversions"):
+    for what in ("asked", "abandoned", "lost", "returned"):
         ours, theirs = getattr(history, what), getattr(other, what)
         if theirs is not None and ours != theirs:
             found.append(Difference(what, ours, witness, theirs))
+    # The log's whole seconds hide the short ones: it may know of fewer, never of more.
+    if (other.inversions or 0) > (history.inversions or 0):
+        found.append(Difference("inversions", history.inversions, witness, other.inversions))
     for city in sorted({*history.answered_by, *other.answered_by}):
         ours, theirs = history.answered_by.get(city, 0), other.answered_by.get(city, 0)
         if ours != theirs:

@@ -1,5 +1,7 @@
 """The three witnesses are compared fairly: what differs is found, what cannot be known or crossed on the wire is not."""
 
+from dataclasses import replace
+
 from callctl.lab.crowd import Citizen
 from callctl.lab.queue_log import Account, account
 from callctl.lab.verdict import Count, by_citizens, by_queue_log, differences, too_few_there
@@ -71,6 +73,13 @@ def test_waits_may_differ_by_the_rounding_but_not_by_more() -> None:
     near, far = Count(1, {"yangzhou": 1}, 0, 0, 0, 11.9, 8.1), Count(1, {"yangzhou": 1}, 0, 0, 0, 12.1, None)
     assert differences(ours, "citizens", near) == []
     assert [one.what for one in differences(ours, "citizens", far)] == ["mean_wait_s", "max_wait_s"]
+
+
+def test_the_log_in_whole_seconds_may_know_of_fewer_lost_places_but_not_of_more() -> None:
+    log = by_queue_log(logged(), "yangzhou")
+    assert differences(replace(log, inversions=2), "queue_log", replace(log, inversions=0)) == []
+    [more] = differences(replace(log, inversions=0), "queue_log", replace(log, inversions=2))
+    assert (more.what, more.history, more.says) == ("inversions", 0, 2)
 
 
 def test_supporting_citys_own_log_must_show_the_calls_it_is_said_to_have_answered() -> None:
