@@ -1,11 +1,13 @@
 """Whether a history database fits this callctl, and how it is brought up to date."""
 
+import asyncio
 import contextlib
 import enum
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -22,6 +24,7 @@ BUSY_MS = 5000  # SQLite: how long a writer waits for another one.
 CACHE_KIB = 65_536
 CONNECT_S = 2.0
 COMMAND_S = 5.0
+THREAD_ENDS_S = 2.0  # At most, of an SQLite connection that could not be opened: it has nothing left to do.
 _UPGRADE_LOCK = 0x63616C6C  # Any number of our own; PostgreSQL's advisory locks share one space.
 IMMEDIATE = "callctl_immediate"
 
@@ -69,6 +72,21 @@ def _postgres(url: URL, command_s: float) -> AsyncEngine:
     return create_async_engine(url, pool_pre_ping=True, pool_size=3, max_overflow=2, connect_args=limits)
 
 
+async def _connected(*place: Any, **settings: Any) -> aiosqlite.Connection:
+    """A connection; where there is none, its thread is over, too.
+
+    aiosqlite 0.22 leaves a thread behind whose last word goes to an event loop that may be closed by then: a traceback
+    on the screen of a command that had said what was wrong.
+    """
+    connection = aiosqlite.connect(*place, **settings)
+    connection._thread.daemon = True  # As SQLAlchemy has it.
+    try:
+        return await connection
+    except BaseException:
+        await asyncio.to_thread(connection._thread.join, THREAD_ENDS_S)
+        raise
+
+
 def _sqlite(url: URL) -> AsyncEngine:
     if url.get_backend_name() != "sqlite":
         raise ArgumentError("neither SQLite nor PostgreSQL")
@@ -77,7 +95,7 @@ def _sqlite(url: URL) -> AsyncEngine:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with contextlib.suppress(OSError):  # Citizens' numbers are in it. Why it cannot be opened, SQLite will tell.
             file.touch(mode=0o600)
-    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"))
+    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), connect_args={"async_creator_fn": _connected})
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: Any, _: Any) -> None:

@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from callctl.core.events import Fact
@@ -297,3 +299,20 @@ async def test_audited_acts_of_two_processes_at_once_all_arrive(sql_url: str, tm
         await asyncio.gather(one.flush(), *((one, two)[n % 2].audit(act, None) for n, act in enumerate(acts)))
         assert {entry.request for entry in await two.audited(100)} == {act.request for act in acts}
     assert await count(sql_url, calls) == 200
+
+
+async def test_a_database_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path) -> None:
+    """Else its last word would meet an event loop that is closed, and a traceback stood under the message."""
+    (tmp_path / "history.db").mkdir()
+    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'history.db'}")
+    before = set(threading.enumerate())
+    pause = sys.getswitchinterval()
+    sys.setswitchinterval(5.0)  # The other thread goes on only while this one waits for it.
+    try:
+        with pytest.raises(OperationalError):
+            await engine.connect()
+        left = [each for each in set(threading.enumerate()) - before if "_connection_worker_thread" in each.name]
+    finally:
+        sys.setswitchinterval(pause)
+        await engine.dispose()
+    assert left == []
