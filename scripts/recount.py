@@ -29,7 +29,7 @@ SLOT = re.compile(r"([a-z]+)-\d+-t\d+")
 LOAN = re.compile(r"(\w+)-[a-z]+-t\d+")
 STAND_IN_S = 5
 APART_S = 3  # The two PBXs write an answer down within a round trip, and their clocks are not one.
-WITHIN_S = {"waited_s": 1.0, "talked_s": 0.0}
+WAITED_WITHIN_S = 1.0
 OUTCOMES = {"answered": "answered", "abandoned": "abandoned"}
 PBX_NAMES = ("account", "src", "dst", "context", "clid", "channel", "with", "app", "data")
 PBX_NAMES += ("start", "answer", "end", "duration", "billsec", "disposition")
@@ -92,7 +92,7 @@ def home_calls(path, queue, heading):
 def what_became_of(call):
     told = {"number": call["number"], "requeues": call["entries"] - 1, "outcome": None, "by": None, "seat": None}
     told |= {"waited_s": None, "talked_s": None, "at": None}
-    if call["left"] and not (call["answers"] and call["left"][0] == "abandoned"):
+    if call["left"]:  # Also after an answer whose leg was lost: who came back and then gave up is not answered.
         told["outcome"], told["waited_s"] = call["left"]
     elif call["answers"]:
         member, _, at = call["answers"][-1]
@@ -160,7 +160,7 @@ def compare_calls(path, calls, heading, verdict):
         by = one["answering_city"]
         verdict.compare(f"{unique}: answered by", ours["by"], "home" if by == heading["city"] else by)
         verdict.compare(f"{unique}: seat", ours["seat"], one["seat"])
-        within = 0.0 if ours["outcome"] == "answered" else WITHIN_S["waited_s"]
+        within = 0.0 if ours["outcome"] == "answered" else WAITED_WITHIN_S
         verdict.compare(f"{unique}: seconds waited", ours["waited_s"], one["waited_s"], within)
         verdict.compare(f"{unique}: seconds talked", ours["talked_s"], one["talked_s"])
         verdict.compare(f"{unique}: times back in the queue", ours["requeues"], one["requeues"])

@@ -6,6 +6,7 @@ callctl's record of each of its calls (tests/real/test_day_report.py writes them
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -195,3 +196,19 @@ def test_what_one_witness_says_otherwise_is_told_by_its_name(what: str, tmp_path
     told = recount(tmp_path / "day", *CITIES)
     assert told.returncode == 1, told.stderr
     assert re.search(said, told.stdout, re.MULTILINE), told.stdout
+
+
+def test_who_came_back_after_a_lost_leg_and_then_gave_up_is_abandoned(tmp_path: Path) -> None:
+    log, at = tmp_path / "queue_log", 1_790_000_000
+    name, queue = f"yangzhou-{at}.1", "q12345"
+    lines = [
+        f"{at}|{name}|{queue}|NONE|ENTERQUEUE||13900000000|1",
+        f"{at + 5}|{name}|{queue}|2001|CONNECT|5|yangzhou-{at}.2|1",
+        f"{at + 30}|{name}|{queue}|2001|COMPLETEAGENT|5|25|1",
+        f"{at + 31}|{name}|{queue}|NONE|ENTERQUEUE||13900000000|1",
+        f"{at + 50}|{name}|{queue}|NONE|ABANDON|1|1|19",
+    ]
+    log.write_text("\n".join(lines) + "\n", "utf-8")
+    heading = {"since": at - 60, "until": at + 3600, "made_at": at + 3600}
+    call = runpy.run_path(str(ROOT / "scripts/recount.py"))["home_calls"](log, queue, heading)[name]
+    assert (call["outcome"], call["requeues"], call["waited_s"]) == ("abandoned", 1, 50)

@@ -33,6 +33,7 @@ class StepKind(enum.Enum):
     TALK_ENDED = "通话结束"
     ABANDONED = "放弃"
     CALL_BACK_ASKED = "要求回拨"
+    NOT_REACHED = "回拨未接通"
     MOVED = "人工转移"
     TURNED_AWAY = "未能排队"
     SCORED = "满意度评价"
@@ -105,6 +106,7 @@ _ORDER_STEPS = {
 _ENDINGS = {
     "abandoned": StepKind.ABANDONED,
     "call_back": StepKind.CALL_BACK_ASKED,
+    "not_reached": StepKind.NOT_REACHED,
     "moved": StepKind.MOVED,
     "refused": StepKind.TURNED_AWAY,
 }

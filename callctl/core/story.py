@@ -389,5 +389,6 @@ def _close(story: Story) -> None:
         story.state = "talking" if talk.running else "over"
     if story.called_back and story.reached is False and story.state not in ("waiting", "unseen"):
         story.outcome = "not_reached"
+        story.state = "over" if story.state == "away" else story.state  # It expired: nothing more is to come.
     if story.from_log:
         story.seen_from = "log"

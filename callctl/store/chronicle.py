@@ -26,6 +26,7 @@ from callctl.core.events import (
 from callctl.core.sightings import GapClosed, LoanFound, LoanNotSeen, LogRead, NotSeen, SeenTalking, SeenWaiting
 from callctl.core.story import CallFact, Story, call_of, tell
 from callctl.store.codec import Record
+from callctl.store.seal import Clear, Seal, sealed
 
 KEEP_S = 600.0  # A finished call is remembered this long: a survey or a late report may come.
 KEEP_OPEN_S = 86_400.0  # An open call of which nothing was heard for a day will not be heard of any more.
@@ -74,7 +75,9 @@ def calls_in(record: Record) -> Iterator[str]:
 class Chronicle:
     """The memory. `take` every record in order; then `changed` are the stories to be written again."""
 
-    def __init__(self) -> None:
+    def __init__(self, seal: Seal | None = None) -> None:
+        """`seal`: what is remembered from before there was a field key is written sealed from now on."""
+        self._seal = seal or Clear()
         self._facts: dict[str, list[CallFact]] = {}
         self._stories: dict[str, Story] = {}  # Told from _facts; missing where they have changed since.
         self._told: dict[str, Told] = {}
@@ -92,7 +95,7 @@ class Chronicle:
         """Facts and open loans that are in the database already."""
         fetched: dict[str, None] = {}
         for fact in facts:
-            fetched[self._keep(fact)] = None
+            fetched[self._keep(sealed(fact, self._seal))] = None
         for call in fetched:
             self._told[call] = _told(self.story(call))
         for loan in loans:

@@ -212,7 +212,7 @@ class SqlHistory:
             # Until the batch is written the chronicle is ahead of the database: whatever breaks us off, it is forgotten.
             chronicle, self._chronicle = self._chronicle, None
             if chronicle is None:
-                chronicle = Chronicle()
+                chronicle = Chronicle(self._seal)
                 await ledger.recall_open(self._engine, chronicle, batch[0].at)
             await ledger.write(self._engine, chronicle, batch)
         if chronicle.newest_at - self._forgotten_at > READING_EVERY_S:

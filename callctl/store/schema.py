@@ -22,6 +22,7 @@ from callctl.settings import SettingsError
 BUSY_MS = 5000  # SQLite: how long a writer waits for another one.
 # SQLite's own 2 MB would read a page of a large day again for almost every call; taken only as far as pages are read.
 CACHE_KIB = 65_536
+POOL = {"pool_size": 3, "max_overflow": 2}  # Connections an engine; each of SQLite's may fill a cache.
 CONNECT_S = 2.0
 COMMAND_S = 5.0
 THREAD_ENDS_S = 2.0  # At most, of an SQLite connection that could not be opened: it has nothing left to do.
@@ -69,7 +70,7 @@ def _postgres(url: URL, command_s: float) -> AsyncEngine:
     if url.drivername != "postgresql+asyncpg":
         url = url.set(drivername="postgresql+asyncpg")  # "postgresql://" means another driver to SQLAlchemy 2.1.
     limits = {"timeout": CONNECT_S, "command_timeout": command_s}
-    return create_async_engine(url, pool_pre_ping=True, pool_size=3, max_overflow=2, connect_args=limits)
+    return create_async_engine(url, pool_pre_ping=True, **POOL, connect_args=limits)
 
 
 async def _connected(*place: Any, **settings: Any) -> aiosqlite.Connection:
@@ -90,12 +91,15 @@ async def _connected(*place: Any, **settings: Any) -> aiosqlite.Connection:
 def _sqlite(url: URL) -> AsyncEngine:
     if url.get_backend_name() != "sqlite":
         raise ArgumentError("neither SQLite nor PostgreSQL")
+    bounds = {}
     if url.database and url.database != ":memory:":
+        bounds = POOL
         file = Path(url.database)
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with contextlib.suppress(OSError):  # Citizens' numbers are in it. Why it cannot be opened, SQLite will tell.
             file.touch(mode=0o600)
-    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), connect_args={"async_creator_fn": _connected})
+    creator = {"async_creator_fn": _connected}
+    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), **bounds, connect_args=creator)
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: Any, _: Any) -> None:

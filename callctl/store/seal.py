@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from callctl.core.events import CallWaiting, PbxObserved, WaitingCall
 from callctl.core.sightings import SeenWaiting
@@ -40,6 +40,9 @@ class Unsealable(Exception):
 def normal(number: str) -> str:
     """One way to write a number: +86 138… and 138… are one caller."""
     return _COUNTRY.sub("", re.sub(r"[\s()-]", "", number))
+
+
+RecordT = TypeVar("RecordT", bound=Record)
 
 
 class Seal(Protocol):
@@ -180,7 +183,7 @@ def read_seal(settings: Settings) -> Seal:
     return (SmSeal if provider == "sm" else AesSeal)(key.encode())
 
 
-def sealed(fact: Record, seal: Seal) -> Record:
+def sealed(fact: RecordT, seal: Seal) -> RecordT:
     """The fact with citizens' numbers hidden; all other facts as they are."""
     if isinstance(fact, CallWaiting | SeenWaiting):
         return replace(fact, call=_hidden(fact.call, seal))

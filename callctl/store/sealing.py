@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, and_, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from callctl.core.events import CallWaiting
@@ -106,12 +107,12 @@ async def _fact(connection: AsyncConnection, seal: Seal, row: Row[Any]) -> None:
         body = encode(sealed(decode(row.body), seal))
     except Unreadable:  # Of a later callctl: that one can.
         return
-    mark = mark_of(body)
     mine = journal.c.id == row.id
-    if (await connection.execute(select(journal.c.id).where(journal.c.mark == mark, ~mine))).first() is not None:
+    try:
+        async with connection.begin_nested():
+            await connection.execute(update(journal).where(mine).values(body=body, mark=mark_of(body)))
+    except IntegrityError:  # The writer has told it again, sealed: the two are one.
         await connection.execute(delete(journal).where(mine))
-    else:
-        await connection.execute(update(journal).where(mine).values(body=body, mark=mark))
 
 
 async def _number(connection: AsyncConnection, seal: Seal, row: Row[Any]) -> None:

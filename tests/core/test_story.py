@@ -189,7 +189,8 @@ def test_a_call_back_an_agent_took_is_answered_only_where_the_citizen_picked_up(
 
 def test_a_call_back_nobody_took_within_its_hour_was_not_reached_and_one_reached_stays_so() -> None:
     expired = CalledBack(Y, 3731.0, C, CallBackEnd.NO_AGENT)
-    assert tell([*CALLED_BACK[:3], expired, left(3731.1)]).outcome == "not_reached"
+    over = tell([*CALLED_BACK[:3], expired, left(3731.1)])
+    assert (over.outcome, over.open) == ("not_reached", False)  # Open, it would keep the citizen off the missed list.
     assert tell([*CALLED_BACK[:3], expired]).outcome is None  # It waits, as far as the queue has told.
     talked = CalledBack(Y, 190.0, C, CallBackEnd.ANSWERED)
     assert tell([*CALLED_BACK, *TAKEN, talked, replace(expired, at=191.0)]).outcome == "answered"

@@ -14,14 +14,18 @@ from typer.testing import CliRunner
 
 from callctl.cli.root import make_app
 from callctl.core.acts import ActRefused
+from callctl.core.events import CallRinging, HomeSeat
 from callctl.core.missed import CallBack, Tried
 from callctl.settings import Settings, read_settings
 from callctl.store.connect import open_books
+from callctl.store.history import SqlHistory
 from callctl.store.missed import keep_call_back, to_call_back
 from callctl.store.privacy import about_citizen, hold
 from callctl.store.record_tables import callbacks, holds, wrapups
+from callctl.store.schema import open_engine
 from callctl.store.seal import sealed
 from callctl.store.sealing import InClear, in_clear, seal_old
+from callctl.store.spool import Spool
 from callctl.store.tables import calls, journal
 from tests.store.facts import T0, Y, a_day, abandoned, name, reading, waiting
 from tests.store.test_privacy import KEY, note, write
@@ -98,6 +102,25 @@ async def test_a_fact_told_in_clear_and_told_again_sealed_stays_one(plain: Setti
         await write(books, [waiting(100, T0 + 5)])  # And after.
         assert [kind for _, *kind in await names(books.engine)].count(["CallWaiting", name(100)]) == 1
         assert await in_clear(books.engine) == NOBODY
+
+
+async def test_a_running_writer_that_remembers_clear_facts_writes_sealed_rows(plain: Settings, keyed: Settings) -> None:
+    async with open_books(plain) as books:
+        await write(books, [waiting(200, T0)])
+    async with open_books(keyed) as books:
+        spool = Spool(keyed.state_dir / "spool")
+        history = SqlHistory(open_engine(keyed.sql_url), spool, seal=books.seal)
+        history.record(CallRinging(Y, T0 + 5.0, name(200), HomeSeat("2001")))
+        await history.flush()  # It remembers the call now, as it was told in clear.
+        await seal_old(books.engine, books.seal)
+        for fact in abandoned(200, T0, T0 + 60.0)[1:]:
+            history.record(fact)
+        await history.flush()
+        await history.close()
+        assert await in_clear(books.engine) == NOBODY
+        kept = await texts(books.engine)
+        assert "13800000200" not in kept
+        assert "abandoned" in kept
 
 
 KILLED = """
