@@ -3,10 +3,11 @@
 The same functions as the command line's; every act and every look at personal data is audited before it is done.
 """
 
+import hashlib
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -33,7 +34,7 @@ from callctl.store.history import LOST, first_line
 from callctl.store.ledger import write_audit
 from callctl.store.missed import Made, entry_of, keep_call_back, made_lately, to_call_back
 from callctl.store.notes import CityStatus, StatusRefused, Unreconciled, pull, reconcile, replace_tree, take_status
-from callctl.store.port import AuditEntry, StoreLost
+from callctl.store.port import AlreadyDone, AuditEntry, StoreLost
 from callctl.store.reports import NOTED, Report, ReportRefused, annotate, approve, list_reports, mark_sent
 from callctl.store.schema import SchemaUnfit, prepare
 from callctl.store.seal import Unsealable
@@ -100,11 +101,8 @@ class BookKeeping:
         except GivenRefused as error:
             raise ActRefused(f"分类或节假日文件有误：{error}", str(error)) from None
 
-    async def _audit(
-        self, books: Books, actor: Actor, what: str, city: str, after: str, reason: str = "", request: str = ""
-    ) -> None:
-        once = request or secrets.token_hex(8)
-        entry = AuditEntry(self._now(), actor.name, actor.where, what, city, "", after, reason, once)
+    async def _audit(self, books: Books, actor: Actor, what: str, city: str, after: str) -> None:
+        entry = AuditEntry(self._now(), actor.name, actor.where, what, city, "", after, "", secrets.token_hex(8))
         await write_audit(books.engine, entry, None, "")
 
     # ------------------------------------------------------------------------------------- orders
@@ -201,30 +199,31 @@ class BookKeeping:
 
     async def annotate(self, actor: Actor, city: str, day: date, notes: str, request: str = "") -> None:
         """编报说明 of a draft."""
-        await self._step(actor, NOTED, city, day, request, lambda engine, of: annotate(engine, city, of, notes))
+        entry = self._step_entry(actor, NOTED, city, day, notes, request)
+        await self._step(city, day, lambda engine, of: annotate(engine, city, of, notes, entry))
 
     async def approve(self, actor: Actor, city: str, day: date, request: str = "") -> None:
         """审批: the figures are frozen from here."""
-        now = self._now()
-        await self._step(
-            actor, "report approve", city, day, request, lambda engine, of: approve(engine, city, of, actor.name, now)
-        )
+        entry = self._step_entry(actor, "report approve", city, day, "", request)
+        await self._step(city, day, lambda engine, of: approve(engine, city, of, actor.name, entry.at, entry))
 
     async def sent(self, actor: Actor, city: str, day: date, to: str, request: str = "") -> None:
         """登记报出."""
-        now = self._now()
-        await self._step(actor, "report sent", city, day, request, lambda engine, of: mark_sent(engine, city, of, to, now))
+        entry = self._step_entry(actor, "report sent", city, day, to, request)
+        await self._step(city, day, lambda engine, of: mark_sent(engine, city, of, to, entry.at, entry))
 
-    async def _step(
-        self, actor: Actor, what: str, city: str, day: date, request: str, do: Callable[[Any, str], Any]
-    ) -> None:
-        """A step of the report's way. The same request again is no second line of the audit; the report refuses it."""
+    def _step_entry(self, actor: Actor, what: str, city: str, day: date, content: str, request: str) -> AuditEntry:
+        """The audit's line. A repetition is the same person's same step with the same content; a key alone is anybody's."""
+        asked = "\n".join((actor.account or actor.name, what, city, day.isoformat(), request, content))
+        once = hashlib.blake2b(asked.encode(), digest_size=16).hexdigest() if request else secrets.token_hex(8)
+        return AuditEntry(self._now(), actor.name, actor.where, what, city, "", day.isoformat(), "", once)
+
+    async def _step(self, city: str, day: date, do: Callable[[Any, str], Awaitable[None]]) -> None:
+        """A step of the report's way. What was done by the same request before is done: nothing happens again."""
         async with self._open() as books:
-            await self._audit(
-                books, actor, what, city, day.isoformat(), request=request and f"{request} {what} {city} {day}"
-            )
             try:
-                await do(books.engine, day.isoformat())
+                with suppress(AlreadyDone):
+                    await do(books.engine, day.isoformat())
             except ReportRefused as error:
                 raise ActRefused(str(error), f"the report of {day} of {city} is not at this step: {error}") from None
 

@@ -21,7 +21,7 @@ import structlog
 from callctl.core.acts import ActRefused, Sentence
 from callctl.core.model import SlotRef
 from callctl.rights import Actor
-from callctl.store.hooks import DEAD, Delivery, Happened, HookBook, Webhook
+from callctl.store.hooks import Delivery, Happened, HookBook, Webhook
 from callctl.store.port import AuditEntry, StoreLost
 from callctl.store.visits import new_secret
 
@@ -88,8 +88,7 @@ class Webhooks:
     async def again(self, actor: Actor, name: str, delivery: int, request: str = "") -> bool:
         """Try a dead delivery once more; False where there is none."""
         actor.must("webhooks", "")
-        dead = await self._book.deliveries(name, DEAD, 1000)
-        if not any(one.id == delivery for one in dead):
+        if not await self._book.is_dead(name, delivery):
             return False
         entry = self._entry(actor, "webhook again", name, str(delivery), "", request)
         return await self._book.again(entry, name, delivery)

@@ -186,6 +186,8 @@ class People:
         if not 1 <= days <= TOKEN_DAYS_MOST:
             raise _at("days", f"须为 1 到 {TOKEN_DAYS_MOST} 天", f"1 to {TOKEN_DAYS_MOST} days")
         self._check_post(held, frozenset(cities), "")
+        if unheld := sorted(right for right in narrowed if not held & RIGHTS[right]):
+            raise _at("rights", f"所选角色没有这些权限：{'、'.join(unheld)}", f"no chosen role has: {', '.join(unheld)}")
         reached = self._codes(cities)
         actor.must_for_all("change accounts", reached)
         now, secret = self._now(), new_secret()

@@ -175,11 +175,18 @@ class HookBook:
             return [_delivery(row) for row in rows.mappings()]
 
     async def counts(self) -> Mapping[tuple[str, str], int]:
-        """How many deliveries there are, by webhook and state."""
-        wanted = select(hook_deliveries.c.webhook, hook_deliveries.c.state, func.count())
+        """How many deliveries wait and how many are dead, by webhook and state. What was told is not counted."""
+        open_ones = hook_deliveries.c.state.in_((WAITING, DEAD))  # By the index of the state.
+        wanted = select(hook_deliveries.c.webhook, hook_deliveries.c.state, func.count()).where(open_ones)
         async with self._cabinet.reading() as connection:
             rows = await connection.execute(wanted.group_by(hook_deliveries.c.webhook, hook_deliveries.c.state))
             return {(name, state): count for name, state, count in rows}
+
+    async def is_dead(self, hook: str, delivery: int) -> bool:
+        """Whether this webhook has this dead delivery, however old it is."""
+        dead = hook_deliveries.c.id == delivery, hook_deliveries.c.webhook == hook, hook_deliveries.c.state == DEAD
+        async with self._cabinet.reading() as connection:
+            return (await connection.execute(select(hook_deliveries.c.id).where(*dead))).first() is not None
 
     async def again(self, entry: AuditEntry, hook: str, delivery: int) -> bool:
         """Try a dead delivery once more; False where there is none."""

@@ -11,14 +11,15 @@ from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import and_, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from callctl.core.daily import Daily
 from callctl.core.days import DAY_S, Span, day_of, day_span
 from callctl.rules import ReportRules
 from callctl.store.assistance import past_events
-from callctl.store.ledger import clean, insert_new
-from callctl.store.port import Refusal
+from callctl.store.chain import exclusive
+from callctl.store.ledger import clean, insert_audit, insert_new
+from callctl.store.port import AlreadyDone, AuditEntry, Refusal
 from callctl.store.record_tables import reports
 from callctl.store.schema import IMMEDIATE
 from callctl.store.tables import audit
@@ -153,35 +154,52 @@ def _mine(city: str, day: str) -> Any:
     return and_(reports.c.kind == DAILY, reports.c.city == city, reports.c.of_day == day)
 
 
-async def annotate(engine: AsyncEngine, city: str, day: str, notes: str) -> None:
-    """Put the notes of a draft in place of the old ones. Raises ReportRefused."""
-    await _step(engine, city, day, "draft", {"notes": clean(notes)})
+async def annotate(engine: AsyncEngine, city: str, day: str, notes: str, entry: AuditEntry | None = None) -> None:
+    """Put the notes of a draft in place of the old ones. Raises ReportRefused, and AlreadyDone as every step with `entry`.
+
+    The audit's entry and the step are one transaction: there is no step without its line, and no line without its step.
+    """
+    await _step(engine, city, day, "draft", {"notes": clean(notes)}, entry)
 
 
-async def approve(engine: AsyncEngine, city: str, day: str, who: str, now: float) -> None:
-    """Freeze a draft; not by who wrote its notes, as the audit knows. Raises ReportRefused."""
-    theirs = and_(audit.c.what == NOTED, audit.c.city == city, audit.c.after == day, audit.c.who == clean(who))
-    async with engine.connect() as connection:
-        if (await connection.execute(select(audit.c.id).where(theirs).limit(1))).first():
-            raise ReportRefused(f"{who} 写过 {city} {day} 日报的编报说明，请由另一人审批")
-    await _step(engine, city, day, "draft", {"state": "approved", "approved_by": clean(who), "approved_at": now})
+async def approve(engine: AsyncEngine, city: str, day: str, who: str, now: float, entry: AuditEntry | None = None) -> None:
+    """Freeze a draft; not by who wrote its notes, as the audit knows. Raises ReportRefused, AlreadyDone."""
+    values = {"state": "approved", "approved_by": clean(who), "approved_at": now}
+    await _step(engine, city, day, "draft", values, entry, signer=who)
 
 
-async def mark_sent(engine: AsyncEngine, city: str, day: str, to: str, now: float) -> None:
-    """Write down that an approved report went out. Raises ReportRefused."""
-    await _step(engine, city, day, "approved", {"state": "sent", "sent_to": clean(to), "sent_at": now})
+async def mark_sent(engine: AsyncEngine, city: str, day: str, to: str, now: float, entry: AuditEntry | None = None) -> None:
+    """Write down that an approved report went out. Raises ReportRefused, AlreadyDone."""
+    await _step(engine, city, day, "approved", {"state": "sent", "sent_to": clean(to), "sent_at": now}, entry)
 
 
-async def _step(engine: AsyncEngine, city: str, day: str, needed: str, values: dict[str, Any]) -> None:
-    async with engine.begin() as connection:
+async def _step(
+    engine: AsyncEngine,
+    city: str,
+    day: str,
+    needed: str,
+    values: dict[str, Any],
+    entry: AuditEntry | None,
+    signer: str = "",
+) -> None:
+    async with exclusive(engine) as connection:
+        if entry is not None and await insert_audit(connection, entry) is None:
+            raise AlreadyDone(f"request {entry.request} was carried out before")
+        if signer and await _wrote_notes(connection, city, day, signer):
+            raise ReportRefused(f"{signer} 写过 {city} {day} 日报的编报说明，请由另一人审批")
         mine = and_(_mine(city, day), reports.c.state == needed)
         if (await connection.execute(update(reports).where(mine).values(values))).rowcount:
             return
         state = (await connection.execute(select(reports.c.state).where(_mine(city, day)))).scalar_one_or_none()
-    known = {"draft": "草稿", "approved": "已审批", "sent": "已报出"}
-    if state is None:
-        raise ReportRefused(f"{city} {day} 还没有日报：先用 callctl report daily 生成")
-    raise ReportRefused(f"{city} {day} 的日报是“{known.get(state, state)}”，此步须在“{known[needed]}”时做")
+        known = {"draft": "草稿", "approved": "已审批", "sent": "已报出"}
+        if state is None:
+            raise ReportRefused(f"{city} {day} 还没有日报：先用 callctl report daily 生成")
+        raise ReportRefused(f"{city} {day} 的日报是“{known.get(state, state)}”，此步须在“{known[needed]}”时做")
+
+
+async def _wrote_notes(connection: AsyncConnection, city: str, day: str, who: str) -> bool:
+    theirs = and_(audit.c.what == NOTED, audit.c.city == city, audit.c.after == day, audit.c.who == clean(who))
+    return (await connection.execute(select(audit.c.id).where(theirs).limit(1))).first() is not None
 
 
 def span_of(first: date, last: date, starts_h: int) -> Span:

@@ -155,6 +155,40 @@ async def test_a_report_goes_from_draft_over_notes_and_approval_to_sent_and_its_
         assert f"{Y}-{kept.day}.{form}" in answer.headers["content-disposition"]
 
 
+async def test_notes_leave_a_line_of_the_audit_whatever_the_request_is_called_and_whose_key_it_was(kept: Kept) -> None:
+    of = f"/cities/{Y}/reports/{kept.day}"
+    writer = await kept.console.as_role(Role.REPORTER, Y)
+    both = await kept.console.as_role(Role.SUPERVISOR, Y, more_roles=("reporter",))
+    assert (await writer.get(of)).status_code == 200
+    for who, notes in ((writer, "甲"), (writer, "乙"), (both, "丙"), (both, "丙"), (writer, "甲")):
+        assert (await who.post(f"{of}/notes", data={"notes": notes, "request": "one"})).status_code == 303
+    audited = [one.who for one in await kept.console.house.room.history.audited(9) if one.what == "report note"]
+    assert len(audited) == 3, "three texts by two people; what was sent again is no news"
+    assert len(set(audited)) == 2
+    [listed] = (await writer.get(f"{CITY}/reports")).json()
+    assert listed["notes"] == "丙", "an old request that comes again does not bring the old text back"
+    refused = await both.post(f"{of}/approve", data={"sure": "yes", "request": "two"}, headers={"Accept-Language": "zh"})
+    assert "请由另一人审批" in refused.text
+
+
+async def test_a_step_that_comes_again_is_told_as_done_and_a_refused_one_is_not(kept: Kept) -> None:
+    of = f"/cities/{Y}/reports/{kept.day}"
+    writer, signer = await kept.console.as_role(Role.REPORTER, Y), await kept.console.as_role(Role.SUPERVISOR, Y)
+    key = {"Idempotency-Key": "k"}
+    assert (await writer.post(f"{CITY}/reports/{kept.day}/sending", json={"to": "省"}, headers=key)).status_code == 422
+    assert (await writer.get(of)).status_code == 200
+    for _ in range(2):
+        assert (await writer.post(f"{CITY}/reports/{kept.day}/sending", json={"to": "省"}, headers=key)).status_code == 422
+    for _ in range(2):
+        assert (await signer.post(f"{of}/approve", data={"sure": "yes", "request": "a"})).status_code == 303
+    for _ in range(2):
+        assert (await writer.post(f"{CITY}/reports/{kept.day}/sending", json={"to": "省"}, headers=key)).status_code == 204
+    other = await writer.post(f"{CITY}/reports/{kept.day}/sending", json={"to": "市"}, headers=key)
+    assert other.status_code == 422, "another content is another act"
+    steps = [one.what for one in await kept.console.house.room.history.audited(9) if one.what.startswith("report ")]
+    assert steps == ["report sent", "report approve"], "a refused step leaves no line that says it was done"
+
+
 async def test_a_broken_list_of_categories_is_told_by_line_and_changes_nothing(kept: Kept) -> None:
     chief = await kept.console.as_role(Role.DISPATCHER)
     before = (await chief.get("/api/v1/categories")).json()

@@ -10,6 +10,8 @@ import pytest
 
 from callctl.hooks import PAUSES_S, signature
 from callctl.rights import Role
+from callctl.store.console_tables import hook_deliveries
+from callctl.store.hooks import Happened
 from tests.store.facts import answered_remote
 from tests.web.house import ROOT, Console, problem
 
@@ -121,6 +123,26 @@ async def test_what_nobody_takes_is_dead_at_last_and_can_be_tried_again_by_hand(
     await console.house.webhooks.look()
     assert (await admin.get("/api/v1/webhooks/orders/deliveries")).json()[0]["state"] == "told"
     assert (await admin.post(place)).status_code == 404
+
+
+async def test_the_oldest_of_many_dead_deliveries_is_tried_again_and_what_was_told_is_not_counted(
+    console: Console, receiver: Receiver
+) -> None:
+    await created(console, receiver, "stop.all")
+    book, at = console.house.hook_book, console.clock()
+    await book.keep([Happened(f"audit:{9000 + n}", "stop.all", at, "{}") for n in range(1002)], await book.all())
+    newest, *others = await book.deliveries("orders", "", 2000)
+    await book.told(newest)
+    async with book._cabinet.writing(None) as connection:
+        waiting = hook_deliveries.c.state == "waiting"
+        await connection.execute(hook_deliveries.update().where(waiting).values(state="dead"))
+    assert await book.counts() == {("orders", "dead"): 1001}
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    assert (await admin.post(f"/api/v1/webhooks/orders/deliveries/{others[-1].id}/again")).status_code == 202
+    assert await book.counts() == {("orders", "dead"): 1000, ("orders", "waiting"): 1}
+    [shown] = (await admin.get("/api/v1/webhooks")).json()
+    assert (shown["waiting"], shown["dead"]) == (1, 1000)
+    assert (await admin.post(f"/api/v1/webhooks/orders/deliveries/{newest.id}/again")).status_code == 404
 
 
 async def test_an_ended_webhook_hears_nothing_and_the_secret_is_shown_once(console: Console, receiver: Receiver) -> None:

@@ -66,6 +66,7 @@ async def test_a_token_made_on_the_page_opens_what_it_may_until_it_is_ended_ther
         ({"roles": []}, "roles"),
         ({"cities": []}, "cities"),
         ({"rights": "king"}, "rights"),
+        ({"rights": ["see calls", "stop all"]}, "rights"),
     ],
 )
 async def test_a_token_that_cannot_be_is_refused_at_its_field_with_what_was_typed(
@@ -77,6 +78,13 @@ async def test_a_token_that_cannot_be_is_refused_at_its_field_with_what_was_type
     assert f'id="w-{field}"' in refused.text
     assert 'value="数据大屏"' in refused.text
     assert await console.house.people.tokens(ROOT) == []
+
+
+async def test_the_form_offers_no_right_that_only_people_hold(console: Console) -> None:
+    page = (await (await console.as_role(Role.SECURITY_ADMIN)).get("/tokens/new")).text
+    offered = set(re.findall(r'name="rights" value="([^"]+)"', page))
+    assert {"desk", "change accounts"}.isdisjoint(offered)
+    assert {"see calls", "webhooks", "see accounts"} <= offered
 
 
 async def test_the_same_form_sent_twice_makes_one_token_and_shows_no_second_secret(console: Console) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from callctl.hooks import ALL_KINDS
+from callctl.store.hooks import DEAD, WAITING
 from callctl.web.api.forms import Form, NamePath, OnceKey, Reason, ReasonAsked
 from callctl.web.doors import Doors
 from callctl.web.gate import TheHouse, Who
@@ -28,8 +29,13 @@ class NewWebhook(Form):
 
 @DOORS.get("/api/v1/webhooks", "webhooks", tags=TAGS)
 async def webhooks(house: TheHouse) -> list[dict[str, Any]]:
-    """Every webhook, without its secret."""
-    return [{key: value for key, value in asdict(hook).items() if key != "secret"} for hook in await house.hook_book.all()]
+    """Every webhook without its secret, with how many deliveries wait and how many nobody took (dead)."""
+    counts = await house.hook_book.counts()
+    return [
+        {key: value for key, value in asdict(hook).items() if key != "secret"}
+        | {state: counts.get((hook.name, state), 0) for state in (WAITING, DEAD)}
+        for hook in await house.hook_book.all()
+    ]
 
 
 @DOORS.get("/api/v1/webhooks/kinds", "webhooks", tags=TAGS)

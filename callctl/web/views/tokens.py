@@ -125,7 +125,9 @@ def _form(request: Request, form: Typed, status: int = 200) -> HTMLResponse:
     shown = {
         "form": form,
         "roles": ROLES,
-        "rights": {right: RIGHT_WORDS[right] for right in RIGHTS},
+        "rights": {
+            right: RIGHT_WORDS[right] for right, held in RIGHTS.items() if any(role.value in ROLES for role in held)
+        },
         "days": TOKEN_DAYS_MOST,
     }
     return page(request, "machines/new_token.html", status, shown)
