@@ -17,13 +17,14 @@ from callctl.store.seal import normal
 
 REASON_MOST = 200
 DIGITS = range(5, 20)  # Of a number that is looked for; short ones are service numbers, 15 is the longest of E.164.
+REPEATED_S = 600.0  # Within so long the same request is one look.
 FOUND_MOST = 200  # Calls of one number; who called oftener is known by then.
 
 
 class Unmasking:
     """Every call may raise ActRefused, StoreLost.
 
-    The same request of the same person for the same thing, with the same reason, is one line in the audit.
+    The same request of the same person for the same thing, with the same reason, is one line in the audit for ten minutes.
     """
 
     def __init__(self, calls: CallBook, now: Callable[[], float]) -> None:
@@ -48,8 +49,11 @@ class Unmasking:
         """The calls of a citizen's number to the own city, the newest first: the same right as to see the number."""
         actor.must("see number", city)
         wanted = normal(number.strip())
-        if not (wanted.isascii() and wanted.isdigit() and len(wanted) in DIGITS):
-            said = Sentence("请填完整号码，只含数字", "a whole number, digits only")
+        digits = wanted.removeprefix("+")
+        if not (digits.isascii() and digits.isdigit() and len(digits) in DIGITS):
+            said = Sentence(
+                "请填完整号码，只含数字，境外号码以 + 开头", "a whole number: digits, from abroad with a + before them"
+            )
             raise ActRefused(said.zh, said.en, {"number": said})
         _check(reason, Sentence("按号码查找须写明事由", "to look for a number, say why"))
         # The audit shows the number masked; a repetition is known by what stands for it in the calls' own table.
@@ -58,7 +62,9 @@ class Unmasking:
         return await self._calls.of_number(city, wanted, FOUND_MOST)
 
     async def _note(self, actor: Actor, what: str, city: str, shown: str, about: str, reason: str, request: str) -> None:
-        asked = "\n".join((actor.account or actor.name, city, about, reason, request))
+        # A repetition is one act; the same key on another day is another look, and has a line of its own.
+        window = str(int(self._now() // REPEATED_S))
+        asked = "\n".join((actor.account or actor.name, city, about, reason, request, window))
         once = hashlib.blake2b(asked.encode(), digest_size=16).hexdigest() if request else secrets.token_hex(8)
         entry = AuditEntry(self._now(), actor.name, actor.where, what, city, "", shown, reason, once)
         with suppress(AlreadyDone):

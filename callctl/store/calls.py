@@ -23,6 +23,7 @@ class Fate(enum.Enum):
     ANSWERED = "answered"
     ABANDONED = "abandoned"
     CALL_BACK = "call_back"
+    NOT_REACHED = "not_reached"
     MOVED = "moved"
     REFUSED = "refused"
     CUT_OFF = "cut_off"
@@ -89,7 +90,7 @@ class CallBook:
 
     async def times_called(self, city: str, number: str, since: float, until: float | None = None) -> int:
         """How often this number asked this city since then (up to `until`, or to now); 0 for a withheld number."""
-        if not number.isdigit():
+        if not number.removeprefix("+").isdigit():
             return 0
         same = [calls.c.city == city, calls.c.asked_at >= since, calls.c.caller == self._seal.caller(number)]
         if until is not None:

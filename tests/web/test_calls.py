@@ -6,8 +6,20 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from callctl.core.events import CallWaiting, WaitingCall
+from callctl.core.events import (
+    CallAnswered,
+    CallBackEnd,
+    CalledBack,
+    CallEnded,
+    CallLeftQueue,
+    CallWaiting,
+    HomeSeat,
+    Outcome,
+    WaitingCall,
+)
 from callctl.rights import Role
+from callctl.store.calls import Fate
+from callctl.web.views.calls import FATE_WORDS
 from tests.store.servers import Valkey
 from tests.web.browser import PHONE, axe, picture_of
 from tests.web.hall import Hall
@@ -189,6 +201,24 @@ async def test_the_list_is_looked_through_by_outcome(console: Console) -> None:
     assert [one["field"] for one in refused["errors"]] == ["fate"]
 
 
+async def test_every_fate_has_its_word_and_a_call_back_that_reached_nobody_is_shown(console: Console) -> None:
+    assert FATE_WORDS.keys() == {fate.value for fate in Fate}
+    at, call, seat = console.clock() - 60.0, "yangzhou-1790000000.7", HomeSeat("2001")
+    history = console.house.room.history
+    history.record(CallWaiting("yangzhou", at, WaitingCall(call, "13700000007", at)))
+    history.record(CallLeftQueue("yangzhou", at + 9.0, call, Outcome.CALL_BACK))
+    history.record(CallWaiting("yangzhou", at + 10.0, WaitingCall(call, "13700000007", at)))
+    history.record(CallAnswered("yangzhou", at + 20.0, call, seat, 9.0))
+    history.record(CalledBack("yangzhou", at + 30.0, call, CallBackEnd.NO_ANSWER))
+    history.record(CallEnded("yangzhou", at + 30.0, call, seat, 10.0))
+    await history.flush()  # type: ignore[attr-defined]
+    leader = await console.as_role(Role.LEADER, "yangzhou")
+    for fate in ("", *FATE_WORDS):
+        page = await leader.get(f"/cities/yangzhou/calls?fate={fate}", headers=ZH)
+        assert (page.status_code, call in page.text) == (200, fate in ("", "not_reached")), fate
+    assert "回拨未接通" in (await leader.get(f"/cities/yangzhou/calls/{call}", headers=ZH)).text
+
+
 async def test_a_machine_asks_what_the_pages_show_of_calls(console: Console) -> None:
     await answered(console)
     own = await console.as_role(Role.REPORTER, "yangzhou")
@@ -322,3 +352,23 @@ async def test_from_the_records_to_a_number_in_full_by_a_supervisor(hall: Hall) 
     await page.goto(f"/cities/yangzhou/calls/{HALL_CALL}")
     await expect(page.locator("main")).to_contain_text("a store cannot be reached")
     assert [fault for fault in hall.faults if "503" not in fault] == []
+
+
+async def test_a_key_that_is_always_the_same_is_a_line_for_each_look_on_its_day(console: Console) -> None:
+    await answered(console)
+    leader = await console.as_role(Role.LEADER, "yangzhou")
+    for _ in range(2):
+        body, key = {"number": NUMBER, "reason": "核实"}, {"Idempotency-Key": "always"}
+        assert (await leader.post(API_SEARCH, json=body, headers=key)).status_code == 200
+        console.clock.at += 700.0
+    assert len(await sought(console)) == 2
+
+
+async def test_a_number_from_abroad_is_found_with_its_plus(console: Console) -> None:
+    call, at = "yangzhou-1790000000.5", console.clock() - 5.0
+    console.house.room.history.record(CallWaiting("yangzhou", at, WaitingCall(call, "+85261234567", at)))
+    await console.house.room.history.flush()  # type: ignore[attr-defined]
+    leader = await console.as_role(Role.LEADER, "yangzhou")
+    found = await leader.post(API_SEARCH, json={"number": "+85261234567", "reason": "核实"})
+    assert [row["call"] for row in found.json()] == [call]
+    assert (await leader.get(f"/api/v1/cities/yangzhou/calls/{call}")).json()["times_called"] == 1
