@@ -44,6 +44,7 @@ AT_A_TIME = 8
 PAUSES_S = (10.0, 60.0, 300.0, 1800.0, 7200.0, 21_600.0, 43_200.0)  # Then it is dead: a day has passed.
 CLAIMED_S = 60.0
 NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
+TAKEN = ("new", "kinds")  # Addresses of the console that are no webhook's page.
 
 log = structlog.get_logger()
 
@@ -62,7 +63,7 @@ class Webhooks:
         """A new webhook; its signing secret, shown this once."""
         actor.must("webhooks", "")
         wrong: dict[str, Sentence] = {}
-        if not NAME.fullmatch(name):
+        if not NAME.fullmatch(name) or name in TAKEN:
             wrong["name"] = Sentence("小写字母开头，2 到 32 个字符", "2 to 32 small letters, digits or . _ -")
         if not _is_address(address):
             wrong["address"] = Sentence(

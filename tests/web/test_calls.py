@@ -372,3 +372,11 @@ async def test_a_number_from_abroad_is_found_with_its_plus(console: Console) -> 
     found = await leader.post(API_SEARCH, json={"number": "+85261234567", "reason": "核实"})
     assert [row["call"] for row in found.json()] == [call]
     assert (await leader.get(f"/api/v1/cities/yangzhou/calls/{call}")).json()["times_called"] == 1
+
+
+async def test_a_search_that_is_refused_says_nothing_of_the_day(console: Console) -> None:
+    leader = await console.as_role(Role.LEADER, "yangzhou")
+    refused = await leader.post(SEARCH, data={"number": NUMBER, "reason": ""}, headers=ZH)
+    assert refused.status_code == 422
+    assert 'aria-labelledby="found"' not in refused.text
+    assert f'value="{NUMBER}"' in refused.text

@@ -162,3 +162,11 @@ async def test_an_address_that_cannot_be_told_is_refused(console: Console, addre
     admin = await console.as_role(Role.SYSTEM_ADMIN)
     wrong = problem(await admin.post("/api/v1/webhooks", json={"name": "orders", "address": address, "kinds": ["nothing"]}))
     assert {error["field"] for error in wrong["errors"]} == {"address", "kinds"}
+
+
+@pytest.mark.parametrize("name", ["new", "kinds", "1st", "a"])
+async def test_a_name_whose_page_would_be_another_one_is_refused(console: Console, name: str) -> None:
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    body = {"name": name, "address": "https://example.org/in", "kinds": ["event.started"], "reason": "x"}
+    refused = problem(await admin.post("/api/v1/webhooks", json=body))
+    assert [one["field"] for one in refused["errors"]] == ["name"]

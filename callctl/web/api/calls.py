@@ -62,7 +62,8 @@ async def calls(
         if helped
         else house.calls.between(city.code, since, until, most, behind, fate)
     )
-    span = f"{since:.0f}-{until:.0f}: {len(found)}"
+    asked = f"{since:.0f}-{until:.0f}", fate.value if fate else "", "helped" if helped else ""
+    span = f"{' '.join(filter(None, asked))}: {len(found)}"
     once = secrets.token_hex(8)
     await house.calls.note(
         AuditEntry(house.now(), who.actor.name, who.actor.where, "export", city.code, "", span, "", once)
