@@ -56,7 +56,12 @@ NAMED = {
 }
 
 
-@pytest.mark.parametrize("seed", [*FEW, *NAMED])
+# Found and not understood yet. Strict: whoever mends one has to move it up, and say what it was.
+OPEN = (105394, 105952, 108056, 108326, 109848)
+UNKNOWN = pytest.mark.xfail(strict=True, raises=AssertionError, reason="docs/FUZZ.md, open findings")
+
+
+@pytest.mark.parametrize("seed", [*FEW, *NAMED, *(pytest.param(seed, marks=UNKNOWN) for seed in OPEN)])
 def test_every_promise_is_kept(seed: int) -> None:
     lived = live_through(seed)
     assert lived.violation == "", f"callctl sim replay {seed} --shrink"
