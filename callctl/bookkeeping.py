@@ -3,7 +3,6 @@
 The same functions as the command line's; every act and every look at personal data is audited before it is done.
 """
 
-import hashlib
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -34,7 +33,7 @@ from callctl.store.history import LOST, first_line
 from callctl.store.ledger import write_audit
 from callctl.store.missed import Made, entry_of, keep_call_back, made_lately, to_call_back
 from callctl.store.notes import CityStatus, StatusRefused, Unreconciled, pull, reconcile, replace_tree, take_status
-from callctl.store.port import AlreadyDone, AuditEntry, StoreLost
+from callctl.store.port import AlreadyDone, AuditEntry, StoreLost, act_id
 from callctl.store.reports import NOTED, Report, ReportRefused, annotate, approve, list_reports, mark_sent
 from callctl.store.schema import SchemaUnfit, prepare
 from callctl.store.seal import Unsealable
@@ -214,8 +213,7 @@ class BookKeeping:
 
     def _step_entry(self, actor: Actor, what: str, city: str, day: date, content: str, request: str) -> AuditEntry:
         """The audit's line. A repetition is the same person's same step with the same content; a key alone is anybody's."""
-        asked = "\n".join((actor.account or actor.name, what, city, day.isoformat(), request, content))
-        once = hashlib.blake2b(asked.encode(), digest_size=16).hexdigest() if request else secrets.token_hex(8)
+        once = act_id(request, actor.account or actor.name, what, city, day.isoformat(), content)
         return AuditEntry(self._now(), actor.name, actor.where, what, city, "", day.isoformat(), "", once)
 
     async def _step(self, city: str, day: date, do: Callable[[Any, str], Awaitable[None]]) -> None:

@@ -3,8 +3,6 @@
 The assisted city owns its citizens' data: a city whose agent answered for it sees the number masked.
 """
 
-import hashlib
-import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -12,7 +10,7 @@ from callctl.core.acts import ActRefused, Sentence
 from callctl.log import mask
 from callctl.rights import Actor, NotAllowed
 from callctl.store.calls import Call, CallBook
-from callctl.store.port import AlreadyDone, AuditEntry
+from callctl.store.port import AlreadyDone, AuditEntry, act_id
 from callctl.store.seal import normal
 
 REASON_MOST = 200
@@ -64,8 +62,7 @@ class Unmasking:
     async def _note(self, actor: Actor, what: str, city: str, shown: str, about: str, reason: str, request: str) -> None:
         # A repetition is one act; the same key on another day is another look, and has a line of its own.
         window = str(int(self._now() // REPEATED_S))
-        asked = "\n".join((actor.account or actor.name, city, about, reason, request, window))
-        once = hashlib.blake2b(asked.encode(), digest_size=16).hexdigest() if request else secrets.token_hex(8)
+        once = act_id(request, actor.account or actor.name, city, about, reason, window)
         entry = AuditEntry(self._now(), actor.name, actor.where, what, city, "", shown, reason, once)
         with suppress(AlreadyDone):
             await self._calls.note(entry)

@@ -1,5 +1,7 @@
 """What the controller and the desk need to remember, and the errors they meet. Redis and SQL stand behind it."""
 
+import hashlib
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -152,6 +154,13 @@ class AuditEntry:
     after: str
     reason: str = ""
     request: str = ""
+
+
+def act_id(request: str, *about: str) -> str:
+    """An entry's `request`: the same whenever this request comes again about the same things; new each time without one."""
+    if not request:
+        return secrets.token_hex(8)
+    return hashlib.blake2b("\n".join((request, *about)).encode(), digest_size=16).hexdigest()
 
 
 class History(Protocol):
