@@ -163,8 +163,10 @@ def _tells(fact: LoanChanged | SlotChanged | SeatReadied, order: Order) -> bool:
     match fact, order:
         case LoanChanged(), Regroup():
             return fact.lent and fact.group == order.group
-        case LoanChanged(), Lend() | Recall():
-            return isinstance(order, Lend) is fact.lent
+        case LoanChanged(), Lend():
+            return fact.lent and fact.token == order.token  # Else it is of an older loan between the two, taken back since.
+        case LoanChanged(), Recall():
+            return not fact.lent
         case SlotChanged(), OpenSlot() | CloseSlot() | DropSlot():
             brought = _as_fact(order)
             return isinstance(brought, SlotChanged) and fact.state is brought.state

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from callctl.core.allocation import Allocation
 from callctl.core.reasons import Reason, Why
-from callctl.core.seats import FRESH_S, CityRoom, Setting, waits_too_long
+from callctl.core.seats import FRESH_S, CityRoom, Setting
 
 Look = Callable[[str], CityRoom]
 
@@ -42,8 +42,7 @@ def explain(
         if not view.up or not view.waiting:
             continue
         room = rooms.get(code)
-        covered = view.tally.ringing_home + len(room.under_way) if room is not None and room.active else 0
-        late = waits_too_long(view, at.now) - covered
+        late = view.unserved_too_long(at.now) - (len(room.under_way) if room is not None and room.active else 0)
         if late <= 0:
             continue
         why = _own_reason(at, code)

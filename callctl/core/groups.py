@@ -80,7 +80,7 @@ def _split(groups: dict[int, list[AtHand]], needed: int, shared: int, others: se
             if short and len(some) > 1 and (some[0].dedicated or len(of_shared) < shared)
         ]
         movable, least = max(wide, default=(0, 0))
-        if not movable:
+        if movable < 2:  # Moved away from seats still on their way, the only one that could ring would have to wait, too.
             return
         some = groups[-least]
         moved = [one for one in some if one.settled][-1]

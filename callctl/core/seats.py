@@ -34,7 +34,7 @@ class Setting(NamedTuple):
 class CityRoom(Room):
     """One city while a plan is made."""
 
-    __slots__ = ("_at_home", "at", "briefed_out", "code", "lent_free", "ringing_home", "view")
+    __slots__ = ("_at_home", "at", "briefed_out", "code", "lent_free", "view")
 
     def __init__(self, at: Setting, code: str, index: int) -> None:
         view, wishes, now = at.world.cities[code], at.wishes, at.now
@@ -45,9 +45,7 @@ class CityRoom(Room):
         self.staff = tally.staff
         self.idle = bisect_right(tally.idle_from, now)  # Lent shared seats included: home callers may have them.
         self.dedicated = bisect_right(tally.dedicated_from, now) if tally.dedicated_from else 0
-        # An own caller for whom a home agent's phone rings does not wait for want of agents.
-        self.ringing_home = tally.ringing_home
-        self.waiting = view.unserved
+        self.waiting = view.unserved  # A caller for whom a home agent's phone rings does not wait for want of agents.
         self.waiting_since = self._since
         self.lent = sum(tally.serving.values())
         self.quota = wishes.quotas.get(code, city.lend.quota)
@@ -62,7 +60,7 @@ class CityRoom(Room):
         self._at_home: dict[bool, list[str]] = {}  # Seats that may be lent now, by dedicated; the next last.
 
     def _since(self, place: int) -> float:
-        sinces, place = self.view.waiting_sinces, place + self.ringing_home
+        sinces = self.view.unserved_sinces
         return sinces[place] if place < len(sinces) else float("inf")
 
     def shared_bar(self) -> Why | None:
@@ -216,11 +214,6 @@ def cooling_down(missed: Missed | None, now: float) -> bool:
     if missed is None:
         return False
     return now - missed.at < min(COOL_DOWN_S * 2.0 ** min(missed.times - 1, 10), COOL_DOWN_MOST_S)
-
-
-def waits_too_long(view: CityView, now: float) -> int:
-    """Calls over their city's threshold."""
-    return view.waiting_longer_than(view.city.queue.wait_threshold_s, now)
 
 
 def ringing_elsewhere(world: World, assisted: CityView) -> Iterator[tuple[str, int]]:

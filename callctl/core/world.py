@@ -199,6 +199,10 @@ class CityView:
         """Calls that wait `wait_s` or longer."""
         return bisect_right(self.waiting_sinces, now - wait_s)
 
+    def unserved_too_long(self, now: float) -> int:
+        """Calls over the city's threshold for which no home agent's phone rings."""
+        return bisect_right(self.unserved_sinces, now - self.city.queue.wait_threshold_s)
+
     def idle(self, now: float) -> int:
         """Agents of the home queue who could take a home call now, lent shared seats included."""
         return bisect_right(self.tally.idle_from, now)
@@ -207,6 +211,20 @@ class CityView:
     def unserved(self) -> int:
         """Waiting calls for which no home agent's phone rings."""
         return max(0, len(self.waiting) - self.tally.ringing_home)
+
+    @cached_property
+    def unserved_sinces(self) -> tuple[float, ...]:
+        """First arrival of each of them, the longest wait first.
+
+        Whose phone rings need not be the first: who comes back from a lost leg stands before a caller who rings already.
+        """
+        ringing = self.tally.ringing_home
+        if not ringing:
+            return self.waiting_sinces
+        rung = {seat.call for seat in self.seats.values() if seat.state is SeatState.RINGING}
+        sinces = sorted([call.waiting_since for name, call in self.waiting.items() if name not in rung])
+        # A reading shows rings without their callers: the PBX rings for the first ones.
+        return tuple(sinces[max(0, ringing + len(sinces) - len(self.waiting)) :])
 
     def fresh(self, now: float, within_s: float) -> bool:
         """Whether this picture is young enough to act on."""

@@ -25,12 +25,16 @@ from callctl.core.events import (
 from callctl.core.fairness import Stay, Turn, inversions
 from callctl.core.model import Lending, Pair, Province, SeatRef, SlotRef
 from callctl.core.wishes import Wishes
+from callctl.ledger import LEASE_TTL_S
 from callctl.pbx.asterisk_names import HEARTBEAT_STALE_S
 from callctl.sim.pbx import SimPbx
 
 # From a supervisor's act to the last order given by the old wishes: wishes are read each 0.5 s, then one plan and its
 # orders. What a slow network adds is the link's own lag.
 WISH_S = 1.0
+# A controller that was stopped for less than its lease's life leads on, and on waking does what it was about to do before
+# it has read anything: its wishes are as old as its sleep. One stopped for longer asks first (Ledger.overslept).
+SLEEP_S = LEASE_TTL_S
 REBOOK_S = 5.0  # A registry that came back empty learns the loans of the PBXs within its next lease turns.
 
 
@@ -120,6 +124,7 @@ class Checkers:
         self.failed: Violation | None = None
         self.wished: deque[tuple[float, Wishes]] = deque()  # Wishes and since when, the latest last.
         self.registry_doubted_until = 0.0  # After it was lost or forgot.
+        self.woken_at = float("-inf")  # When a stopped controller went on, the last time.
         self.late_orders_until: dict[str, float] = {}  # PBXs that thaw: what lay in their sockets is obeyed late.
         self.lag_s: Callable[[str], float] = lambda _: 0.0
         self.leased: Callable[[], tuple[int, float]] = lambda: (0, 0.0)  # The registry's newest lease, and since when.
@@ -260,7 +265,8 @@ class Checkers:
 
     def wishes(self, city: str) -> list[Wishes]:
         """Every value of the wishes that an order arriving at this PBX now may rest on."""
-        since = self.now() - WISH_S - 2 * self.lag_s(city) - self.pbxs[city].timing.order_s
+        late_s = WISH_S + 2 * self.lag_s(city) + self.pbxs[city].timing.order_s
+        since = self.now() - late_s - (SLEEP_S if self.now() - self.woken_at <= late_s else 0.0)
         while len(self.wished) > 1 and self.wished[1][0] < self.now() - 60.0:
             self.wished.popleft()
         later = [wishes for at, wishes in self.wished if at > since]

@@ -251,6 +251,8 @@ class Lasting:
         slots, loans = open_unused(self.pbxs[home], pbx.city), pbx.support.get(home, {})
         lent = [pbx.seats[seat] for seat in loans] if slots else []
         apart = sum(seat.lend is Lending.DEDICATED and seat.state is SeatState.FREE for seat in lent)
+        if not pbx.rings_together:
+            return max(0, slots - apart)  # One seat a call, dedicated ones first.
         free = [seat for seat in lent if seat.state is SeatState.FREE and seat.free_from <= self.now()]
         groups = sorted({loans[seat.id].group for seat in free})[:slots]
         shared = sum(seat.lend is not Lending.DEDICATED for seat in free if loans[seat.id].group in groups)

@@ -13,7 +13,7 @@ from callctl.core.events import (
     SlotChanged,
     SlotState,
 )
-from callctl.core.model import City, SlotRef
+from callctl.core.model import City, Lending, PbxKind, SlotRef
 from callctl.pbx.asterisk_names import HEARTBEAT_STALE_S
 from callctl.sim.machine import Machine
 from callctl.sim.parts import SimLoan, SimSeat, SimSlot, SimTiming
@@ -29,7 +29,7 @@ class Phones(Machine):
         self.support: dict[str, dict[str, SimLoan]] = {}  # By city helped: its lent seats.
         self.seats: dict[str, SimSeat] = {}
         self.heartbeat_at = -1e9
-        self.rings_together = True  # A FreeSWITCH does not.
+        self.rings_together = home.pbx.kind is PbxKind.ASTERISK
 
     def look_soon(self) -> None:
         """The queue looks for a free agent within its polling time."""
@@ -42,14 +42,17 @@ class Phones(Machine):
         self.tell(SeatChanged(self.city, self.now(), seat.id, SeatState.RINGING))
 
     def free_lent_seats(self, assisted: str) -> list[SimSeat]:
-        """The lent seats the support queue would ring (ringall): the lowest group with anybody free. None: 486."""
+        """The lent seats the support queue would ring: the lowest group with anybody free (ringall). None: 486.
+
+        A FreeSWITCH rings one, dedicated seats first (seat.lua).
+        """
         now, loans = self.now(), self.support.get(assisted, {})
         if now - self.heartbeat_at > HEARTBEAT_STALE_S:
             return []
         lent = [self.seats[seat] for seat in sorted(loans)]
         free = [seat for seat in lent if seat.state is SeatState.FREE and seat.free_from <= now]
         if not self.rings_together:
-            return free[:1]
+            return sorted(free, key=lambda seat: seat.lend is not Lending.DEDICATED)[:1]
         lowest = min([loans[seat.id].group for seat in free], default=0)
         return [seat for seat in free if loans[seat.id].group == lowest]
 

@@ -361,10 +361,11 @@ class SimQueue(Phones):
         self.look_soon()
 
     def end_talk(self, seat: LentSeat, call: str) -> None:
-        """At the supporting city: the remote call is over, wrap-up begins."""
-        talk = self.lent_talks.pop(call, None)
-        if talk is not None:
-            self.tell(CallEnded(self.city, self.now(), call, seat, self.now() - talk[1]))
+        """At the supporting city: the remote call is over, wrap-up begins. Another seat may have the call by now."""
+        talking, since = self.lent_talks.get(call, (None, 0.0))
+        if talking == seat:
+            del self.lent_talks[call]
+            self.tell(CallEnded(self.city, self.now(), call, seat, self.now() - since))
             self.seats[seat.seat].free_from = self.now() + self.home.queue.wrapup_s
             self.show(seat.seat, SeatState.FREE)
 

@@ -22,6 +22,7 @@ TROUBLES = {
 }  # fmt: skip
 ASLEEP = "controller asleep"
 ASLEEP_FROM, ASLEEP_SHARE = 30_000, 0.2  # Named seeds below keep the province they are named for.
+FREESWITCH_FROM, FREESWITCH_SHARE = 110_000, 0.3
 ACTS = {"switch": 3, "quota": 4, "stop": 1, "share": 2, "priority": 1, "event ends": 1}
 
 
@@ -67,7 +68,7 @@ def draw(seed: int) -> RandomProvince:
     assisted = chance.sample(codes, chance.choice([1] * 6 + [min(2, cities)] * 5 + [min(3, cities)] * 3 + [cities]))
     horizon_s = chance.uniform(50.0, 110.0)
     made = {code: _city(chance, code, place, codes) for place, code in enumerate(codes)}
-    province = Province(MappingProxyType(made))
+    province = Province(MappingProxyType(_with_freeswitch(seed, made)))
     towns = _towns(chance, province, assisted, horizon_s)
     scenario = Scenario(
         name=f"fuzz-{seed}",
@@ -130,6 +131,18 @@ def _city(chance: random.Random, code: str, place: int, codes: list[str]) -> Cit
             for number, kind in enumerate(kinds, 1)
         ),
     )
+
+
+def _with_freeswitch(seed: int, made: dict[str, City]) -> dict[str, City]:
+    """Some cities have a FreeSWITCH, in half of the provinces; drawn apart, so that it changes nothing else of the seed."""
+    chance = stream("fuzz kinds", seed)
+    if seed < FREESWITCH_FROM or chance.random() < 0.5:
+        return made
+
+    def kind() -> PbxKind:
+        return PbxKind.FREESWITCH if chance.random() < FREESWITCH_SHARE else PbxKind.ASTERISK
+
+    return {code: replace(city, pbx=replace(city.pbx, kind=kind())) for code, city in made.items()}
 
 
 def _towns(chance: random.Random, province: Province, assisted: list[str], horizon_s: float) -> tuple[SimCity, ...]:

@@ -216,6 +216,7 @@ class Misfortune:
         post = self._run.posts.running.get(self._asleep.pop(0))
         if post is not None:
             self._run.lasting.changed()
+            self._checkers.woken_at = loop_clock()
             post.process.go_on()
 
     def _controller_killed(self, trouble: Trouble) -> None:

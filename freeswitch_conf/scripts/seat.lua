@@ -30,7 +30,8 @@ local function release()
   held = nil
 end
 
--- The free lent seat that has rested longest and was not tried for this call; a shared one only while no own citizen waits.
+-- The free lent seat that was not tried for this call: dedicated ones first, for callctl opens a slot for them also while the
+-- shared ones cannot be spared; of alike ones who has rested longest; a shared one only while no own citizen waits.
 local function choose()
   local own_seats, free = {}, {}
   for _, tier in ipairs(cc.rows("queue list tiers " .. own)) do own_seats[tier.agent] = true end
@@ -40,7 +41,11 @@ local function choose()
     if wanted and cc.free(agent) then free[#free + 1] = agent end
   end
   local function since(agent) return math.max(tonumber(agent.last_bridge_end) or 0, tonumber(agent.ready_time) or 0) end
-  table.sort(free, function(one, other) return since(one) < since(other) end)
+  table.sort(free, function(one, other)
+    local shared, also = own_seats[one.name] or false, own_seats[other.name] or false
+    if shared ~= also then return also end
+    return since(one) < since(other)
+  end)
   for _, agent in ipairs(free) do
     if reserve(agent) then
       -- An own citizen may have come while we chose; once reserved, the own queue would pass this seat over.

@@ -1,5 +1,7 @@
 """Our own orders are believed until the PBX shows what came of them."""
 
+from dataclasses import replace
+
 from callctl.core import expect
 from callctl.core.commands import Lend, Recall
 from callctl.core.events import LoanChanged, PbxObserved
@@ -43,7 +45,8 @@ def test_a_fact_of_an_older_order_does_not_settle_one_that_still_waits_to_be_sen
     booked = Lend("wuxi", "12001", "nanjing", 7)
     out = expect.sent(waiting, LEND, booked)
     assert [each.order for each in out.values()] == [booked]
-    assert expect.heard(out, [told], AT) == {}
+    assert expect.heard(out, [told], AT) == out
+    assert expect.heard(out, [replace(told, token=7)], AT) == {}
 
 
 def test_a_seat_is_under_way_until_the_recall_behind_its_lend_was_obeyed() -> None:

@@ -81,6 +81,12 @@ def test_a_second_call_splits_the_group_and_its_slot_waits_for_the_pbx() -> None
     assert arrange(hand_of(0, 0, 0), Calls(2, 2), 3, 3) == Arranged(2, 1, 3, {"0002": 1})
 
 
+def test_the_only_seat_that_could_ring_at_once_does_so_and_is_not_moved_away_from_one_on_its_way() -> None:
+    """Found by seed 105394: on a slow link the first caller waited for two more orders, with a lent seat idle."""
+    hand = [AtHand("0001", 0, dedicated=False), AtHand("0002", 0, dedicated=False, settled=False)]
+    assert arrange(hand, Calls(2, 2), 2, 3) == Arranged(1, 1, 2, {})
+
+
 def test_a_seat_that_cannot_be_spared_stands_above_those_that_ring() -> None:
     assert arrange(hand_of(0, 0), Calls(1, 1), 1, 3) == Arranged(1, 1, 1, {"0001": 1})
 

@@ -234,8 +234,9 @@ def _shared_rung(picture: Picture, pair: Pair, calls: int) -> int:
         if loan.assisted == pair.assisted and view.seats[seat].state is SeatState.FREE
         if view.seats[seat].free_from <= NOW and view.seats[seat].ready
     }
-    if not view.rings_together:
-        return min(calls, sum(view.fixed.lending[seat] is not Lending.DEDICATED for seat in free))
+    if not view.rings_together:  # A FreeSWITCH rings one seat a call, dedicated ones first (seat.lua).
+        shared = [seat for seat in free if view.fixed.lending[seat] is not Lending.DEDICATED]
+        return max(0, min(len(shared), calls - (len(free) - len(shared))))
     lowest = sorted(set(free.values()))[:calls]
     return sum(group in lowest and view.fixed.lending[seat] is not Lending.DEDICATED for seat, group in free.items())
 

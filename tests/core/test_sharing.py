@@ -110,6 +110,17 @@ def test_nothing_happens_below_the_threshold() -> None:
     assert d.later(1.5).active == {"nanjing"}
 
 
+def test_a_caller_who_came_back_counts_although_a_home_phone_rings_for_a_later_one() -> None:
+    """Found by seed 108056: of two in line the first was taken for the one whose phone rang, and got no help."""
+    d = day(rules={"nanjing": {"shared": 1}})
+    [later] = d.calls(1, waited_s=3)
+    d.hear(CallRinging("nanjing", d.now, later, HomeSeat("11001")))
+    d.hear(CallWaiting("nanjing", d.now, WaitingCall("nanjing-1.99", "1", d.now - 25.0, returned=True)))
+    made = d.plan()
+    assert made.active == {"nanjing"}
+    assert len(made.loans) == 1
+
+
 def test_every_waiting_call_gets_a_seat_once_the_city_is_active() -> None:
     d = day()
     d.calls(1, waited_s=25)

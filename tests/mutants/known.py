@@ -49,10 +49,26 @@ MUTANTS = (
     Mutant(
         "lends while short at home",
         "callctl/core/seats.py",
-        "        self.waiting = view.unserved\n",
-        "        self.waiting = view.unserved if self.code in wishes.events else 0\n",
+        "        self.waiting = view.unserved  #",
+        "        self.waiting = view.unserved if self.code in wishes.events else 0  #",
         (POLICY + "test_a_city_that_must_not_lend_is_asked_for_nothing_new_for_each_rule",),
         also=((" and not view.unserved and view.idle(now) > 0)", " and view.idle(now) > 0)"),),
+    ),
+    Mutant(
+        "takes the first in line for the one whose home phone rings",
+        "callctl/core/world.py",
+        "        rung = {seat.call for seat in self.seats.values() if seat.state is SeatState.RINGING}\n",
+        "        rung: set[str] = set()\n",
+        (SHARING + "test_a_caller_who_came_back_counts_although_a_home_phone_rings_for_a_later_one",),
+    ),
+    Mutant(
+        "moves the only seat at hand away from those still on their way",
+        "callctl/core/groups.py",
+        "        if movable < 2:",
+        "        if movable < 1:",
+        (
+            "tests/core/test_groups.py::test_the_only_seat_that_could_ring_at_once_does_so_and_is_not_moved_away_from_one_on_its_way",
+        ),
     ),
     Mutant(
         "ignores a city's share in the event",

@@ -123,6 +123,19 @@ def test_wishes_a_moment_old_excuse_an_order_and_older_ones_do_not() -> None:
     assert watch(lambda watched: after(1.5, watched)) == "only for who is switched on"
 
 
+def test_who_was_stopped_and_goes_on_is_excused_for_wishes_as_old_as_a_lease_lives_but_only_for_a_moment() -> None:
+    async def woken(old_s: float, ago_s: float, watched: Watched) -> None:
+        watched.checkers.wished.append((loop_clock(), wish()))
+        await asyncio.sleep(old_s - ago_s)
+        watched.checkers.woken_at = loop_clock()
+        await asyncio.sleep(ago_s)
+        watched.lend(1)
+
+    assert watch(lambda watched: woken(4.5, 0.5, watched)) == ""
+    assert watch(lambda watched: woken(5.5, 0.5, watched)) == "only for who is switched on"
+    assert watch(lambda watched: woken(4.5, 1.5, watched)) == "only for who is switched on"
+
+
 def test_a_loan_beyond_the_citys_share_in_the_event() -> None:
     shares = wish("nanjing", seats={"wuxi": 1})
     assert at_once(lambda watched: [watched.lend(1), watched.lend(2)], shares) == "share in the event"
