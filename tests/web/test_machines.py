@@ -154,6 +154,33 @@ async def test_what_nobody_took_is_seen_and_tried_again_by_hand(console: Console
     assert "There is no such given-up delivery" in (await admin.get("/webhooks/orders")).text
 
 
+async def test_older_deliveries_are_behind_a_link_and_all_given_up_ones_behind_one_button(
+    console: Console, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callctl.web.views.webhooks.SHOWN", 3)
+    await created(console, receiver, "stop.all")
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    assert "/webhooks/orders/again" not in (await admin.get("/webhooks/orders")).text, "nothing was given up"
+    numbers = await test_hooks.dead_ones(console, 7)
+    place, pages = "/webhooks/orders?state=dead", []
+    while place:
+        page = (await admin.get(place, headers=ZH)).text
+        pages.append([int(one) for one in re.findall(r"/deliveries/(\d+)/again", page)])
+        link = page.partition('class="button" href="?state=')[2].partition('"')[0].replace("&amp;", "&")
+        place = f"/webhooks/orders?state={link}" if link else ""
+    assert pages == [numbers[:3], numbers[3:6], numbers[6:]]
+    page = (await admin.get("/webhooks/orders", headers=ZH)).text
+    assert "再试全部放弃的（7 条）" in page
+    pressed = await admin.post("/webhooks/orders/again", data={"request": "one"}, headers=ZH)
+    assert pressed.headers["location"] == "/webhooks/orders"
+    assert "7 条已重新排队推送" in (await admin.get("/webhooks/orders", headers=ZH)).text
+    again = await admin.post("/webhooks/orders/again", data={"request": "two"}, headers=ZH)
+    assert again.headers["location"] == "/webhooks/orders"
+    assert "没有已放弃的推送" in (await admin.get("/webhooks/orders", headers=ZH)).text
+    for nonsense in ("before=x", "before=0", "before=-1", "before=99999999999999999999"):
+        assert (await admin.get(f"/webhooks/orders?{nonsense}")).status_code == 200, nonsense
+
+
 async def test_an_ended_webhook_is_gone_from_the_pages(console: Console, receiver: Receiver) -> None:
     await created(console, receiver, "stop.all")
     admin = await console.as_role(Role.SYSTEM_ADMIN)
