@@ -34,7 +34,7 @@ from callctl.store.ledger import write_audit
 from callctl.store.missed import Made, entry_of, keep_call_back, made_lately, to_call_back
 from callctl.store.notes import CityStatus, StatusRefused, Unreconciled, pull, reconcile, replace_tree, take_status
 from callctl.store.port import AlreadyDone, AuditEntry, StoreLost, act_id
-from callctl.store.reports import NOTED, Report, ReportRefused, annotate, approve, list_reports, mark_sent
+from callctl.store.reports import APPROVED, NOTED, SENT, Report, ReportRefused, annotate, approve, list_reports, mark_sent
 from callctl.store.schema import SchemaUnfit, prepare
 from callctl.store.seal import Unsealable
 from callctl.store.supervision import Order, open_orders
@@ -203,13 +203,13 @@ class BookKeeping:
 
     async def approve(self, actor: Actor, city: str, day: date, request: str = "") -> None:
         """审批: the figures are frozen from here."""
-        entry = self._step_entry(actor, "report approve", city, day, "", request)
-        await self._step(city, day, lambda engine, of: approve(engine, city, of, actor.name, entry.at, entry))
+        entry = self._step_entry(actor, APPROVED, city, day, "", request)
+        await self._step(city, day, lambda engine, of: approve(engine, city, of, entry))
 
     async def sent(self, actor: Actor, city: str, day: date, to: str, request: str = "") -> None:
         """登记报出."""
-        entry = self._step_entry(actor, "report sent", city, day, to, request)
-        await self._step(city, day, lambda engine, of: mark_sent(engine, city, of, to, entry.at, entry))
+        entry = self._step_entry(actor, SENT, city, day, to, request)
+        await self._step(city, day, lambda engine, of: mark_sent(engine, city, of, to, entry))
 
     def _step_entry(self, actor: Actor, what: str, city: str, day: date, content: str, request: str) -> AuditEntry:
         """The audit's line. A repetition is the same person's same step with the same content; a key alone is anybody's."""

@@ -21,7 +21,7 @@ import structlog
 from callctl.core.acts import ActRefused, Sentence
 from callctl.core.model import SlotRef
 from callctl.rights import Actor
-from callctl.store.hooks import Delivery, Happened, HookBook, Webhook
+from callctl.store.hooks import DEAD, Delivery, Happened, HookBook, Webhook
 from callctl.store.port import AuditEntry, StoreLost
 from callctl.store.visits import new_secret
 
@@ -40,13 +40,20 @@ REMOTE = "call.answered_remotely"
 ALL_KINDS = (*KINDS.values(), REMOTE)
 LOOK_S = 2.0
 DEADLINE_S = 5.0  # For one delivery.
-AT_A_TIME = 8
+AT_A_TIME = 8  # Deliveries on their way at once, shared by the webhooks: one with many holds up no other.
 PAUSES_S = (10.0, 60.0, 300.0, 1800.0, 7200.0, 21_600.0, 43_200.0)  # Then it is dead: a day has passed.
 CLAIMED_S = 60.0
+TOLD_KEPT_S = 30 * 86_400.0  # What was told can be looked at so long; what nobody took stays until somebody looks.
+TIDY_EVERY_S = 3600.0
+FORGOTTEN_AT_ONCE = 500  # Of a webhook; a transaction that others must wait for stays short.
 NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 TAKEN = ("new", "kinds")  # Addresses of the console that are no webhook's page.
 
 log = structlog.get_logger()
+
+
+class NoSuchWebhook(ActRefused):
+    """No webhook of this name is being told anything."""
 
 
 class Webhooks:
@@ -56,6 +63,7 @@ class Webhooks:
         self._book = book
         self._now = now
         self._lost = False
+        self._tidied_at = 0.0
 
     async def create(
         self, actor: Actor, name: str, address: str, kinds: Sequence[str], reason: str = "", request: str = ""
@@ -82,8 +90,7 @@ class Webhooks:
     async def end(self, actor: Actor, name: str, reason: str = "", request: str = "") -> None:
         """Tell it nothing more."""
         actor.must("webhooks", "")
-        if not any(hook.name == name for hook in await self._book.all()):
-            raise ActRefused("没有这个推送", "there is no such webhook")
+        await self._must_be(name)
         await self._book.end(self._entry(actor, "webhook end", name, "", reason, request), name)
 
     async def again(self, actor: Actor, name: str, delivery: int, request: str = "") -> bool:
@@ -93,6 +100,19 @@ class Webhooks:
             return False
         entry = self._entry(actor, "webhook again", name, str(delivery), "", request)
         return await self._book.again(entry, name, delivery)
+
+    async def all_again(self, actor: Actor, name: str, request: str = "") -> int:
+        """Try every dead delivery of the webhook once more; how many."""
+        actor.must("webhooks", "")
+        await self._must_be(name)
+        dead = (await self._book.counts()).get((name, DEAD), 0)
+        if not dead:
+            return 0
+        return await self._book.all_again(self._entry(actor, "webhook again", name, f"all {dead}", "", request), name)
+
+    async def _must_be(self, name: str) -> None:
+        if not any(hook.name == name for hook in await self._book.all()):
+            raise NoSuchWebhook("没有这个推送，或它已停用", "there is no such webhook, or it has ended")
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -107,7 +127,8 @@ class Webhooks:
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> None:
-        """Find what happened and tell what is due. Raises StoreLost."""
+        """Find what happened, tell what is due, forget what was told long ago. Raises StoreLost."""
+        await self._tidy()
         hooks = await self._book.all()
         if not hooks:
             return
@@ -119,8 +140,16 @@ class Webhooks:
                 happened.append(Happened(f"journal:{number}", REMOTE, fact.at, _dump(body)))
         await self._book.keep(happened, hooks)
         by_name = {hook.name: hook for hook in hooks}
-        due = await self._book.claim(self._now(), self._now() + CLAIMED_S, AT_A_TIME)
-        await asyncio.gather(*(self._tell(by_name[one.webhook], one) for one in due if one.webhook in by_name))
+        share = max(1, AT_A_TIME // len(hooks))
+        due = [one for name in by_name for one in await self._book.claim(name, self._now(), self._now() + CLAIMED_S, share)]
+        await asyncio.gather(*(self._tell(by_name[one.webhook], one) for one in due))
+
+    async def _tidy(self) -> None:
+        now = self._now()
+        if now - self._tidied_at < TIDY_EVERY_S:
+            return
+        if await self._book.forget_told(now - TOLD_KEPT_S, FORGOTTEN_AT_ONCE) == 0:
+            self._tidied_at = now  # Else the next look goes on with it.
 
     async def _tell(self, hook: Webhook, delivery: Delivery) -> None:
         try:

@@ -26,7 +26,7 @@ class Notes {
     const call = document.querySelector("#desk-now [data-call]")?.dataset.call ?? "";
     for (const note of this.place.querySelectorAll("[data-note]")) {
       note.querySelector("[data-on-line]").hidden = note.dataset.note !== call;
-      note.querySelector("[data-unfinished]").hidden = note.dataset.note === call;
+      for (const over of note.querySelectorAll("[data-unfinished], [data-drop]")) over.hidden = note.dataset.note === call;
     }
     if (!call || this.asking || this.place.querySelector(`[data-note="${CSS.escape(call)}"]`)) return;
     this.asking = true;

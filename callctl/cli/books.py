@@ -53,9 +53,12 @@ class Desk:
 
     async def audited(self, what: str, city: str, after: str, reason: str) -> None:
         """Write down who did this, before it is done. Raises one of history.LOST."""
+        await write_audit(self.books.engine, self.entry(what, city, after, reason), None, "")
+
+    def entry(self, what: str, city: str, after: str, reason: str = "") -> AuditEntry:
+        """The audit's line of an act of the person at the keyboard, now."""
         who = person()
-        entry = AuditEntry(clock.now(), who.name, who.where, what, city, "", after, reason)
-        await write_audit(self.books.engine, entry, None, "")
+        return AuditEntry(clock.now(), who.name, who.where, what, city, "", after, reason)
 
 
 def at_desk(province_dir: Path | None, ask: Callable[[Desk], Awaitable[Answer]]) -> Answer:

@@ -59,7 +59,7 @@ def register(app: typer.Typer) -> None:
 
 
 def story(
-    call: Annotated[str, typer.Argument(help=say("全省来电号，如 yangzhou-1795393475.48", "province call id"))],
+    call: Annotated[str, typer.Argument(help=say("通话编号，如 yangzhou-1795393475.48", "the call's id"))],
     as_json: JsonOption = False,
     province: ProvinceOption = None,
 ) -> None:

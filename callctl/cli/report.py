@@ -9,7 +9,7 @@ import typer
 from callctl import clock, log
 from callctl.cli.books import CityOption, DateOption, Desk, at_desk, the_day
 from callctl.cli.documents import write_notice, write_roster, write_scripts
-from callctl.cli.shell import JsonOption, ProvinceOption, person, print_json
+from callctl.cli.shell import JsonOption, ProvinceOption, print_json
 from callctl.cli.words import say
 from callctl.core.acts import ActRefused
 from callctl.core.advice import urgent
@@ -20,7 +20,7 @@ from callctl.reporting import FORMS, catch_up, keep_books, kept_daily, make_dail
 from callctl.store.assistance import past_events
 from callctl.store.connect import open_registry
 from callctl.store.counters import buckets, recount
-from callctl.store.reports import NOTED, annotate, approve, list_reports, mark_sent
+from callctl.store.reports import APPROVED, NOTED, SENT, annotate, approve, list_reports, mark_sent
 
 OutOption = Annotated[Path, typer.Option("--out", help=say("输出目录", "folder for the files"))]
 FormsOption = Annotated[str, typer.Option("--forms", help=say("文件类型", "which files"))]
@@ -172,12 +172,11 @@ def note(
     day: DateOption = "",
     province: ProvinceOption = None,
 ) -> None:
-    """Put notes on a draft."""
+    """Put notes on a draft; audited."""
 
     async def write(desk: Desk) -> None:
         code, which = desk.city(city), the_day(day).isoformat()
-        await desk.audited(NOTED, code, which, "")
-        await annotate(desk.books.engine, code, which, text)
+        await annotate(desk.books.engine, code, which, text, desk.entry(NOTED, code, which))
 
     at_desk(province, write)
     print(say("已记入", "kept"))
@@ -188,8 +187,7 @@ def approve_one(city: CityOption, day: DateOption = "", province: ProvinceOption
 
     async def write(desk: Desk) -> None:
         code, which = desk.city(city), the_day(day).isoformat()
-        await desk.audited("report approved", code, which, "")
-        await approve(desk.books.engine, code, which, person().name, clock.now())
+        await approve(desk.books.engine, code, which, desk.entry(APPROVED, code, which))
 
     at_desk(province, write)
     print(say("已审批，数字从此不变", "approved: its figures are frozen"))
@@ -201,10 +199,11 @@ def sent(
     day: DateOption = "",
     province: ProvinceOption = None,
 ) -> None:
-    """Write down that an approved report went out."""
+    """Write down that an approved report went out; audited."""
 
     async def write(desk: Desk) -> None:
-        await mark_sent(desk.books.engine, desk.city(city), the_day(day).isoformat(), to, clock.now())
+        code, which = desk.city(city), the_day(day).isoformat()
+        await mark_sent(desk.books.engine, code, which, to, desk.entry(SENT, code, which))
 
     at_desk(province, write)
     print(say("已登记", "kept"))

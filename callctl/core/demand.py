@@ -120,7 +120,7 @@ class Deadlines:
 def wrong_with(note: WrapUp, codes: Mapping[str, object]) -> Iterator[str]:
     """What keeps a note from being kept, in Chinese, for the agent."""
     if not note.call:
-        yield "没有来电号"
+        yield "没有通话编号"
     if note.code not in codes:
         yield f"分类代码 {note.code or '（空）'} 不在现行分类表中"
     if note.result is Result.FORWARDED and not note.content.strip():

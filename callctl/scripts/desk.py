@@ -1,6 +1,7 @@
 """What editors, approvers and agents may do with scripts: written by one, published by another, read by all who help."""
 
 import difflib
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -129,6 +130,10 @@ class Scripts:
         return AuditEntry(self._now(), actor.name, actor.where, what, city, before, after, reason, once)
 
 
+# A number and a Latin word are compared whole: 48 to 24 by digits would be shown as 2, 4 and a struck 8, "248".
+_WHOLE = re.compile(r"\d+(?:[.,:]\d+)*|[A-Za-z]+|.", re.DOTALL)
+
+
 def difference(before: Wording, after: Wording) -> Mapping[str, Sequence[tuple[str, str]]]:
     """By field that differs: runs of text, each "same", "gone" or "new"."""
     changed: dict[str, list[tuple[str, str]]] = {}
@@ -140,11 +145,12 @@ def difference(before: Wording, after: Wording) -> Mapping[str, Sequence[tuple[s
             changed[field.name] = [("gone", str(old)), ("new", str(new))]
             continue
         runs: list[tuple[str, str]] = []
-        for kind, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        was, now = _WHOLE.findall(old), _WHOLE.findall(new)
+        for kind, a, b, c, d in difflib.SequenceMatcher(None, was, now, autojunk=False).get_opcodes():
             if kind == "equal":
-                runs.append(("same", old[a:b]))
+                runs.append(("same", "".join(was[a:b])))
                 continue
-            runs += [run for run in (("gone", old[a:b]), ("new", new[c:d])) if run[1]]
+            runs += [run for run in (("gone", "".join(was[a:b])), ("new", "".join(now[c:d]))) if run[1]]
         changed[field.name] = runs
     return changed
 

@@ -13,6 +13,7 @@ from callctl.store.seal import Clear, Seal, Unsealable, normal
 from callctl.store.tables import calls, legs
 
 DAY_S = 86_400.0
+ENDS_MOST = 50  # Calls at either end that tell whether a key came, went or was changed; some of them have no number.
 
 
 class Fate(enum.Enum):
@@ -109,6 +110,12 @@ class CallBook:
         """
         same = calls.c.caller.in_({self.whose(number), normal(number)}), calls.c.city == city
         return await self._found(select(calls).where(*same).order_by(*_NEWEST_FIRST).limit(most))
+
+    async def has_sealed(self, city: str) -> bool:
+        """Whether numbers of the city's calls are sealed with a key that is not here, by its newest and its oldest."""
+        mine = select(calls).where(calls.c.city == city).limit(ENDS_MOST)
+        ends = *await self._found(mine.order_by(*_NEWEST_FIRST)), *await self._found(mine.order_by(calls.c.asked_at))
+        return any(one.number is None for one in ends)
 
     async def between(
         self, city: str, since: float, until: float, most: int, before: str = "", fate: Fate | None = None

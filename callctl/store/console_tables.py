@@ -138,6 +138,7 @@ hook_deliveries = Table(
     Column("next_at", Utc, nullable=False),
     Column("why", Text, nullable=False),  # Of the last failure.
     Index(None, "state", "next_at"),
+    Index(None, "webhook", "state", "id"),
 )
 
 # How far audit and journal have been looked through for webhooks.

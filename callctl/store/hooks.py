@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import RowMapping, Table, func, select, update
+from sqlalchemy import RowMapping, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,7 +17,7 @@ from callctl.store.tables import audit, journal
 
 OVERLAP = 100  # Rows looked at again each time: of two writers the one with the lower number may be written later.
 ROWS_MOST = 1000
-WAITING, TOLD, DEAD = "waiting", "told", "dead"
+STATES = WAITING, TOLD, DEAD = "waiting", "told", "dead"
 
 
 class HookTaken(Refusal):
@@ -139,9 +139,9 @@ class HookBook:
         async with self._cabinet.writing(None) as connection:
             await connection.execute(insert(hook_deliveries).on_conflict_do_nothing(index_elements=["mark"]), rows)
 
-    async def claim(self, now: float, again_at: float, most: int) -> Sequence[Delivery]:
-        """Deliveries that are due, the oldest first; nobody else gets them before `again_at`."""
-        due = hook_deliveries.c.state == WAITING, hook_deliveries.c.next_at <= now
+    async def claim(self, hook: str, now: float, again_at: float, most: int) -> Sequence[Delivery]:
+        """The webhook's deliveries that are due, the oldest first; nobody else gets them before `again_at`."""
+        due = hook_deliveries.c.webhook == hook, hook_deliveries.c.state == WAITING, hook_deliveries.c.next_at <= now
         claimed = []
         async with self._cabinet.writing(None) as connection:
             rows = await connection.execute(select(hook_deliveries).where(*due).order_by(hook_deliveries.c.id).limit(most))
@@ -165,14 +165,41 @@ class HookBook:
         async with self._cabinet.writing(None) as connection:
             await connection.execute(update(hook_deliveries).where(hook_deliveries.c.id == delivery.id).values(values))
 
-    async def deliveries(self, hook: str, state: str, last: int) -> Sequence[Delivery]:
-        """The newest deliveries of a webhook; of one state, if named."""
-        wanted = select(hook_deliveries).where(hook_deliveries.c.webhook == hook)
-        if state:
-            wanted = wanted.where(hook_deliveries.c.state == state)
+    async def deliveries(self, hook: str, state: str, last: int, before: int = 0) -> Sequence[Delivery]:
+        """The newest deliveries of a webhook; of one state, if named; older than the delivery `before`, if given."""
+        found: list[Delivery] = []
         async with self._cabinet.reading() as connection:
-            rows = await connection.execute(wanted.order_by(hook_deliveries.c.id.desc()).limit(last))
-            return [_delivery(row) for row in rows.mappings()]
+            for one in (state,) if state else STATES:  # Each by the index; together they would be sorted anew.
+                wanted = select(hook_deliveries).where(hook_deliveries.c.webhook == hook, hook_deliveries.c.state == one)
+                if before:
+                    wanted = wanted.where(hook_deliveries.c.id < before)
+                rows = await connection.execute(wanted.order_by(hook_deliveries.c.id.desc()).limit(last))
+                found += [_delivery(row) for row in rows.mappings()]
+        return sorted(found, key=lambda one: one.id, reverse=True)[:last]
+
+    async def forget_told(self, happened_before: float, most: int) -> int:
+        """Delete the oldest that were told, `most` a webhook at most; how many went.
+
+        Those remain that would be found in audit or journal again and told twice, and the table's newest: SQLite gives
+        the number of a deleted last row once more, and receivers know deliveries by their numbers.
+        """
+        oldest = select(hook_deliveries.c.id, hook_deliveries.c.mark, hook_deliveries.c.at)
+        forgotten: list[int] = []
+        async with self._cabinet.writing(None) as connection:
+            places = {row.name: row.place for row in await connection.execute(select(bookmarks.c.name, bookmarks.c.place))}
+            newest = await _end(connection, hook_deliveries)
+            for name in (await connection.execute(select(webhooks.c.name))).scalars().all():
+                told = hook_deliveries.c.webhook == name, hook_deliveries.c.state == TOLD
+                rows = await connection.execute(oldest.where(*told).order_by(hook_deliveries.c.id).limit(most))
+                for number, mark, at in rows:
+                    _, source, found_at = mark.rsplit(":", 2)
+                    behind = int(found_at) <= places.get(source, 0) - OVERLAP
+                    if at < happened_before and behind and number != newest:
+                        forgotten.append(number)
+            for start in range(0, len(forgotten), ROWS_MOST):
+                some = forgotten[start : start + ROWS_MOST]
+                await connection.execute(delete(hook_deliveries).where(hook_deliveries.c.id.in_(some)))
+        return len(forgotten)
 
     async def counts(self) -> Mapping[tuple[str, str], int]:
         """How many deliveries wait and how many are dead, by webhook and state. What was told is not counted."""
@@ -195,6 +222,13 @@ class HookBook:
         async with self._cabinet.writing(entry) as connection:
             done = await connection.execute(update(hook_deliveries).where(*dead).values(values))
         return bool(done.rowcount == 1)
+
+    async def all_again(self, entry: AuditEntry, hook: str) -> int:
+        """Try every dead delivery of the webhook once more; how many."""
+        dead = hook_deliveries.c.webhook == hook, hook_deliveries.c.state == DEAD
+        values = {"state": WAITING, "tries": 0, "next_at": entry.at}
+        async with self._cabinet.writing(entry) as connection:
+            return (await connection.execute(update(hook_deliveries).where(*dead).values(values))).rowcount
 
 
 async def _turn_to(connection: AsyncConnection, name: str, table: Table) -> int:

@@ -25,7 +25,7 @@ from callctl.store.schema import IMMEDIATE
 from callctl.store.tables import audit
 
 DAILY = "daily"
-NOTED = "report note"  # Audit word of the notes.
+NOTED, APPROVED, SENT = "report note", "report approve", "report sent"  # Audit words of the steps.
 GRACE_S = 3600.0  # A report made this long after its time is not called late.
 CATCH_UP_DAYS = 62  # Further back nobody waits for a daily report; the summary has the figures.
 
@@ -154,23 +154,23 @@ def _mine(city: str, day: str) -> Any:
     return and_(reports.c.kind == DAILY, reports.c.city == city, reports.c.of_day == day)
 
 
-async def annotate(engine: AsyncEngine, city: str, day: str, notes: str, entry: AuditEntry | None = None) -> None:
-    """Put the notes of a draft in place of the old ones. Raises ReportRefused, and AlreadyDone as every step with `entry`.
+async def annotate(engine: AsyncEngine, city: str, day: str, notes: str, entry: AuditEntry) -> None:
+    """Put the notes of a draft in place of the old ones. Raises ReportRefused, and AlreadyDone, as every step.
 
     The audit's entry and the step are one transaction: there is no step without its line, and no line without its step.
     """
     await _step(engine, city, day, "draft", {"notes": clean(notes)}, entry)
 
 
-async def approve(engine: AsyncEngine, city: str, day: str, who: str, now: float, entry: AuditEntry | None = None) -> None:
-    """Freeze a draft; not by who wrote its notes, as the audit knows. Raises ReportRefused, AlreadyDone."""
-    values = {"state": "approved", "approved_by": clean(who), "approved_at": now}
-    await _step(engine, city, day, "draft", values, entry, signer=who)
+async def approve(engine: AsyncEngine, city: str, day: str, entry: AuditEntry) -> None:
+    """Freeze a draft; never by who wrote its notes, as the audit knows. Raises ReportRefused, AlreadyDone."""
+    values = {"state": "approved", "approved_by": clean(entry.who), "approved_at": entry.at}
+    await _step(engine, city, day, "draft", values, entry, signer=entry.who)
 
 
-async def mark_sent(engine: AsyncEngine, city: str, day: str, to: str, now: float, entry: AuditEntry | None = None) -> None:
+async def mark_sent(engine: AsyncEngine, city: str, day: str, to: str, entry: AuditEntry) -> None:
     """Write down that an approved report went out. Raises ReportRefused, AlreadyDone."""
-    await _step(engine, city, day, "approved", {"state": "sent", "sent_to": clean(to), "sent_at": now}, entry)
+    await _step(engine, city, day, "approved", {"state": "sent", "sent_to": clean(to), "sent_at": entry.at}, entry)
 
 
 async def _step(
@@ -179,11 +179,11 @@ async def _step(
     day: str,
     needed: str,
     values: dict[str, Any],
-    entry: AuditEntry | None,
+    entry: AuditEntry,
     signer: str = "",
 ) -> None:
     async with exclusive(engine) as connection:
-        if entry is not None and await insert_audit(connection, entry) is None:
+        if await insert_audit(connection, entry) is None:
             raise AlreadyDone(f"request {entry.request} was carried out before")
         if signer and await _wrote_notes(connection, city, day, signer):
             raise ReportRefused(f"{signer} 写过 {city} {day} 日报的编报说明，请由另一人审批")

@@ -106,8 +106,12 @@ def _sqlite(url: URL) -> AsyncEngine:
         # sqlite3 would begin transactions by itself, but not before DDL; then half a migration could stay.
         connection.isolation_level = None
         cursor, cache = connection.cursor(), f"cache_size=-{CACHE_KIB}"
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON", cache):
-            cursor.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON", cache):
+                cursor.execute(f"PRAGMA {pragma}")
+        except Exception:  # No database, or a spoilt one: SQLAlchemy would leave the connection and its thread behind.
+            connection.close()
+            raise
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 
 from callctl.core.acts import ActRefused, Sentence
 from callctl.desk import DeskClosed, Overtaken
+from callctl.hooks import NoSuchWebhook
 from callctl.people.accounts import NoSuchAccount
 from callctl.people.passwords import TooBusy
 from callctl.people.signing import CodeNeeded, Locked, SignInRefused
@@ -73,6 +74,7 @@ _SENTENCES: tuple[tuple[type[ActRefused], int, str], ...] = (
     (TooBusy, 429, "too_often"),
     (NoSuchAccount, 404, "not_found"),
     (NoSuchScript, 404, "not_found"),
+    (NoSuchWebhook, 404, "not_found"),
     (DeskClosed, 503, "desk_closed"),
     (ActRefused, 422, "refused"),
 )

@@ -97,7 +97,7 @@ NOTE = WrapUp(
         (replace(NOTE, content=" "), "写明内容"),
         (replace(NOTE, nuisance=True), "骚扰"),
         (replace(NOTE, title="x" * 201), "title"),
-        (replace(NOTE, call=""), "来电号"),
+        (replace(NOTE, call=""), "通话编号"),
         (replace(NOTE, wrapped_s=-1.0), "整理时长"),
     ],
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from typer.testing import CliRunner
 
 from callctl.cli.root import make_app
@@ -35,12 +35,24 @@ from callctl.store.history import SqlHistory
 from callctl.store.ledger import write_audit
 from callctl.store.notes import keep_note
 from callctl.store.port import AuditEntry
-from callctl.store.reports import ReportRefused, annotate, approve, due, list_reports, mark_sent, read_report, report_time
+from callctl.store.reports import (
+    APPROVED,
+    NOTED,
+    SENT,
+    ReportRefused,
+    annotate,
+    approve,
+    due,
+    list_reports,
+    mark_sent,
+    read_report,
+    report_time,
+)
 from callctl.store.schema import open_engine, prepare
 from callctl.store.seal import Clear
 from callctl.store.spool import Spool
 from callctl.store.support import covered_s, most_at_once
-from callctl.store.tables import calls
+from callctl.store.tables import audit, calls
 from tests.store.facts import T0, X, Y, abandoned, answered_home, answered_remote, name, reading
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -198,16 +210,24 @@ def test_a_report_of_a_month_end_a_leap_day_and_an_eight_o_clock_day_comes_after
         assert report_time(day, ReportRules(day_starts_h=8, at_h=9)) >= day_span(day, 8).until
 
 
+def line(what: str, at: float, who: str = "李科长") -> AuditEntry:
+    """The audit's line of a step."""
+    return AuditEntry(at, who, "test", what, Y, "", DAY.isoformat())
+
+
 async def test_an_approved_report_never_changes_and_every_step_has_its_place(sql_url: str, tmp_path: Path) -> None:
     sources = await prepared(sql_url, tmp_path, a_noon())
     now = moment(DAY, 33)
     await kept_daily(sources, Y, DAY, now)
     day = DAY.isoformat()
     with pytest.raises(ReportRefused):
-        await mark_sent(sources.engine, Y, day, "省政务办", now)
-    await annotate(sources.engine, Y, day, "徐州 10 时停电 5 分钟")
-    await approve(sources.engine, Y, day, "李科长", now)
-    for step in (annotate(sources.engine, Y, day, "x"), approve(sources.engine, Y, day, "x", now)):
+        await mark_sent(sources.engine, Y, day, "省政务办", line(SENT, now))
+    await annotate(sources.engine, Y, day, "徐州 10 时停电 5 分钟", line(NOTED, now, "王"))
+    await approve(sources.engine, Y, day, line(APPROVED, now))
+    for step in (
+        annotate(sources.engine, Y, day, "x", line(NOTED, now)),
+        approve(sources.engine, Y, day, line(APPROVED, now, "x")),
+    ):
         with pytest.raises(ReportRefused):
             await step
     history = SqlHistory(open_engine(sql_url), Spool(tmp_path / "spool"))
@@ -219,12 +239,12 @@ async def test_an_approved_report_never_changes_and_every_step_has_its_place(sql
     assert kept is not None
     assert (made.sums.requested, kept.state, kept.approved_by) == (60, "approved", "李科长")
     assert made.hours[12].requested == 60
-    await mark_sent(sources.engine, Y, day, "省政务办", now)
+    await mark_sent(sources.engine, Y, day, "省政务办", line(SENT, now))
     sent = await read_report(sources.engine, Y, day)
     assert sent is not None
     assert (sent.state, sent.sent_to, sent.notes) == ("sent", "省政务办", "徐州 10 时停电 5 分钟")
     with pytest.raises(ReportRefused, match="还没有日报"):
-        await approve(sources.engine, Y, "2020-01-01", "x", now)
+        await approve(sources.engine, Y, "2020-01-01", line(APPROVED, now, "x"))
     await sources.engine.dispose()
 
 
@@ -331,6 +351,18 @@ def run(state: Path, *words: str, url: str):
     return CliRunner().invoke(make_app(), list(words), env=environment)
 
 
+async def steps_audited(url: str) -> list[str]:
+    engine = open_engine(url)
+    async with engine.connect() as connection:
+        found = list(
+            (
+                await connection.execute(select(audit.c.what).where(audit.c.what.like("report %")).order_by(audit.c.id))
+            ).scalars()
+        )
+    await engine.dispose()
+    return found
+
+
 def test_the_commands_lead_a_report_from_draft_to_sent(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'h.db'}"
 
@@ -353,13 +385,18 @@ def test_the_commands_lead_a_report_from_draft_to_sent(tmp_path: Path) -> None:
 
     async def sign() -> None:
         engine = open_engine(url)
-        await approve(engine, Y, day, "李科长", moment(DAY, 33))
+        await approve(engine, Y, day, line(APPROVED, moment(DAY, 33)))
         await engine.dispose()
 
     asyncio.run(sign())
     sent = run(tmp_path, "report", "sent", "--to", "省政务办", "--city", "扬州", "--date", day, url=url)
     assert sent.exit_code == 0, sent.output
     assert "已报出" in run(tmp_path, "report", "list", url=url).output
+    twice = run(tmp_path, "report", "sent", "--to", "他处", "--city", "扬州", "--date", day, url=url)
+    assert twice.exit_code != 0
+    assert asyncio.run(steps_audited(url)) == [NOTED, APPROVED, SENT], (
+        "one for each step that was done, none for those refused"
+    )
     again = run(tmp_path, "report", "daily", "--date", day, "--out", str(tmp_path / "out"), "--forms", "html", url=url)
     assert again.exit_code == 0
     page = (tmp_path / "out" / f"yangzhou-{day}.html").read_text("utf-8")

@@ -123,7 +123,7 @@ async def test_with_sql_away_the_page_says_what_can_be_pressed_and_the_stop_stil
     await event(hall)
     page = await hall.page(Role.SUPERVISOR, "yangzhou", path=PAGE)
     await expect(page.get_by_role("button", name="开启支援")).to_be_visible()
-    await lose_sql(hall)
+    await lose_sql(hall.site)
     await expect(page.locator("main")).to_contain_text("历史库联系不上：开启、关闭、调整、确认暂时不能按")  # By itself.
     await expect(page.locator(".event-card")).to_contain_text("可立即增加")  # What is known is still shown.
     await page.get_by_label("扬州 配额").fill("4")
@@ -140,7 +140,7 @@ async def test_with_sql_away_the_page_says_what_can_be_pressed_and_the_stop_stil
     await page.get_by_role("button", name="立即全部停止").click()
     await expect(page.locator(".stopped-panel")).to_be_visible()
     assert (await wishes(hall)).stopped
-    await find_sql(hall)
+    await find_sql(hall.site)
     await expect(page.locator("main")).not_to_contain_text("历史库联系不上：开启")
     await hall.site.house.desk.settle()
     assert await pressed(hall, "stop all") == 1, "written into the audit once it was back"

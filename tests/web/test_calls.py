@@ -185,7 +185,7 @@ async def test_the_list_is_looked_through_by_outcome(console: Console) -> None:
     console.house.room.history.record(CallWaiting("yangzhou", console.clock() - 20.0, waiting))
     await console.house.room.history.flush()  # type: ignore[attr-defined]
     leader = await console.as_role(Role.LEADER, "yangzhou")
-    span: dict[str, Any] = {"since": 0, "until": console.clock()}
+    span: dict[str, Any] = {"since": console.clock() - 86_400.0, "until": console.clock()}
     for fate, shown in (
         ("", (True, True)),
         ("answered", (True, False)),
@@ -226,7 +226,7 @@ async def test_a_machine_asks_what_the_pages_show_of_calls(console: Console) -> 
     assert (told["number"], told["fate"], told["by_city"], told["times_called"]) == ("138****5678", "answered", "xuzhou", 1)
     helper = await console.as_role(Role.LEADER, "xuzhou")
     assert (await helper.get(f"/api/v1/cities/xuzhou/calls/{CALL}")).json()["city"] == "yangzhou"
-    span = {"since": 0, "until": console.clock()}
+    span = {"since": console.clock() - 86_400.0, "until": console.clock()}
     rows = [
         [row["call"] for row in (await helper.get("/api/v1/cities/xuzhou/calls", params={**span, "helped": on})).json()]
         for on in (False, True)
@@ -348,7 +348,7 @@ async def test_from_the_records_to_a_number_in_full_by_a_supervisor(hall: Hall) 
     await picture_of(page, "calls-sought-en-phone")
     await page.goto("/cities/yangzhou/calls")
     await picture_of(page, "calls-en-phone")
-    await lose_sql(hall)
+    await lose_sql(hall.site)
     await page.goto(f"/cities/yangzhou/calls/{HALL_CALL}")
     await expect(page.locator("main")).to_contain_text("a store cannot be reached")
     assert [fault for fault in hall.faults if "503" not in fault] == []
@@ -380,3 +380,58 @@ async def test_a_search_that_is_refused_says_nothing_of_the_day(console: Console
     assert refused.status_code == 422
     assert 'aria-labelledby="found"' not in refused.text
     assert f'value="{NUMBER}"' in refused.text
+
+
+async def test_a_look_by_outcome_or_with_helped_calls_is_of_31_days_at_most(console: Console) -> None:
+    await answered(console)
+    leader, now = await console.as_role(Role.LEADER, "yangzhou"), console.clock()
+    place, whole = "/api/v1/cities/yangzhou/calls", {"since": 0, "until": now}
+    for more in ({"fate": "answered"}, {"helped": True}):
+        refused = problem(await leader.get(place, params={**whole, **more}, headers=ZH))
+        assert [(one["field"], "31 天" in one["message"]) for one in refused["errors"]] == [("since", True)]
+        english = problem(await leader.get(place, params={**whole, **more}))
+        assert "31 days" in english["errors"][0]["message"]
+        month = {"since": now - 31 * 86_400.0, "until": now, **more}
+        assert (await leader.get(place, params=month)).status_code == 200
+    assert [row["call"] for row in (await leader.get(place, params=whole)).json()] == [CALL]
+
+
+@pytest.mark.parametrize("key", ["", "another-field-key-0123456789abcdef"])
+async def test_a_search_where_the_key_is_away_says_that_sealed_calls_are_not_found_here(
+    valkey: Valkey, tmp_path: Path, key: str
+) -> None:
+    state, said = tmp_path / "state", "本机没有能打开的密钥"
+    body = {"number": NUMBER, "reason": "核实"}
+    async with open_console(state, valkey.url, CALLCTL_FIELD_KEY="0123456789abcdef0123456789abcdef") as console:
+        await answered(console)
+        leader = await console.as_role(Role.LEADER, "yangzhou")
+        assert said not in (await leader.post(SEARCH, data=body, headers=ZH)).text
+    async with open_console(state, valkey.url, **({"CALLCTL_FIELD_KEY": key} if key else {})) as console:
+        leader = await console.as_role(Role.LEADER, "yangzhou")
+        page = (await leader.post(SEARCH, data=body, headers=ZH)).text
+        assert (said in page, CALL in page) == (True, False)
+        other = await console.as_role(Role.LEADER, "suzhou")
+        assert said not in (await other.post("/cities/suzhou/calls/search", data=body, headers=ZH)).text
+        assert said not in (await leader.get("/cities/yangzhou/calls", headers=ZH)).text, "nobody looked for a number"
+
+
+async def test_a_search_that_shows_only_the_newest_says_so(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("callctl.unmasking", "callctl.web.views.calls"):
+        monkeypatch.setattr(f"{module}.FOUND_MOST", 2)
+    leader, pages = await console.as_role(Role.LEADER, "yangzhou"), []
+    for count in range(2):
+        await answered(console, call=f"yangzhou-1790000000.{count}")
+        body = {"number": NUMBER, "reason": "核实"}
+        pages.append("只显示最近的 2 个" in (await leader.post(SEARCH, data=body, headers=ZH)).text)
+    assert pages == [False, True]
+
+
+async def test_a_search_without_the_database_keeps_what_was_typed(console: Console) -> None:
+    await answered(console)
+    leader = await console.as_role(Role.LEADER, "yangzhou")
+    await lose_sql(console)
+    answer = await leader.post(SEARCH, data={"number": NUMBER, "reason": "市民要求回电"}, headers=ZH)
+    assert answer.status_code == 503
+    assert "历史库联系不上" in answer.text
+    assert [f'value="{typed}"' in answer.text for typed in (NUMBER, "市民要求回电")] == [True, True]
+    assert CALL not in answer.text

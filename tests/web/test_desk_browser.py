@@ -26,6 +26,7 @@ from callctl.store.scripts import Script, Wording
 from tests.store.servers import Valkey
 from tests.web.browser import DESK, PHONE, axe, listening, picture_of
 from tests.web.hall import Hall
+from tests.web.house import Console
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 CALL = "yangzhou-1795000000.7"
@@ -234,7 +235,7 @@ async def test_with_sql_away_the_note_stays_and_the_page_says_what_works(hall: H
     ring(hall)
     note = await written(page)
     await answered(hall)
-    await lose_sql(hall)
+    await lose_sql(hall.site)
     await note.get_by_role("button", name="保存小结").click()
     await expect(page.locator("main")).to_contain_text("小结现在存不了；内容仍在本页和草稿里")
     await expect(page.locator(f"[data-note='{CALL}']").get_by_label("诉求内容")).to_have_value("小区停水两天")
@@ -292,19 +293,19 @@ async def test_with_redis_away_what_was_typed_stays_on_the_page_and_is_saved_whe
     assert stub["content"] == "小区停水两天"
 
 
-async def lose_sql(hall: Hall) -> None:
+async def lose_sql(console: Console) -> None:
     """The database can be opened no more."""
-    engine = hall.site.house.demands.cabinet._engine
+    engine = console.house.demands.cabinet._engine
     await asyncio.to_thread(_hide, Path(str(engine.url.database)))
-    for one in (engine, hall.site.house.room.history._engine):  # type: ignore[attr-defined]
+    for one in (engine, console.house.room.history._engine):  # type: ignore[attr-defined]
         while one.pool.checkedout():  # noqa: ASYNC110 - Whoever is asking just now is answered still.
             await asyncio.sleep(0)
         await one.dispose()  # Only now: a page that asked before the file was away would open it anew.
 
 
-async def find_sql(hall: Hall) -> None:
+async def find_sql(console: Console) -> None:
     """It is back as it was."""
-    engine = hall.site.house.demands.cabinet._engine
+    engine = console.house.demands.cabinet._engine
     await asyncio.to_thread(_unhide, Path(str(engine.url.database)))
 
 

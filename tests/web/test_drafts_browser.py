@@ -9,7 +9,7 @@ from callctl.core.notice import FIELDS, KINDS
 from callctl.rights import EVERYWHERE, Actor, Role
 from tests.web.browser import axe, picture_of
 from tests.web.hall import Hall
-from tests.web.test_desk_browser import sitting
+from tests.web.test_desk_browser import CALL, answered, ring, sitting
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 DISPATCHER = Actor("调度", "test", frozenset({Role.DISPATCHER}), frozenset({EVERYWHERE}))
@@ -149,3 +149,21 @@ async def test_a_note_that_is_not_to_be_written_is_thrown_away_here_and_on_the_s
     await expect(page.locator("[data-notes]")).to_have_count(1)
     await expect(note).to_have_count(0)
     assert hall.faults == []
+
+
+async def test_the_note_of_a_call_that_has_just_ended_can_be_thrown_away_without_loading_the_page_again(hall: Hall) -> None:
+    page = await sitting(hall)
+    ring(hall)
+    note = page.locator(f"[data-note='{CALL}']")
+    await expect(note.get_by_text("通话中")).to_be_visible()
+    offer = note.get_by_text("不写这份小结")
+    await expect(offer).to_be_hidden()
+    hall.scene.more = []
+    await answered(hall)
+    await expect(note.get_by_text("未完成")).to_be_visible()
+    await expect(offer).to_be_visible()
+    assert await axe(page) == []
+    await picture_of(page, "desk-note-after-the-call-zh")
+    await offer.press("Enter")
+    await note.get_by_role("button", name="丢弃草稿").press("Enter")
+    await expect(page.locator("[role=status]").first).to_contain_text("草稿已丢弃")

@@ -8,10 +8,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from callctl.hooks import PAUSES_S, signature
+from callctl.hooks import PAUSES_S, TIDY_EVERY_S, TOLD_KEPT_S, signature
 from callctl.rights import Role
 from callctl.store.console_tables import hook_deliveries
 from callctl.store.hooks import Happened
+from callctl.store.port import AuditEntry
 from tests.store.facts import answered_remote
 from tests.web.house import ROOT, Console, problem
 
@@ -143,6 +144,108 @@ async def test_the_oldest_of_many_dead_deliveries_is_tried_again_and_what_was_to
     [shown] = (await admin.get("/api/v1/webhooks")).json()
     assert (shown["waiting"], shown["dead"]) == (1, 1000)
     assert (await admin.post(f"/api/v1/webhooks/orders/deliveries/{newest.id}/again")).status_code == 404
+
+
+async def dead_ones(console: Console, count: int) -> list[int]:
+    """The numbers of so many given-up deliveries, the newest first."""
+    book, at = console.house.hook_book, console.clock()
+    await book.keep([Happened(f"audit:{9000 + n}", "stop.all", at, "{}") for n in range(count)], await book.all())
+    async with book._cabinet.writing(None) as connection:
+        await connection.execute(hook_deliveries.update().values(state="dead", tries=len(PAUSES_S) + 1, why="answered 500"))
+    return [one.id for one in await book.deliveries("orders", "dead", count)]
+
+
+async def test_older_deliveries_are_leafed_through_by_the_last_ones_number(console: Console, receiver: Receiver) -> None:
+    await created(console, receiver, "stop.all")
+    numbers = await dead_ones(console, 7)
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    found: list[int] = []
+    for state in ("", "dead"):
+        pages, before = [], 0
+        while True:
+            asked = {"state": state, "last": 3, **({"before": before} if before else {})}
+            page = [one["id"] for one in (await admin.get("/api/v1/webhooks/orders/deliveries", params=asked)).json()]
+            if not page:
+                break
+            pages.append(page)
+            before = page[-1]
+        found = [number for page in pages for number in page]
+        assert ([len(page) for page in pages], found) == ([3, 3, 1], numbers)
+    assert (await admin.get("/api/v1/webhooks/orders/deliveries", params={"before": 0})).status_code == 422
+
+
+async def test_all_that_were_given_up_are_tried_again_by_one_press(console: Console, receiver: Receiver) -> None:
+    await created(console, receiver, "stop.all")
+    numbers = await dead_ones(console, 20)
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    place = "/api/v1/webhooks/orders/again"
+    assert (await (await console.as_role(Role.DISPATCHER)).post(place)).status_code == 403
+    answer = await admin.post(place, headers={"Idempotency-Key": "one"})
+    assert (answer.status_code, answer.json()) == (202, {"deliveries": 20})
+    assert (await admin.post(place, headers={"Idempotency-Key": "one"})).json() == {"deliveries": 0}
+    for _ in range(3):
+        await console.house.webhooks.look()
+    assert sorted(json.loads(body)["id"] for _, body in receiver.got) == sorted(numbers)
+    assert await console.house.hook_book.counts() == {}
+    [entry] = [one for one in await console.house.room.history.audited(9) if one.what == "webhook again"]
+    assert (entry.before, entry.after) == ("orders", "all 20")
+    assert (await admin.post("/api/v1/webhooks/nobody/again")).status_code == 404
+
+
+async def test_many_that_are_tried_again_do_not_stand_before_another_webhooks_news(
+    console: Console, receiver: Receiver
+) -> None:
+    await created(console, receiver, "stop.all")
+    await dead_ones(console, 40)
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    body = {"name": "news", "address": receiver.address, "kinds": ["resume"]}
+    assert (await admin.post("/api/v1/webhooks", json=body)).status_code == 201
+    await admin.post("/api/v1/webhooks/orders/again")
+    await console.house.desk.stop_all(ROOT)
+    await console.house.desk.resume(ROOT)
+    await console.house.webhooks.look()
+    assert "resume" in [json.loads(body)["kind"] for _, body in receiver.got]
+
+
+async def test_what_was_told_is_forgotten_after_its_time_and_not_found_in_the_audit_again(
+    console: Console, receiver: Receiver
+) -> None:
+    await created(console, receiver, "stop.all", "resume")
+    await console.house.desk.stop_all(ROOT)
+    await console.house.webhooks.look()
+    console.clock.at += TOLD_KEPT_S + 1.0
+    await console.house.desk.resume(ROOT)
+    await console.house.webhooks.look()
+    news, told = await console.house.hook_book.deliveries("orders", "told", 9)
+    assert told.kind == "stop.all", "kept: the audit is still looked through from before it"
+    for number in range(120):  # More than are looked through again each time.
+        entry = AuditEntry(console.clock(), "test", "test", "export", "yangzhou", "", "", "", f"export-{number}")
+        await console.house.calls.note(entry)
+    for _ in range(2):
+        console.clock.at += TIDY_EVERY_S + 1.0
+        await console.house.webhooks.look()
+    assert await console.house.hook_book.deliveries("orders", "", 9) == [news]
+    assert len(receiver.got) == 2, "nothing is told twice"
+
+
+async def test_the_last_number_is_never_given_again(console: Console, receiver: Receiver) -> None:
+    await created(console, receiver, "stop.all")
+    book = console.house.hook_book
+    await book.keep([Happened("audit:-500", "stop.all", console.clock(), "{}")], await book.all())
+    [one] = await book.deliveries("orders", "", 9)
+    await book.told(one)
+    assert await book.forget_told(console.clock() + 1.0, 9) == 0
+    await book.keep([Happened("audit:-499", "stop.all", console.clock(), "{}")], await book.all())
+    assert await book.forget_told(console.clock() + 1.0, 9) == 1, "receivers know deliveries by it"
+
+
+async def test_a_page_of_deliveries_and_the_told_ones_are_found_by_an_index(console: Console, receiver: Receiver) -> None:
+    await created(console, receiver, "stop.all")
+    asked = "SELECT * FROM hook_deliveries WHERE webhook = 'x' AND state = 'dead' ORDER BY id DESC LIMIT 9"
+    async with console.house.hook_book._cabinet.reading() as connection:
+        plan = " ".join(str(row) for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}"))
+    assert "USING INDEX ix_hook_deliveries_webhook_state_id" in plan
+    assert "TEMP B-TREE" not in plan
 
 
 async def test_an_ended_webhook_hears_nothing_and_the_secret_is_shown_once(console: Console, receiver: Receiver) -> None:

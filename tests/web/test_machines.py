@@ -14,6 +14,7 @@ from tests.web import test_hooks
 from tests.web.browser import PHONE, axe, picture_of
 from tests.web.hall import Hall
 from tests.web.house import ROOT, Console
+from tests.web.test_desk_browser import lose_sql
 from tests.web.test_hooks import Receiver, created
 
 receiver = test_hooks.receiver
@@ -100,9 +101,12 @@ async def test_a_citys_security_administrator_makes_and_ends_only_the_own_citys_
     whole, own = await console.as_role(Role.SECURITY_ADMIN), await console.as_role(Role.SECURITY_ADMIN, "suzhou")
     secret_of(await whole.post("/tokens/new", data=TOKEN))
     refused = await own.post("/tokens/new", data={**TOKEN, "name": "other"})
-    assert refused.status_code == 422
+    assert refused.status_code == 403
+    assert 'value="other"' in refused.text
     assert "wallboard" not in (await own.get("/tokens")).text
-    assert (await own.post("/tokens/wallboard/end")).status_code == 422
+    for name, status in (("wallboard", 403), ("nobody", 404)):
+        for answer in (await own.post(f"/tokens/{name}/end"), await own.delete(f"/api/v1/tokens/{name}")):
+            assert answer.status_code == status, name
     [token] = await console.house.people.tokens(ROOT)
     assert token.ended_at is None
     auditor = await console.as_role(Role.AUDITOR)
@@ -154,6 +158,33 @@ async def test_what_nobody_took_is_seen_and_tried_again_by_hand(console: Console
     assert "There is no such given-up delivery" in (await admin.get("/webhooks/orders")).text
 
 
+async def test_older_deliveries_are_behind_a_link_and_all_given_up_ones_behind_one_button(
+    console: Console, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callctl.web.views.webhooks.SHOWN", 3)
+    await created(console, receiver, "stop.all")
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    assert "/webhooks/orders/again" not in (await admin.get("/webhooks/orders")).text, "nothing was given up"
+    numbers = await test_hooks.dead_ones(console, 7)
+    place, pages = "/webhooks/orders?state=dead", []
+    while place:
+        page = (await admin.get(place, headers=ZH)).text
+        pages.append([int(one) for one in re.findall(r"/deliveries/(\d+)/again", page)])
+        link = page.partition('class="button" href="?state=')[2].partition('"')[0].replace("&amp;", "&")
+        place = f"/webhooks/orders?state={link}" if link else ""
+    assert pages == [numbers[:3], numbers[3:6], numbers[6:]]
+    page = (await admin.get("/webhooks/orders", headers=ZH)).text
+    assert "再试全部放弃的（7 条）" in page
+    pressed = await admin.post("/webhooks/orders/again", data={"request": "one"}, headers=ZH)
+    assert pressed.headers["location"] == "/webhooks/orders"
+    assert "7 条已重新排队推送" in (await admin.get("/webhooks/orders", headers=ZH)).text
+    again = await admin.post("/webhooks/orders/again", data={"request": "two"}, headers=ZH)
+    assert again.headers["location"] == "/webhooks/orders"
+    assert "没有已放弃的推送" in (await admin.get("/webhooks/orders", headers=ZH)).text
+    for nonsense in ("before=x", "before=0", "before=-1", "before=99999999999999999999"):
+        assert (await admin.get(f"/webhooks/orders?{nonsense}")).status_code == 200, nonsense
+
+
 async def test_an_ended_webhook_is_gone_from_the_pages(console: Console, receiver: Receiver) -> None:
     await created(console, receiver, "stop.all")
     admin = await console.as_role(Role.SYSTEM_ADMIN)
@@ -163,6 +194,40 @@ async def test_an_ended_webhook_is_gone_from_the_pages(console: Console, receive
     assert "/webhooks/orders" not in (await admin.get("/webhooks")).text
     [entry] = [one for one in await console.house.room.history.audited(9) if one.what == "webhook end"]
     assert (entry.before, entry.reason) == ("orders", "换系统")
+
+
+async def test_a_refused_end_of_a_token_comes_back_open_with_the_reason_that_was_typed(console: Console) -> None:
+    security = await console.as_role(Role.SECURITY_ADMIN)
+    for name in ("wallboard", "archive"):
+        secret_of(await security.post("/tokens/new", data={**TOKEN, "name": name}))
+    typed = {"reason": "不再使用\x07"}
+    refused = await security.post("/tokens/wallboard/end", data=typed, headers=ZH)
+    assert refused.status_code == 422
+    rows = re.findall(
+        r"<details( open)?>.*?action=\"(/tokens/\w+/end)\".*?value=\"([^\"]*)\">\s*</div>", refused.text, re.DOTALL
+    )
+    assert sorted(rows) == [("", "/tokens/archive/end", ""), (" open", "/tokens/wallboard/end", typed["reason"])]
+
+
+async def test_without_the_database_forms_of_machines_keep_what_was_typed(console: Console, receiver: Receiver) -> None:
+    await created(console, receiver, "stop.all")
+    security, admin = await console.as_role(Role.SECURITY_ADMIN), await console.as_role(Role.SYSTEM_ADMIN)
+    secret_of(await security.post("/tokens/new", data=TOKEN))
+    await lose_sql(console)
+    hook = {"name": "other", "address": "https://a.example/in", "kinds": ["stop.all"], "reason": "工单系统"}
+    for who, place, body in (
+        (security, "/tokens/new", {**TOKEN, "name": "other"}),
+        (security, "/tokens/wallboard/end", {"reason": "换系统"}),
+        (admin, "/webhooks/new", hook),
+        (admin, "/webhooks/orders/end", {"reason": "换系统"}),
+    ):
+        answer = await who.post(place, data=body, headers=ZH)
+        assert answer.status_code == 503, place
+        assert "历史库联系不上" in answer.text, place
+        assert f'action="{place}"' in answer.text, "the form is there to be sent again"
+        for name, value in body.items():
+            kept = value if isinstance(value, str) else value[0]
+            assert f'value="{kept}"' in answer.text, (place, name)
 
 
 @pytest.mark.browser

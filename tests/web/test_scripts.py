@@ -1,11 +1,15 @@
 """统一答复口径 by API: two people, versions, Chinese search, receipts; seats not lent for want of reading."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
 from callctl.core.model import SeatRef
 from callctl.rights import Actor, Role
+from callctl.scripts.desk import difference
 from callctl.scripts.reading import LOOK_S
+from callctl.store.scripts import Wording
 from tests.web.house import Console, problem
 
 Y = "/api/v1/cities/yangzhou/scripts"
@@ -89,6 +93,14 @@ async def test_a_new_version_takes_the_place_of_the_old_one_and_shows_what_chang
     told = (await reader.get(f"{place}/difference", params={"old": 1, "new": 2})).json()
     assert told["answer"] == [["same", "请到"], ["gone", "苏北医"], ["new", "市一"], ["same", "院发热门诊，24 小时开放。"]]
     assert [one["state"] for one in (await reader.get(f"{place}/versions")).json()] == ["published", "expired"]
+
+
+def test_a_changed_number_is_shown_whole() -> None:
+    before = Wording("离城", answer="凭48小时证明，8:30 起，电话 12345")
+    runs = difference(before, replace(before, answer="凭24小时证明，8:00 起，电话 12345"))["answer"]
+    changed = [run for run in runs if run[0] != "same"]
+    assert changed == [("gone", "48"), ("new", "24"), ("gone", "8:30"), ("new", "8:00")]
+    assert "".join(text for kind, text in runs if kind != "gone") == "凭24小时证明，8:00 起，电话 12345"
 
 
 async def test_a_script_ends_when_it_says_so_or_when_it_is_withdrawn(console: Console) -> None:

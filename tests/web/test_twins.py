@@ -1,6 +1,7 @@
-"""Everything the pages do, machines can do: each page and form of the route table names what of /api/v1 does the same.
+"""Names and rights: each page and form of the route table names what of /api/v1 does the same, for the same people.
 
-A new page or form without a twin fails here, and so does a twin that other people may use than the page.
+A new page or form without a twin fails here, and so does a twin that other people may use than the page. What the answers
+hold is not compared.
 """
 
 import re
@@ -139,6 +140,7 @@ TWINS: dict[str, tuple[str, ...]] = {
     "POST /webhooks/new": ("POST /webhooks",),
     "GET /webhooks/{name}": ("GET /webhooks/{name}/deliveries",),
     "POST /webhooks/{name}/end": ("DELETE /webhooks/{name}",),
+    "POST /webhooks/{name}/again": ("POST /webhooks/{name}/again",),
     "POST /webhooks/{name}/deliveries/{delivery}/again": ("POST /webhooks/{name}/deliveries/{delivery}/again",),
     "GET /audit": ("GET /audit", "GET /audit/export"),
 }

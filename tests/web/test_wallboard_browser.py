@@ -73,7 +73,7 @@ async def test_with_sql_away_the_counts_are_unknown_the_live_figures_go_on_and_i
     page = await hall.page(size=WALL)
     rate = page.locator("#b-tile-yangzhou p").filter(has_text="接通").locator("[data-live]")
     await expect(rate).not_to_have_text("未知")
-    await lose_sql(hall)
+    await lose_sql(hall.site)
     await expect(page.locator("#b-alarms")).to_contain_text("历史库联系不上：今日数字和走势未知")
     await expect(rate).to_have_text("未知")
     hall.scene.waiting["yangzhou"] = 17
@@ -83,7 +83,7 @@ async def test_with_sql_away_the_counts_are_unknown_the_live_figures_go_on_and_i
     await expect(again.locator("#b-alarms")).to_contain_text("历史库联系不上")
     await expect(again.locator("[data-chart-state]")).to_have_text("图表数据暂时取不到，稍后自动重试")
     await expect(again.locator("#b-tile-yangzhou .waits b").first).to_have_text("17")
-    await find_sql(hall)
+    await find_sql(hall.site)
     await expect(page.locator("#b-alarms")).not_to_contain_text("历史库")
     await expect(rate).not_to_have_text("未知")
     assert [fault for fault in hall.faults if "503" not in fault] == []

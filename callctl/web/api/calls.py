@@ -10,6 +10,8 @@ from pydantic import Field
 from starlette.responses import Response
 
 from callctl.app import House
+from callctl.core.acts import Sentence
+from callctl.core.day import DAY_S
 from callctl.core.model import City
 from callctl.log import mask
 from callctl.seating import REPEATED_S
@@ -19,11 +21,16 @@ from callctl.web.api.exports import ROWS, Kind, Moment, rows
 from callctl.web.api.forms import Form, OnceKey, Reason
 from callctl.web.doors import Doors
 from callctl.web.gate import TheCity, TheHouse, Who
-from callctl.web.problems import not_found
+from callctl.web.problems import Problem, not_found
 
 DOORS = Doors()
 TAGS = ["calls"]
 CALLS_MOST = 50_000  # Rows of one answer; more is asked for in parts.
+SPAN_MOST_S = 31 * DAY_S  # Of a look by outcome or with helped calls: all of the span is read for it.
+SPAN_TOO_LONG = Sentence(
+    "按结果查找或连同支援的通话，一次最多 31 天；请分段查",
+    "by outcome, or with helped calls, 31 days at once at most; ask in parts",
+)
 CallId = Annotated[str, Path(max_length=100, pattern=r"^[a-z]+-[0-9.]+$")]
 
 
@@ -55,8 +62,10 @@ async def calls(
     """The city's own calls that first arrived in the span (seconds since the epoch), the newest first; audited.
 
     `helped`: also those that its agents answered for other cities. `behind`: the id of a call that arrived at `until`; what
-    follows it is told.
+    follows it is told. With `fate` or `helped` the span is 31 days at most.
     """
+    if (fate or helped) and until - since > SPAN_MOST_S:
+        raise Problem(422, "fields", Sentence("请改正这些地方", "please mend these"), {"since": SPAN_TOO_LONG})
     found = await (
         between_with_helped(house, city.code, since, until, most, behind, fate)
         if helped
@@ -73,7 +82,7 @@ async def calls(
 
 @DOORS.post("/api/v1/cities/{city}/calls/search", "see number", tags=TAGS)
 async def search(house: TheHouse, who: Who, city: TheCity, body: Sought, key: OnceKey = "") -> list[dict[str, Any]]:
-    """The calls of a number to the city, the newest 200. With a reason; audited before they are shown."""
+    """The calls of a number to the city, the newest 200; sealed ones only where their key is. Audited first."""
     found = await house.unmasking.calls_of(who.actor, city.code, body.number, body.reason, key)
     return [shown_call(call) for call in found]
 

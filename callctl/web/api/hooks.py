@@ -16,6 +16,8 @@ from callctl.web.problems import not_found
 
 DOORS = Doors()
 TAGS = ["webhooks"]
+DELIVERY_MOST = 2**31 - 1  # The largest number that every database takes here.
+DeliveryPath = Annotated[int, Path(ge=1, le=DELIVERY_MOST)]
 
 
 class NewWebhook(Form):
@@ -64,9 +66,19 @@ async def deliveries(
     name: NamePath,
     state: Literal["", "waiting", "told", "dead"] = "",
     last: Annotated[int, Query(ge=1, le=1000)] = 100,
+    before: Annotated[int | None, Query(ge=1, le=DELIVERY_MOST)] = None,
 ) -> list[dict[str, Any]]:
-    """What was told, what waits, and what nobody took (dead)."""
-    return [asdict(one) for one in await house.hook_book.deliveries(name, state, last)]
+    """What was told in the last 30 days, what waits, and what nobody took (dead), the newest first.
+
+    `before`: the id of a delivery; older ones are told.
+    """
+    return [asdict(one) for one in await house.hook_book.deliveries(name, state, last, before or 0)]
+
+
+@DOORS.post("/api/v1/webhooks/{name}/again", "webhooks", status_code=202, tags=TAGS)
+async def all_again(house: TheHouse, who: Who, name: NamePath, key: OnceKey = "") -> dict[str, int]:
+    """Try every dead delivery once more; how many there were."""
+    return {"deliveries": await house.webhooks.all_again(who.actor, name, key)}
 
 
 @DOORS.post("/api/v1/webhooks/{name}/deliveries/{delivery}/again", "webhooks", status_code=202, tags=TAGS)
@@ -74,7 +86,7 @@ async def again(
     house: TheHouse,
     who: Who,
     name: NamePath,
-    delivery: Annotated[int, Path(ge=1, le=2**31 - 1)],
+    delivery: DeliveryPath,
     key: OnceKey = "",
 ) -> dict[str, int]:
     """Try a dead delivery once more."""

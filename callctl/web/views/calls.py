@@ -12,9 +12,10 @@ from callctl.core.day import DAY_S
 from callctl.core.days import day_of, moment
 from callctl.log import mask
 from callctl.store.calls import Call, Fate
+from callctl.unmasking import FOUND_MOST
 from callctl.web.api.calls import CallId, between_with_helped, call_of, shown_call, times_called
 from callctl.web.doors import Doors
-from callctl.web.forms import Typed, onward, typed
+from callctl.web.forms import UNDONE, Typed, onward, refused, status_of, typed
 from callctl.web.gate import Caller, TheCity, TheHouse, TheWords, Who
 from callctl.web.pages import page
 
@@ -75,9 +76,11 @@ async def search(request: Request, house: TheHouse, who: Who, city: TheCity) -> 
     try:
         asked = form.get("number"), form.get("reason"), form.get("request")[:64]
         found = await house.unmasking.calls_of(who.actor, city.code, *asked)
-    except ActRefused as fault:
-        return _list(request, house, city, [], shown, form.refused(fault), 422)
-    return _list(request, house, city, found, {**shown, "sought": mask(form.get("number"))}, Typed())
+        shown["sealed"] = await house.calls.has_sealed(city.code)
+    except UNDONE as fault:
+        return _list(request, house, city, [], shown, refused(form, fault), status_of(fault))
+    shown |= {"sought": mask(form.get("number")), "most": FOUND_MOST if len(found) >= FOUND_MOST else 0}
+    return _list(request, house, city, found, shown, Typed())
 
 
 def _list(
@@ -96,7 +99,8 @@ def _list(
         request,
         "calls/list.html",
         status,
-        {"city": city, "rows": rows, "fates": FATE_WORDS, "form": form, "sought": "", "path": place, **shown},
+        {"city": city, "rows": rows, "fates": FATE_WORDS, "form": form, "sought": "", "sealed": False, "most": 0}
+        | {"path": place, **shown},
     )
 
 

@@ -49,6 +49,7 @@ DEMANDS = (
     ("other", "其他"),
 )
 RESULTS = (("on_call", "在线解答"), ("forwarded", "流转办理"))
+NOT_READY = Sentence("示忙", "Not ready")  # The press; the state it leads to has the same word in Chinese only.
 NOT_NOW = Sentence(
     "历史库或登记库联系不上，小结现在存不了；内容仍在本页和草稿里，稍后再存",
     "the note cannot be kept now, a store is away; what you typed is still on the page and in the draft",
@@ -64,7 +65,11 @@ async def desk(request: Request, house: TheHouse, who: Who) -> HTMLResponse:
 @DOORS.get("/desk/now", "desk")
 async def now(request: Request, house: TheHouse, who: Who) -> HTMLResponse:
     """The part that changes by itself: the seat's state, what rings, what is to be read."""
-    return page(request, "desk/now.html", context={"desk": await _seen(request, house, who), "reasons": _reasons()})
+    return page(
+        request,
+        "desk/now.html",
+        context={"desk": await _seen(request, house, who), "reasons": _reasons(), "not_ready": NOT_READY},
+    )
 
 
 @DOORS.get("/desk/notes", "desk")
@@ -230,6 +235,7 @@ async def _desk(
         "in_browser": sitting is not None and sitting.in_browser,
         "usual": usual,
         "reasons": _reasons(),
+        "not_ready": NOT_READY,
         "form": form,
         "wrong_call": wrong_call,
         "path": "/desk",

@@ -1,5 +1,6 @@
 """机器令牌: which machines may ask the API, as what, for which cities, how long; the secret is shown once."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from starlette.requests import Request
@@ -8,9 +9,10 @@ from starlette.responses import HTMLResponse, Response
 from callctl.core.acts import ActRefused, Sentence
 from callctl.people.accounts import TOKEN_DAYS_MOST
 from callctl.rights import RIGHTS, Role
-from callctl.store.port import Refusal
+from callctl.store.accounts import Token
+from callctl.store.port import StoreLost
 from callctl.web.doors import Doors
-from callctl.web.forms import Typed, filled, onward, refused, typed
+from callctl.web.forms import UNDONE, Typed, filled, onward, refused, status_of, typed
 from callctl.web.gate import TheHouse, TheWords, Who
 from callctl.web.pages import page
 
@@ -100,8 +102,8 @@ async def create(request: Request, house: TheHouse, who: Who) -> Response:
             form.get("reason"),
             form.get("request"),
         )
-    except (ActRefused, Refusal) as fault:
-        return _form(request, refused(form, fault), 409 if isinstance(fault, Refusal) else 422)
+    except UNDONE as fault:
+        return _form(request, refused(form, fault), status_of(fault))
     return page(request, "machines/secret.html", context={"name": name, "secret": secret, "path": PLACE, "token": True})
 
 
@@ -111,13 +113,22 @@ async def end(request: Request, house: TheHouse, who: Who, words: TheWords, name
     form = await typed(request)
     try:
         await house.people.end_token(who.actor, name[:64], form.get("reason"), form.get("request"))
-    except (ActRefused, Refusal) as fault:
-        return await _all(request, house, who, refused(form, fault), 409 if isinstance(fault, Refusal) else 422)
+    except UNDONE as fault:
+        return await _all(request, house, who, refused(form, fault), status_of(fault), name[:64])
     return onward(PLACE, "good", words("令牌 {name} 已终止", name=name))
 
 
-async def _all(request: Request, house: TheHouse, who: Who, form: Typed, status: int = 200) -> HTMLResponse:
-    shown = {"tokens": await house.people.tokens(who.actor), "form": form, "path": PLACE, "rights": RIGHT_WORDS}
+async def _all(
+    request: Request, house: TheHouse, who: Who, form: Typed, status: int = 200, ending: str = ""
+) -> HTMLResponse:
+    """The list. `ending`: the token whose end was refused, perhaps none of the list; `form` is what was typed to that."""
+    try:
+        tokens: Sequence[Token] | None = await house.people.tokens(who.actor)
+    except StoreLost:
+        if not ending:
+            raise
+        tokens = None
+    shown = {"tokens": tokens, "form": form, "path": PLACE, "rights": RIGHT_WORDS, "ending": ending}
     return page(request, "machines/tokens.html", status, shown)
 
 

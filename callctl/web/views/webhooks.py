@@ -1,17 +1,18 @@
 """事件推送: which systems are told of what, what they took, and what is tried again; the secret is shown once."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Any
 
-from fastapi import Path
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from callctl.core.acts import ActRefused
+from callctl.app import House
 from callctl.hooks import ALL_KINDS
 from callctl.store.hooks import DEAD, TOLD, WAITING
-from callctl.store.port import Refusal
+from callctl.store.port import StoreLost
+from callctl.web.api.hooks import DELIVERY_MOST, DeliveryPath
 from callctl.web.doors import Doors
-from callctl.web.forms import Typed, onward, refused, typed
+from callctl.web.forms import UNDONE, Typed, onward, refused, status_of, typed
 from callctl.web.gate import TheHouse, TheWords, Who
 from callctl.web.pages import page
 from callctl.web.problems import not_found
@@ -55,15 +56,29 @@ async def create(request: Request, house: TheHouse, who: Who) -> Response:
         secret = await house.webhooks.create(
             who.actor, name, address, form.all("kinds"), form.get("reason"), form.get("request")
         )
-    except (ActRefused, Refusal) as fault:
-        return _form(request, refused(form, fault), 409 if isinstance(fault, Refusal) else 422)
+    except UNDONE as fault:
+        return _form(request, refused(form, fault), status_of(fault))
     return page(request, "machines/secret.html", context={"name": name, "secret": secret, "path": PLACE, "token": False})
 
 
 @DOORS.get("/webhooks/{name}", "webhooks")
-async def one(request: Request, house: TheHouse, name: str, state: str = "") -> HTMLResponse:
-    """One webhook and what it was told; of one state, if asked."""
-    return await _one(request, house, name, Typed(), state if state in STATE_WORDS else "")
+async def one(request: Request, house: TheHouse, name: str, state: str = "", before: str = "") -> HTMLResponse:
+    """One webhook and what it was told; of one state, if asked. `before`: the last delivery of the page before this one."""
+    number = int(before) if before.isascii() and before.isdecimal() and len(before) < 11 else 0
+    return _one(request, name, Typed(), await _seen(house, name, state if state in STATE_WORDS else "", number))
+
+
+@DOORS.post("/webhooks/{name}/again", "webhooks")
+async def all_again(request: Request, house: TheHouse, who: Who, words: TheWords, name: str) -> Response:
+    """Try every given-up delivery once more."""
+    form = await typed(request)
+    try:
+        done = await house.webhooks.all_again(who.actor, name[:64], form.get("request"))
+    except UNDONE as fault:
+        return await _refused(request, house, name, refused(form, fault), status_of(fault))
+    if not done:
+        return onward(f"{PLACE}/{name}", "warn", words("没有已放弃的推送，可能已重试"))
+    return onward(f"{PLACE}/{name}", "good", words("{n} 条已重新排队推送", n=done))
 
 
 @DOORS.post("/webhooks/{name}/end", "webhooks")
@@ -72,8 +87,8 @@ async def end(request: Request, house: TheHouse, who: Who, words: TheWords, name
     form = await typed(request)
     try:
         await house.webhooks.end(who.actor, name[:64], form.get("reason"), form.get("request"))
-    except (ActRefused, Refusal) as fault:
-        return await _one(request, house, name, refused(form, fault), "", 409 if isinstance(fault, Refusal) else 422)
+    except UNDONE as fault:
+        return await _refused(request, house, name, refused(form, fault), status_of(fault))
     return onward(PLACE, "good", words("推送 {name} 已停用", name=name))
 
 
@@ -84,14 +99,14 @@ async def again(
     who: Who,
     words: TheWords,
     name: str,
-    delivery: Annotated[int, Path(ge=1, le=2**31 - 1)],
+    delivery: DeliveryPath,
 ) -> Response:
     """Try a given-up delivery once more."""
     form = await typed(request)
     try:
         done = await house.webhooks.again(who.actor, name[:64], delivery, form.get("request"))
-    except (ActRefused, Refusal) as fault:
-        return await _one(request, house, name, refused(form, fault), "", 409 if isinstance(fault, Refusal) else 422)
+    except UNDONE as fault:
+        return await _refused(request, house, name, refused(form, fault), status_of(fault))
     if not done:
         return onward(f"{PLACE}/{name}", "warn", words("没有这条已放弃的推送，可能已重试"))
     return onward(f"{PLACE}/{name}", "good", words("已重新排队推送"))
@@ -102,17 +117,25 @@ def _form(request: Request, form: Typed, status: int = 200) -> HTMLResponse:
     return page(request, "machines/new_webhook.html", status, {"form": form, "kinds": kinds})
 
 
-async def _one(request: Request, house: TheHouse, name: str, form: Typed, state: str, status: int = 200) -> HTMLResponse:
+async def _seen(house: House, name: str, state: str, before: int) -> dict[str, Any]:
+    """A webhook with a page of its deliveries. Raises Problem where there is none."""
     hook = next((hook for hook in await house.hook_book.all() if hook.name == name), None)
     if hook is None:
         raise not_found("没有这个推送，或它已停用", "there is no such webhook, or it has ended")
-    shown = {
-        "hook": hook,
-        "found": await house.hook_book.deliveries(name, state, SHOWN),
-        "state": state,
-        "states": STATE_WORDS,
-        "kinds": KIND_WORDS,
-        "form": form,
-        "path": f"{PLACE}/{name}",
-    }
-    return page(request, "machines/webhook.html", status, shown)
+    found = await house.hook_book.deliveries(name, state, SHOWN, min(before, DELIVERY_MOST))
+    dead = (await house.hook_book.counts()).get((name, DEAD), 0)
+    return {"hook": hook, "found": found, "last": found[-1] if len(found) == SHOWN else None, "state": state, "dead": dead}
+
+
+async def _refused(request: Request, house: House, name: str, form: Typed, status: int) -> HTMLResponse:
+    """The same page after a press that was refused; with the database away, what was typed is there alone."""
+    try:
+        shown = await _seen(house, name, "", 0)
+    except StoreLost:
+        shown = {"hook": None}
+    return _one(request, name, form, shown, status)
+
+
+def _one(request: Request, name: str, form: Typed, shown: Mapping[str, Any], status: int = 200) -> HTMLResponse:
+    about = {"name": name, "states": STATE_WORDS, "kinds": KIND_WORDS, "form": form, "path": f"{PLACE}/{name}"}
+    return page(request, "machines/webhook.html", status, {**about, **shown})
