@@ -4,6 +4,8 @@
 
 BIN := .venv/bin
 export PYTHONUTF8 := 1
+# Where it is set, each of the hundreds of processes that the tests start would compile callctl anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup python demo test bench lint tidy mutants assets clean
 
