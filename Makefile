@@ -4,6 +4,8 @@
 
 BIN := .venv/bin
 export PYTHONUTF8 := 1
+# Where it is set, each of the hundreds of processes that the tests start would compile callctl anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup python demo test bench lint tidy mutants assets clean
 
@@ -38,11 +40,12 @@ lint: python
 tidy: lint
 	$(BIN)/pytest tests/test_tidy.py
 
-# The real cities are many processes each: two of those tests at once would only disturb each other. They live in real
-# time, so one that a busy machine disturbed may try once more, on fresh cities; what fails twice has failed.
+# The real cities live in real time and mostly wait: two tests at once, each on cities and addresses of its own; those that
+# keep the whole machine busy come one after the other (tests/side_by_side.py). One that a busy machine disturbed may
+# try once more, alone, on fresh cities; what fails twice has failed.
 test: setup lint
 	$(BIN)/pytest -m "not real" -n 2
-	$(BIN)/pytest -m real -v || $(BIN)/pytest -m real -v --last-failed
+	$(BIN)/pytest -m real -v -n 2 --dist loadscope || $(BIN)/pytest -m real -v --last-failed
 
 mutants: python
 	$(BIN)/python -m tests.mutants.run

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -53,6 +54,12 @@ def _kind(letter: str) -> str:
     return "digit" if letter.isdigit() else "other"
 
 
+@cache
+def _nobody() -> str:
+    """Weighed for accounts that do not exist, so that time does not tell which do. Nobody knows its password."""
+    return PasswordHasher().hash(secrets.token_urlsafe(16))
+
+
 class Scales:
     """Weighs passwords in threads, a few at a time."""
 
@@ -60,8 +67,7 @@ class Scales:
         self._hasher = PasswordHasher()
         self._turns = asyncio.Semaphore(AT_A_TIME)
         self._waiting = 0
-        # Weighed for accounts that do not exist, so that time does not tell which do.
-        self._nobody = self._hasher.hash(secrets.token_urlsafe(16))
+        self._nobody = _nobody()
 
     async def keep(self, password: str) -> str:
         """What is kept of a password. Raises TooBusy."""

@@ -1,4 +1,4 @@
-"""Three real cities, started once a run, as new for every test: nanjing, yangzhou, xuzhou."""
+"""Three real cities, started once a run (of `-n 2`: once a worker), as new for every test: nanjing, yangzhou, xuzhou."""
 
 import asyncio
 import os

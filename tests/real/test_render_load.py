@@ -22,7 +22,7 @@ pytestmark = pytest.mark.real
 PROJECT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = Path(os.environ.get("CALLCTL_ASTERISK") or PROJECT / ".cache" / "asterisk" / "asterisk")
 # Apart from the lab's addresses, and from those of another pytest-xdist worker.
-NETWORK = 60 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+NETWORK = 70 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 PROVINCE = three_cities(seats=4, network=NETWORK)
 SECRETS = {f"CALLCTL_AMI_SECRET_{code.upper()}": "an-ami-secret" for code in PROVINCE.cities}
 SETTINGS = read_settings({**SECRETS, "CALLCTL_SIP_SECRET": "a-key-for-the-phones"})

@@ -1,5 +1,6 @@
 """Servers for the whole run, clean stores for each test."""
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from redis import Redis
 
 from callctl.store.registry import RedisRegistry
-from tests.store.servers import Postgres, Valkey, why_no_postgres
+from tests.store.servers import Postgres, Valkey, fill, why_no_postgres
 
 
 @pytest.fixture(autouse=True)
@@ -53,9 +54,26 @@ def postgres() -> Iterator[Postgres]:
     server.close()
 
 
+@pytest.fixture(scope="session")
+def filled_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite history with today's tables and nothing in them, to be copied: for tests that are not about making them."""
+    file = tmp_path_factory.mktemp("filled") / "history.db"
+    fill(f"sqlite+aiosqlite:///{file}")
+    return file
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def sql_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
+def sql_url(request: pytest.FixtureRequest, tmp_path: Path, filled_file: Path) -> str:
+    """A database of each kind, with today's tables and nothing in them."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{shutil.copy(filled_file, tmp_path / 'history.db')}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.filled()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_sql_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind without any table: for tests of how one gets them."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path / 'history.db'}"
     server: Postgres = request.getfixturevalue("postgres")

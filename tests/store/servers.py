@@ -1,5 +1,6 @@
 """Real servers for the tests of the stores: Valkey as callctl embeds it, PostgreSQL where the machine has it."""
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -7,9 +8,13 @@ import signal
 import subprocess
 import tempfile
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from callctl.store.embedded import Embedded, start
+from callctl.store.schema import open_engine, upgrade
+
+_FILLED = "filled"
 
 
 def postgres_programs() -> Path | None:
@@ -32,6 +37,22 @@ def why_no_postgres() -> str:
     return "" if shutil.which("setpriv") else "PostgreSQL refuses to run as root, and there is no setpriv"
 
 
+def fill(url: str) -> None:
+    """Give the database today's tables, by all migrations from the first on, as `callctl db upgrade` does."""
+
+    async def filled() -> None:
+        engine = open_engine(url)
+        await upgrade(engine)
+        await engine.dispose()
+
+    with ThreadPoolExecutor(1) as apart:  # The caller may be within an event loop.
+        apart.submit(asyncio.run, filled()).result()
+
+
+def _new_name() -> str:
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
 class Postgres:
     """A PostgreSQL of our own: a Unix socket in a folder of its own, no network."""
 
@@ -39,6 +60,7 @@ class Postgres:
         programs = postgres_programs()
         assert programs is not None, why_no_postgres()
         self._programs = programs
+        self._has_filled = False
         self.folder = Path(tempfile.mkdtemp(prefix="callctl-pg-"))
         self._as: list[str] = []
         if os.geteuid() == 0:
@@ -70,8 +92,17 @@ class Postgres:
 
     def database(self) -> str:
         """The address of a new, empty database."""
-        name = f"t{uuid.uuid4().hex[:12]}"
-        self._do("createdb", "-h", str(self.folder), "-U", "postgres", name)
+        return self._created(_new_name())
+
+    def filled(self) -> str:
+        """The address of a new database with today's tables and nothing in them."""
+        if not self._has_filled:
+            fill(self._created(_FILLED))
+            self._has_filled = True
+        return self._created(_new_name(), "-T", _FILLED)
+
+    def _created(self, name: str, *options: str) -> str:
+        self._do("createdb", "-h", str(self.folder), "-U", "postgres", *options, name)
         return f"postgresql+asyncpg://postgres@/{name}?host={self.folder}"
 
     def close(self) -> None:

@@ -66,8 +66,8 @@ async def test_every_silent_change_shows_where_it_was_made(sql_url: str) -> None
     await engine.dispose()
 
 
-async def test_a_database_of_the_version_before_gets_its_chain_its_callers_and_its_counters(sql_url: str) -> None:
-    engine = open_engine(sql_url)
+async def test_a_database_of_the_version_before_gets_its_chain_its_callers_and_its_counters(empty_sql_url: str) -> None:
+    engine = open_engine(empty_sql_url)
 
     def to_first_tables(connection: Connection) -> None:
         config = schema._config()

@@ -36,6 +36,12 @@ def app() -> typer.Typer:
     return made
 
 
+@pytest.fixture
+def sql_url(empty_sql_url: str) -> str:
+    """Here the tables are what is looked at."""
+    return empty_sql_url
+
+
 def run(app: typer.Typer, state: Path, *words: str, url: str = ""):
     environment = {"CALLCTL_STATE": str(state), "CALLCTL_PROVINCE": str(state), "CALLCTL_SQL_URL": url}
     return CliRunner().invoke(app, list(words), env=environment)

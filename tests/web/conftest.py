@@ -1,15 +1,19 @@
 """One Valkey for the run, a clean console for each test."""
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
 from redis import Redis
 
 from callctl.core.model import Province
 from callctl.province import read_province
 from callctl.settings import shipped
-from tests.store.servers import Valkey
+from tests.store.servers import Valkey, fill
+from tests.web.browser import chromium
 from tests.web.hall import Hall, open_hall
 from tests.web.house import Console, open_console
 
@@ -34,9 +38,24 @@ def valkey(valkey_server: Valkey, monkeypatch: pytest.MonkeyPatch) -> Valkey:
     return valkey_server
 
 
+@pytest.fixture(scope="session")
+def filled_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite history with today's tables and nothing in them, to be copied: for tests that are not about making them."""
+    file = tmp_path_factory.mktemp("filled") / "history.db"
+    fill(f"sqlite+aiosqlite:///{file}")
+    return file
+
+
+def filled(folder: Path, filled_file: Path) -> Path:
+    """A console's folder whose history has its tables already: making them is tests/store/test_db_command.py's affair."""
+    folder.mkdir()
+    shutil.copy(filled_file, folder / "history.db")
+    return folder
+
+
 @pytest.fixture
-async def console(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Console]:
-    async with open_console(tmp_path / "state", valkey.url) as opened:
+async def console(valkey: Valkey, tmp_path: Path, filled_file: Path) -> AsyncIterator[Console]:
+    async with open_console(filled(tmp_path / "state", filled_file), valkey.url) as opened:
         yield opened
 
 
@@ -46,8 +65,17 @@ def jiangsu() -> Province:
     return read_province(shipped("queues").parent)
 
 
-@pytest.fixture
-async def hall(valkey: Valkey, tmp_path: Path, jiangsu: Province) -> AsyncIterator[Hall]:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One Chromium for the run. What a test opens in it is a context of its own: nothing is shared, nothing stays."""
+    async with chromium() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def hall(
+    valkey: Valkey, tmp_path: Path, jiangsu: Province, filled_file: Path, browser: Browser
+) -> AsyncIterator[Hall]:
     """A console that listens, a browser, and a controller's pictures."""
-    async with open_hall(tmp_path / "hall", valkey.url, jiangsu) as made:
+    async with open_hall(filled(tmp_path / "hall", filled_file), valkey.url, jiangsu, browser) as made:
         yield made

@@ -8,15 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.async_api import Browser, Page
 
 from callctl import clock
 from callctl.core.model import Province
 from callctl.rights import Role
-from tests.web.browser import Site, chromium, listening
+from tests.web.browser import Site, listening
 from tests.web.published import Scene
 
 PUBLISHED_EVERY_S = 0.5  # As the controller does.
+# Of every module that looks at pages: one Chromium for all of them, and so one event loop, too.
+IN_THE_BROWSER = [pytest.mark.browser, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
 
 
 @dataclass
@@ -48,12 +51,14 @@ class Hall:
 
 
 @asynccontextmanager
-async def open_hall(folder: Path, redis_url: str, province: Province) -> AsyncIterator[Hall]:
-    """The hall, its pictures running."""
-    async with listening(folder, redis_url, province) as site, chromium() as browser:
+async def open_hall(folder: Path, redis_url: str, province: Province, browser: Browser) -> AsyncIterator[Hall]:
+    """The hall, its pictures running. No page, cookie or store of it is left in the browser."""
+    async with listening(folder, redis_url, province) as site:
         made = Hall(site, browser, Scene(province))
         publishing = asyncio.create_task(made.publish())
         try:
             yield made
         finally:
             publishing.cancel()
+            for context in browser.contexts:
+                await context.close()

@@ -11,10 +11,10 @@ from callctl.core.wishes import Wave, Wishes
 from callctl.rights import EVERYWHERE, Actor, Role
 from tests.store.servers import Valkey
 from tests.web.browser import axe, picture_of
-from tests.web.hall import Hall
+from tests.web.hall import IN_THE_BROWSER, Hall
 from tests.web.test_desk_browser import find_sql, lose_sql
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = IN_THE_BROWSER
 DISPATCHER = Actor("调度", "test", frozenset({Role.DISPATCHER}), frozenset({EVERYWHERE}))
 OTHER = Actor("李班长", "二楼", frozenset({Role.SUPERVISOR}), frozenset({"yangzhou"}))
 PAGE = "/assistance"

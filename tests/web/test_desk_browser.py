@@ -25,10 +25,10 @@ from callctl.store.notes import pull
 from callctl.store.scripts import Script, Wording
 from tests.store.servers import Valkey
 from tests.web.browser import DESK, PHONE, axe, listening, picture_of
-from tests.web.hall import Hall
+from tests.web.hall import IN_THE_BROWSER, Hall
 from tests.web.house import Console
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = IN_THE_BROWSER
 CALL = "yangzhou-1795000000.7"
 NUMBER = "13905140042"
 

@@ -1,6 +1,5 @@
 """启动通知 and 口径 as drafts: written, left, found again as they were, sent, opened again as sent, and offered no more."""
 
-import pytest
 from playwright.async_api import Page, expect
 
 from callctl import clock
@@ -8,10 +7,10 @@ from callctl.core.acts import SetQuota
 from callctl.core.notice import FIELDS, KINDS
 from callctl.rights import EVERYWHERE, Actor, Role
 from tests.web.browser import axe, picture_of
-from tests.web.hall import Hall
+from tests.web.hall import IN_THE_BROWSER, Hall
 from tests.web.test_desk_browser import CALL, answered, ring, sitting
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = IN_THE_BROWSER
 DISPATCHER = Actor("调度", "test", frozenset({Role.DISPATCHER}), frozenset({EVERYWHERE}))
 PAGE, NEW = "/assistance", "form[action='/assistance/events']"
 CHANGE = "form[action='/cities/yangzhou/event']"

@@ -18,12 +18,12 @@ from callctl.store.hooks import Happened
 from callctl.web.doors import NOBODY, Door, every_door
 from callctl.web.site import parts
 from tests.web.browser import PHONE, PROJECT, WALL, axe, picture_of
-from tests.web.hall import Hall
+from tests.web.hall import IN_THE_BROWSER, Hall
 from tests.web.house import ROOT
 from tests.web.test_desk_browser import CALL, answered, ring, seat_of
 from tests.web.test_scripts_browser import publish, write
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = IN_THE_BROWSER
 CITY = "yangzhou"
 FILLED: Mapping[str, str] = {
     "name": "root-admin", "owner": CITY, "script": "1", "city": CITY, "day": "2026-11-20", "call": CALL,

@@ -3,17 +3,16 @@
 import re
 from pathlib import Path
 
-import pytest
 from playwright.async_api import Page
 
 from callctl import clock
 from callctl.core.events import CallRinging, CallWaiting, LentSeat, LoanChanged, WaitingCall
 from callctl.rights import Role
 from tests.web.browser import PROJECT, chromium
-from tests.web.hall import Hall
+from tests.web.hall import IN_THE_BROWSER, Hall
 from tests.web.test_desk_browser import seat_of, sitting
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = IN_THE_BROWSER
 Y = "yangzhou"
 # Each would set window.struck, if anything took it for more than text.
 STRIKES = (

@@ -39,7 +39,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 async def console(valkey: Valkey, tmp_path: Path, postgres: Postgres) -> AsyncIterator[Console]:
-    async with open_console(tmp_path / "state", valkey.url, CALLCTL_SQL_URL=postgres.database()) as opened:
+    async with open_console(tmp_path / "state", valkey.url, CALLCTL_SQL_URL=postgres.filled()) as opened:
         assert not opened.house.demands.cabinet.is_sqlite
         yield opened
 

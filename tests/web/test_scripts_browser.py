@@ -5,10 +5,10 @@ from playwright.async_api import Page, expect
 
 from callctl.rights import Role
 from tests.web.browser import axe, picture_of
-from tests.web.hall import Hall
+from tests.web.hall import IN_THE_BROWSER, Hall
 from tests.web.test_desk_browser import reach
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = IN_THE_BROWSER
 BAD = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 ANSWER = f"凭48小时核酸阴性证明离城。{BAD}\n第二行：请提前在苏康码申报。"
 

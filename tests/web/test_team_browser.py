@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Response, Route, expect
+from playwright.async_api import Browser, Response, Route, expect
 
 from callctl import clock, foresight
 from callctl.core.listening import How
@@ -13,10 +13,10 @@ from callctl.core.model import PbxKind, Province, SeatRef
 from callctl.rights import Role
 from tests.store.servers import Valkey
 from tests.web.browser import PHONE, WALL, axe, picture_of
-from tests.web.hall import Hall, open_hall
+from tests.web.hall import IN_THE_BROWSER, Hall, open_hall
 from tests.web.test_assistance_browser import event
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = IN_THE_BROWSER
 
 
 @pytest.mark.parametrize("locale", ["zh-CN", "en"])
@@ -48,12 +48,12 @@ async def test_a_leader_asks_to_listen_and_is_told_what_to_dial(hall: Hall, loca
 
 @pytest.mark.parametrize("locale", ["zh-CN", "en"])
 async def test_in_a_freeswitch_city_the_page_says_that_nobody_can_listen_and_the_rest_works(
-    valkey: Valkey, tmp_path: Path, jiangsu: Province, locale: str
+    valkey: Valkey, tmp_path: Path, jiangsu: Province, browser: Browser, locale: str
 ) -> None:
     city = jiangsu.cities["yangzhou"]
     other = replace(city, pbx=replace(city.pbx, kind=PbxKind.FREESWITCH))
     province = Province({**jiangsu.cities, "yangzhou": other})
-    async with open_hall(tmp_path / "hall", valkey.url, province) as hall:
+    async with open_hall(tmp_path / "hall", valkey.url, province, browser) as hall:
         page = await hall.page(Role.LEADER, "yangzhou", path="/team?seat=2003", locale=locale)
         said = {"zh-CN": "暂不支持监听、耳语、强插", "en": "listening, whispering and barging in are not there"}[locale]
         await expect(page.locator("#listen")).to_contain_text(said)

@@ -4,11 +4,11 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.web.browser import DESK, PHONE, WALL, axe, picture_of
-from tests.web.hall import Hall
+from tests.web.hall import IN_THE_BROWSER, Hall
 from tests.web.relay import Relay
 from tests.web.test_desk_browser import find_sql, lose_sql
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = IN_THE_BROWSER
 
 
 def waiting(page: Page, city: str) -> object:

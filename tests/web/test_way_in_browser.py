@@ -2,15 +2,14 @@
 
 import re
 
-import pytest
 from playwright.async_api import expect
 
 from callctl.rights import Role
 from tests.store.servers import Valkey
 from tests.web.browser import picture_of
-from tests.web.hall import Hall
+from tests.web.hall import IN_THE_BROWSER, Hall
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = IN_THE_BROWSER
 PASSWORD = "三座桥-七盏灯-Harbour"
 
 
