@@ -42,7 +42,7 @@ def explain(
         if not view.up or not view.waiting:
             continue
         room = rooms.get(code)
-        late = view.unserved_too_long(at.now) - (len(room.under_way) if room is not None and room.active else 0)
+        late = room.uncovered_too_long() if room is not None and room.active else view.unserved_too_long(at.now)
         if late <= 0:
             continue
         why = _own_reason(at, code)

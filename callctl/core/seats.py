@@ -34,7 +34,7 @@ class Setting(NamedTuple):
 class CityRoom(Room):
     """One city while a plan is made."""
 
-    __slots__ = ("_at_home", "at", "briefed_out", "code", "lent_free", "view")
+    __slots__ = ("_at_home", "at", "briefed_out", "code", "lent_free", "line", "view")
 
     def __init__(self, at: Setting, code: str, index: int) -> None:
         view, wishes, now = at.world.cities[code], at.wishes, at.now
@@ -46,6 +46,7 @@ class CityRoom(Room):
         self.idle = bisect_right(tally.idle_from, now)  # Lent shared seats included: home callers may have them.
         self.dedicated = bisect_right(tally.dedicated_from, now) if tally.dedicated_from else 0
         self.waiting = view.unserved  # A caller for whom a home agent's phone rings does not wait for want of agents.
+        self.line = view.unserved_sinces
         self.waiting_since = self._since
         self.lent = sum(tally.serving.values())
         self.quota = wishes.quotas.get(code, city.lend.quota)
@@ -59,9 +60,22 @@ class CityRoom(Room):
         self.lent_free: dict[tuple[str, bool], list[str]] = {}  # By city helped and dedicated: seats to ring, next last.
         self._at_home: dict[bool, list[str]] = {}  # Seats that may be lent now, by dedicated; the next last.
 
+    def cover(self, calls: Set[str]) -> None:
+        """These calls ring elsewhere: they go before all others in the line, as the helps that cover them do."""
+        waiting, line = self.view.waiting, [*self.line]
+        covered = [waiting[call].waiting_since if call in waiting else float("-inf") for call in calls]
+        for since in covered:
+            place = bisect_left(line, since)
+            if place < len(line) and line[place] == since:
+                del line[place]
+        self.line = (*sorted(covered), *line)
+
+    def uncovered_too_long(self) -> int:
+        """Waiting calls over the threshold that no help covers."""
+        return bisect_right(self.line[len(self.under_way) :], self.at.now - self.threshold_s)
+
     def _since(self, place: int) -> float:
-        sinces = self.view.unserved_sinces
-        return sinces[place] if place < len(sinces) else float("inf")
+        return self.line[place] if place < len(self.line) else float("inf")
 
     def shared_bar(self) -> Why | None:
         """What keeps it from lending a seat that its own callers need as well."""
@@ -216,8 +230,8 @@ def cooling_down(missed: Missed | None, now: float) -> bool:
     return now - missed.at < min(COOL_DOWN_S * 2.0 ** min(missed.times - 1, 10), COOL_DOWN_MOST_S)
 
 
-def ringing_elsewhere(world: World, assisted: CityView) -> Iterator[tuple[str, int]]:
-    """Waiting calls of the city that ring at other cities: they are still in its queue, and need no further seat.
+def ringing_elsewhere(world: World, assisted: CityView) -> Iterator[tuple[str, set[str]]]:
+    """By city: waiting calls of `assisted` that ring there. They are still in its queue, and need no further seat.
 
     Also those just answered there of which their own city has not told yet.
     """
@@ -225,7 +239,7 @@ def ringing_elsewhere(world: World, assisted: CityView) -> Iterator[tuple[str, i
     for other, view in world.cities.items():
         ringing = {seat.call for seat in served(assisted, view) if seat.state is SeatState.RINGING or seat.call in waiting}
         if ringing:
-            yield other, len(ringing)
+            yield other, ringing
 
 
 def served(home: CityView, away: CityView) -> Iterator[SeatView]:

@@ -198,10 +198,12 @@ class _Round:
 
     def _count_ringing(self, room: CityRoom) -> None:
         """Waiting calls of an assisted city that ring elsewhere are covered."""
-        for code, number in ringing_elsewhere(self.at.world, room.view):
+        ringing = dict(ringing_elsewhere(self.at.world, room.view))
+        room.cover(frozenset().union(*ringing.values()))
+        for code, calls in ringing.items():
             supporting = self.rooms.get(code) or self._room(code)
-            room.under_way += [Help(room, supporting, False)] * number
-            self.allocation.between(room, supporting).ringing += number
+            room.under_way += [Help(room, supporting, False)] * len(calls)
+            self.allocation.between(room, supporting).ringing += len(calls)
         self.allocation.line_changed(room, self.at.now)
 
     # Loans that exist ----------------------------------------------------------------------------------------------

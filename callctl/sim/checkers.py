@@ -32,9 +32,6 @@ from callctl.sim.pbx import SimPbx
 # From a supervisor's act to the last order given by the old wishes: wishes are read each 0.5 s, then one plan and its
 # orders. What a slow network adds is the link's own lag.
 WISH_S = 1.0
-# A controller that was stopped for less than its lease's life leads on, and on waking does what it was about to do before
-# it has read anything: its wishes are as old as its sleep. One stopped for longer asks first (Ledger.overslept).
-SLEEP_S = LEASE_TTL_S
 REBOOK_S = 5.0  # A registry that came back empty learns the loans of the PBXs within its next lease turns.
 
 
@@ -124,7 +121,7 @@ class Checkers:
         self.failed: Violation | None = None
         self.wished: deque[tuple[float, Wishes]] = deque()  # Wishes and since when, the latest last.
         self.registry_doubted_until = 0.0  # After it was lost or forgot.
-        self.woken_at = float("-inf")  # When a stopped controller went on, the last time.
+        self.woken_at, self.slept_s = float("-inf"), 0.0  # When a stopped controller went on and still led, the last time.
         self.late_orders_until: dict[str, float] = {}  # PBXs that thaw: what lay in their sockets is obeyed late.
         self.lag_s: Callable[[str], float] = lambda _: 0.0
         self.leased: Callable[[], tuple[int, float]] = lambda: (0, 0.0)  # The registry's newest lease, and since when.
@@ -141,6 +138,15 @@ class Checkers:
     def trace(self) -> str:
         """What happened so far, as one number: equal runs have equal traces. Only where `traced` was set before."""
         return self._trace.hexdigest()[:16]
+
+    def woken(self, slept_s: float) -> None:
+        """A controller that was stopped goes on.
+
+        While its lease lives it does at once what it was about to do, before it has read anything, by wishes as old as its
+        sleep; one that was stopped for longer asks first (Ledger.overslept).
+        """
+        if slept_s <= LEASE_TTL_S:
+            self.woken_at, self.slept_s = self.now(), slept_s
 
     def broken(self, rule: str, what: str) -> None:
         """A promise is broken. The first one is kept, the run goes on to its next look."""
@@ -266,7 +272,7 @@ class Checkers:
     def wishes(self, city: str) -> list[Wishes]:
         """Every value of the wishes that an order arriving at this PBX now may rest on."""
         late_s = WISH_S + 2 * self.lag_s(city) + self.pbxs[city].timing.order_s
-        since = self.now() - late_s - (SLEEP_S if self.now() - self.woken_at <= late_s else 0.0)
+        since = self.now() - late_s - (self.slept_s if self.now() - self.woken_at <= late_s else 0.0)
         while len(self.wished) > 1 and self.wished[1][0] < self.now() - 60.0:
             self.wished.popleft()
         later = [wishes for at, wishes in self.wished if at > since]

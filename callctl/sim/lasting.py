@@ -250,10 +250,10 @@ class Lasting:
         """Shared seats that this city's open slots at `home` ring at once; a slot that finds no group counts as one."""
         slots, loans = open_unused(self.pbxs[home], pbx.city), pbx.support.get(home, {})
         lent = [pbx.seats[seat] for seat in loans] if slots else []
-        apart = sum(seat.lend is Lending.DEDICATED and seat.state is SeatState.FREE for seat in lent)
-        if not pbx.rings_together:
-            return max(0, slots - apart)  # One seat a call, dedicated ones first.
         free = [seat for seat in lent if seat.state is SeatState.FREE and seat.free_from <= self.now()]
+        if not pbx.rings_together:  # One seat a call, dedicated ones first.
+            return max(0, slots - sum(seat.lend is Lending.DEDICATED for seat in free))
+        apart = sum(seat.lend is Lending.DEDICATED and seat.state is SeatState.FREE for seat in lent)
         groups = sorted({loans[seat.id].group for seat in free})[:slots]
         shared = sum(seat.lend is not Lending.DEDICATED for seat in free if loans[seat.id].group in groups)
         return shared + max(0, slots - len(groups) - apart)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from callctl.core.events import Answerer, Fact, SeatState, WaitingCall
+from callctl.core.events import Answerer, Fact, LentSeat, SeatState, WaitingCall
 from callctl.core.model import Lending
 
 BY_HAND = 0  # The number of the slot that stands for a caller who was moved: no slot of the home queue.
@@ -30,6 +30,13 @@ class SimLoan(NamedTuple):
 
     token: int
     group: int
+
+
+class LentTalk(NamedTuple):
+    """A talk of our agent with another city's citizen."""
+
+    seat: LentSeat
+    since: float
 
 
 @dataclass(slots=True)

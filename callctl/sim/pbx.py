@@ -21,7 +21,7 @@ from callctl.core.commands import (
 from callctl.core.events import LentSeat, LoanChanged, RingEnd, SeatChanged, SeatState, SlotChanged, SlotState, TrunkChanged
 from callctl.core.model import City, SlotRef
 from callctl.pbx.port import OrderRefused
-from callctl.sim.parts import SimCall, SimLoan, SimSlot, SimTiming
+from callctl.sim.parts import LentTalk, SimCall, SimLoan, SimSlot, SimTiming
 from callctl.sim.queue import SimQueue
 
 
@@ -124,7 +124,7 @@ class SimPbx(SimQueue):
                 pbx.agent_is_done(call)
                 return
         if call_id in self.lent_talks:  # The home PBX is dead.
-            self.end_talk(self.lent_talks[call_id][0], call_id)
+            self.end_talk(call_id, self.lent_talks[call_id])
 
     def set_phone(self, seat_id: str, state: SeatState) -> None:
         """The phone registers or vanishes."""
@@ -167,9 +167,9 @@ class SimPbx(SimQueue):
         for call in tuple(self.calls.values()):
             if call.answered_at and call.peer_seats and call.waiting.call not in self.far_end(call)[0].lent_talks:
                 self.end(call, lost=True)
-        for call_id, (seat, _) in tuple(self.lent_talks.items()):
-            if call_id not in self.network[seat.assisted].calls:
-                self.end_talk(seat, call_id)
+        for call_id, talk in tuple(self.lent_talks.items()):
+            if call_id not in self.network[talk.seat.assisted].calls:
+                self.end_talk(call_id, talk)
 
     def die(self) -> None:
         """The PBX is killed, its calls with it. Legs at the other cities are found dead in a while."""
@@ -209,12 +209,12 @@ class SimPbx(SimQueue):
 
     def leave_far_end(self, call: SimCall) -> None:
         """The far end hears no voice any more, or nobody takes its answer: it gives up in a while."""
-        far, seats = self.far_end(call)
-        for seat in seats:
-            if call.answered_at:
-                far.later(self.timing.leg_lost_after_s, _silent_talk, far, seat, call.waiting.call, self)
-            else:
-                far.later(self.timing.support_ring_s, _silent_ring, far, seat, call.waiting.call, self)
+        (far, seats), name = self.far_end(call), call.waiting.call
+        if not call.answered_at:
+            for seat in seats:
+                far.later(self.timing.support_ring_s, _silent_ring, far, seat, name, self)
+        elif (talk := far.lent_talks.get(name)) is not None:
+            far.later(self.timing.leg_lost_after_s, _silent_talk, far, name, talk, self)
 
     def _speak_again(self) -> None:
         for code, other in self.network.items():
@@ -234,9 +234,9 @@ def _notice(here: SimPbx, there: SimPbx) -> None:
         here.set_trunk(there.city, up=up)
 
 
-def _silent_talk(here: SimQueue, seat: LentSeat, call: str, home: SimPbx) -> None:
-    if not here.reaches(home.city) or not _carries(home, call, seat):
-        here.end_talk(seat, call)
+def _silent_talk(here: SimQueue, call: str, talk: LentTalk, home: SimPbx) -> None:
+    if not here.reaches(home.city) or not _carries(home, call, talk.seat):
+        here.end_talk(call, talk)
 
 
 def _silent_ring(here: SimQueue, seat: LentSeat, call: str, home: SimPbx) -> None:

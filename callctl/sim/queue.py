@@ -26,7 +26,7 @@ from callctl.core.events import (
 )
 from callctl.core.model import City, Lending, SlotRef
 from callctl.pbx.asterisk_names import HEARTBEAT_STALE_S
-from callctl.sim.parts import BY_HAND, OnTheLine, SimCall, SimSeat, SimTiming
+from callctl.sim.parts import BY_HAND, LentTalk, OnTheLine, SimCall, SimSeat, SimTiming
 from callctl.sim.phones import Phones
 
 NEVER_S = float("inf")
@@ -51,7 +51,7 @@ class SimQueue(Phones):
         self.seats = {seat.id: SimSeat(seat.id, seat.lend) for seat in self.home.seats}
         self.calls: dict[str, SimCall] = {}
         self.waiting: list[str] = []  # In queue order.
-        self.lent_talks: dict[str, tuple[LentSeat, float]] = {}  # Other cities' calls with our agents; since when.
+        self.lent_talks: dict[str, LentTalk] = {}  # Other cities' calls with our agents.
         self.heartbeat_at = -1e9
         self._scoring: dict[str, float] = {}  # Calls whose citizen is asked for a score, and until when.
         self._numbered = 0
@@ -301,7 +301,7 @@ class SimQueue(Phones):
             others, call.peer_seats = [each for each in call.peer_seats if each != seat_id], (seat_id,)
             for other in others:  # Answered elsewhere: they stop at once, and app_queue says nothing of them.
                 pbx.stop_phone(other, call_id)
-            pbx.lent_talks[call_id] = (seat, now)
+            pbx.lent_talks[call_id] = LentTalk(seat, now)
             pbx.tell(CallAnswered(pbx.city, now, call_id, seat, now - call.entered_at))
         if not _by_hand(call):
             self._left(call_id, Outcome.LEFT)
@@ -344,12 +344,12 @@ class SimQueue(Phones):
             for said_lost in (False, True)[: 1 + lost]:
                 self.tell(CallEnded(self.city, now, call_id, by, talked_s, said_lost))
         if isinstance(by, SlotRef):
-            far, seats = self.far_end(call)
+            far, _ = self.far_end(call)
             if by in self.slots:
                 self.slots[by].call = ""
             # A BYE that does not get through leaves the far end to its own timer.
-            for seat in seats:
-                far.later(self.timing.leg_lost_after_s if far.city in self.cut_wires else 0.0, far.end_talk, seat, call_id)
+            if (talk := far.lent_talks.get(call_id)) is not None:
+                far.later(self.timing.leg_lost_after_s if far.city in self.cut_wires else 0.0, far.end_talk, call_id, talk)
         else:
             assert isinstance(by, HomeSeat)
             self.seats[by.seat].free_from = now + self.home.queue.wrapup_s
@@ -360,11 +360,11 @@ class SimQueue(Phones):
             self._enter_again(call)
         self.look_soon()
 
-    def end_talk(self, seat: LentSeat, call: str) -> None:
-        """At the supporting city: the remote call is over, wrap-up begins. Another seat may have the call by now."""
-        talking, since = self.lent_talks.get(call, (None, 0.0))
-        if talking == seat:
+    def end_talk(self, call: str, talk: LentTalk) -> None:
+        """At the supporting city: the remote call is over, wrap-up begins. By now the citizen may be in another talk."""
+        if self.lent_talks.get(call) == talk:
             del self.lent_talks[call]
+            seat, since = talk
             self.tell(CallEnded(self.city, self.now(), call, seat, self.now() - since))
             self.seats[seat.seat].free_from = self.now() + self.home.queue.wrapup_s
             self.show(seat.seat, SeatState.FREE)

@@ -26,7 +26,7 @@ class Misfortune:
         self._run, self._checkers, self._health = run, checkers, health
         self._under_way: Counter[tuple[str, str, str]] = Counter()
         self._silent: set[str] = set()
-        self._asleep: list[str] = []  # Controllers that are stopped.
+        self._asleep: list[tuple[str, float]] = []  # Controllers that are stopped, and since when.
         self._spare = 0
         self._over = False
 
@@ -204,7 +204,7 @@ class Misfortune:
         if holder is not None:
             post = self._run.posts.running[holder]
             post.process.stopped, post.registry.lag_s = True, 0.5 * trouble.size  # Its first question takes a while.
-            self._asleep.append(holder)
+            self._asleep.append((holder, loop_clock()))
             self._start_one(trouble)
 
     def _controller_woken(self, trouble: Trouble) -> None:
@@ -213,10 +213,11 @@ class Misfortune:
 
     def _wake(self) -> None:
         """SIGCONT, for the one that has slept longest; it may have been killed meanwhile."""
-        post = self._run.posts.running.get(self._asleep.pop(0))
+        holder, since = self._asleep.pop(0)
+        post = self._run.posts.running.get(holder)
         if post is not None:
             self._run.lasting.changed()
-            self._checkers.woken_at = loop_clock()
+            self._checkers.woken(loop_clock() - since)
             post.process.go_on()
 
     def _controller_killed(self, trouble: Trouble) -> None:

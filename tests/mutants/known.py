@@ -71,6 +71,13 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "takes the first in line for the one who rings elsewhere",
+        "callctl/core/sharing.py",
+        "        room.cover(frozenset().union(*ringing.values()))\n",
+        "",
+        (SHARING + "test_of_two_cities_the_one_goes_first_whose_uncovered_caller_waits_longest",),
+    ),
+    Mutant(
         "ignores a city's share in the event",
         "callctl/core/seats.py",
         "away.fixed.channels.get(here, 0), seats.get(there, 0) if seats else UNLIMITED, pair_bar(at, here, there)",

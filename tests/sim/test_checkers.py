@@ -123,17 +123,18 @@ def test_wishes_a_moment_old_excuse_an_order_and_older_ones_do_not() -> None:
     assert watch(lambda watched: after(1.5, watched)) == "only for who is switched on"
 
 
-def test_who_was_stopped_and_goes_on_is_excused_for_wishes_as_old_as_a_lease_lives_but_only_for_a_moment() -> None:
-    async def woken(old_s: float, ago_s: float, watched: Watched) -> None:
+def test_who_was_stopped_and_still_leads_is_excused_for_wishes_as_old_as_its_sleep_but_only_for_a_moment() -> None:
+    async def woken(slept_s: float, old_s: float, ago_s: float, watched: Watched) -> None:
         watched.checkers.wished.append((loop_clock(), wish()))
         await asyncio.sleep(old_s - ago_s)
-        watched.checkers.woken_at = loop_clock()
+        watched.checkers.woken(slept_s)
         await asyncio.sleep(ago_s)
         watched.lend(1)
 
-    assert watch(lambda watched: woken(4.5, 0.5, watched)) == ""
-    assert watch(lambda watched: woken(5.5, 0.5, watched)) == "only for who is switched on"
-    assert watch(lambda watched: woken(4.5, 1.5, watched)) == "only for who is switched on"
+    assert watch(lambda watched: woken(3.5, 4.0, 0.5, watched)) == ""
+    for slept_s, old_s, ago_s in ((3.5, 5.0, 0.5), (3.5, 4.0, 1.5), (2.0, 4.0, 0.5), (30.0, 4.0, 0.5)):
+        told = watch(lambda watched, at=(slept_s, old_s, ago_s): woken(*at, watched))  # type: ignore[misc]
+        assert told == "only for who is switched on"
 
 
 def test_a_loan_beyond_the_citys_share_in_the_event() -> None:

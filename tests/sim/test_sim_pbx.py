@@ -9,7 +9,7 @@ import pytest
 
 from callctl.core.commands import Lend, OpenSlot, RenewHeartbeat
 from callctl.core.events import CallRinging, CallWaiting, SeatState
-from callctl.core.model import SlotRef
+from callctl.core.model import Lending, SlotRef
 from callctl.sim.network import build_network
 from callctl.sim.pbx import SimPbx
 from callctl.sim.virtual_time import loop_clock, run_virtual
@@ -41,6 +41,45 @@ def test_a_home_pbx_that_thaws_after_its_ring_was_given_up_has_no_answer() -> No
         nanjing.thaw()
         assert not wuxi.lent_talks
         assert nanjing.waiting == [call]
+
+    run_virtual(story())
+
+
+def test_a_leg_given_up_late_ends_no_later_talk_of_the_same_call_not_even_at_the_same_seat() -> None:
+    """Found by seed 109848, where the call had come to another seat meanwhile."""
+
+    async def story() -> None:
+        nanjing, wuxi = helped_pair()
+        call = nanjing.citizen_calls("13800000001")
+        await asyncio.sleep(5)
+        assert wuxi.lent_talks
+        nanjing.cut_wire("wuxi")
+        await asyncio.sleep(21)
+        assert nanjing.waiting == [call]
+        nanjing.mend_wire("wuxi")
+        await asyncio.sleep(10)  # The same agent has written the note and is free again.
+        nanjing.obey(OpenSlot("nanjing", SLOT, 1))
+        await asyncio.sleep(4)
+        talk = wuxi.lent_talks[call]
+        await asyncio.sleep(25)
+        assert wuxi.lent_talks == {call: talk}
+        assert wuxi.seats["12001"].call == call
+
+    run_virtual(story())
+
+
+def test_a_freeswitch_rings_one_seat_a_call_dedicated_ones_first() -> None:
+    async def story() -> None:
+        province = a_province(2, {"nanjing": {"shared": 1}, "wuxi": {"shared": 2, "dedicated": 1}})
+        pbxs = build_network(province, loop_clock)
+        wuxi = pbxs["wuxi"]
+        wuxi.obey(RenewHeartbeat("wuxi"))
+        for seat in wuxi.seats:
+            wuxi.obey(Lend("wuxi", seat, "nanjing", 1))
+        assert len(wuxi.free_lent_seats("nanjing")) == 3
+        wuxi.rings_together = False
+        [first] = wuxi.free_lent_seats("nanjing")
+        assert first.lend is Lending.DEDICATED
 
     run_virtual(story())
 

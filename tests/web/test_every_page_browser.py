@@ -4,7 +4,6 @@ Made from the route table: a new page is visited without being named here. Only 
 must say in FILLED which one to look at.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,7 @@ from callctl.rights import EVERYWHERE, RIGHTS, Role
 from callctl.store.hooks import Happened
 from callctl.web.doors import NOBODY, Door, every_door
 from callctl.web.site import parts
-from tests.web.browser import PHONE, PROJECT, WALL, axe, picture_of
+from tests.web.browser import PHONE, WALL, axe, picture_of
 from tests.web.hall import IN_THE_BROWSER, Hall
 from tests.web.house import ROOT
 from tests.web.test_desk_browser import CALL, answered, ring, seat_of
@@ -153,16 +152,3 @@ async def test_the_desk_with_a_call_on_it_too(hall: Hall, locale: str) -> None:
     assert await axe(page) == []
     assert await by_keyboard(page) == []
     await picture_of(page, f"every-desk-ringing-{locale}")
-
-
-def test_every_page_of_the_table_is_visited_or_known_to_be_a_piece() -> None:
-    there = {door.path for door in every_door(parts()) if door.method == "GET" and not door.is_api}
-    assert there >= PIECES, "a piece that is there no more"
-    for door in PAGES:
-        place(door)
-
-
-def test_every_form_of_every_template_has_an_id_also_where_no_test_sees_it() -> None:
-    for file in sorted((PROJECT / "callctl/web/templates").rglob("*.html")):
-        for form in re.findall(r'<form method="post".*?</form>', file.read_text(encoding="utf-8"), re.DOTALL):
-            assert 'name="request"' in form or "{{ hidden(" in form, f"{file.name}: {form[:120]}"

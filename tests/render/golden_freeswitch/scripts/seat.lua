@@ -36,6 +36,8 @@ local function choose()
   local own_seats, free = {}, {}
   for _, tier in ipairs(cc.rows("queue list tiers " .. own)) do own_seats[tier.agent] = true end
   local needed_here = cc.waiting() > 0
+  -- The slot was open for the dedicated seat that was tried: callctl could perhaps not spare the shared ones.
+  for seat in pairs(tried) do needed_here = needed_here or not own_seats[seat] end
   for _, agent in ipairs(cc.rows("queue list agents " .. support)) do
     local wanted = not (needed_here and own_seats[agent.name]) and not tried[agent.name]
     if wanted and cc.free(agent) then free[#free + 1] = agent end
