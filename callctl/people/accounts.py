@@ -38,7 +38,10 @@ class Wanted:
 
 
 class People:
-    """Every call may raise ActRefused (NotAllowed among it), StoreLost, Refusal."""
+    """Every call may raise ActRefused (NotAllowed among it), StoreLost, Refusal.
+
+    What ends visits asks for them before it writes: with Redis away nothing is half done.
+    """
 
     def __init__(
         self,
@@ -86,6 +89,7 @@ class People:
         actor.must_for_all("change accounts", after.cities)
         both = frozenset(before.cities) | frozenset(after.cities)
         entry = self._entry(actor, "account change", _shown(before), _shown(after), reason, request, both)
+        await self._visits.of(name)
         await self._book.change(entry, after)
         await self._visits.close_all(name)
         return await self._find(name)
@@ -97,6 +101,7 @@ class People:
             raise ActRefused("账号已停用", "the account is closed")
         invitation = new_secret()
         entry = self._entry(actor, "account invite", "", name, reason, request, account.cities)
+        await self._visits.of(name)
         await self._book.invite(entry, name, digest(invitation), self._now() + INVITED_S)
         if account.has_codes:
             off = self._entry(actor, "codes off", "on", "off", reason, cities=account.cities)
@@ -153,6 +158,7 @@ class People:
     async def end_visits(self, actor: Actor, name: str, key: str = "", reason: str = "") -> int:
         """Sign the account out everywhere, or end only the visit with this key; how many ended."""
         account = await self._of(actor, "change accounts", name)
+        await self._visits.of(name)
         await self._book.note(self._entry(actor, "visits end", name, "", reason, cities=account.cities))
         if not key:
             return await self._visits.close_all(name)

@@ -18,6 +18,10 @@ class StoreLost(Exception):
     """The store cannot be reached now; the caller goes on without it and tries again."""
 
 
+class RegistryLost(StoreLost):
+    """It is Redis; the database may well be there."""
+
+
 class Refusal(Exception):
     """The store is there and says no; str() is a sentence for a person."""
 

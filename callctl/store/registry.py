@@ -24,7 +24,7 @@ from callctl.core.model import SeatRef
 from callctl.core.presses import Press
 from callctl.core.wishes import Wishes
 from callctl.store.codec import Unreadable, decode_wishes, encode_wishes, without_numbers
-from callctl.store.port import Loan, Outdated, Refusal, StoreLost, WishesChanged
+from callctl.store.port import Loan, Outdated, Refusal, RegistryLost, StoreLost, WishesChanged
 
 DEADLINE_S = 0.9  # Longest a call may take, connecting included; then it is StoreLost.
 CONNECT_S = 0.5
@@ -243,7 +243,7 @@ class RedisRegistry:
 
 
 async def bounded(call: Any) -> Any:
-    """Await a call to Redis; whatever keeps it from answering in time is StoreLost."""
+    """Await a call to Redis; whatever keeps it from answering in time is RegistryLost."""
     task = asyncio.current_task()
     assert task is not None, "the registry is asked from tasks only"
     cancels = task.cancelling()
@@ -251,9 +251,9 @@ async def bounded(call: Any) -> Any:
         async with asyncio.timeout(DEADLINE_S):
             answer = await call
     except TimeoutError:
-        raise StoreLost(f"the registry did not answer within {DEADLINE_S:g} s") from None
+        raise RegistryLost(f"the registry did not answer within {DEADLINE_S:g} s") from None
     except (RedisError, OSError) as error:
-        raise StoreLost(f"the registry cannot be used: {error}") from None
+        raise RegistryLost(f"the registry cannot be used: {error}") from None
     # redis-py sends with asyncio.wait_for, which on Python 3.11 loses a cancel that comes while it finishes
     # (mended in 3.12): without this a controller that is told to stop goes on.
     if task.cancelling() > cancels:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from callctl.core.acts import ActRefused, Sentence
-from callctl.store.port import Refusal, StoreLost
+from callctl.store.port import Refusal, RegistryLost, StoreLost
 from callctl.web.problems import from_domain
 from callctl.web.shown.said import say
 from callctl.web.words import Words
@@ -17,6 +17,10 @@ FIELD_MOST = 20_000  # Characters of one field; the longest is a script's text.
 NOT_NOW = Sentence(
     "历史库联系不上，现在没有办成；内容仍在本页，请稍后再按一次",
     "the history database cannot be reached, nothing was done; what was typed is still here, please press again later",
+)
+NO_REGISTRY = Sentence(
+    "登记库联系不上，现在没有办成；内容仍在本页，请稍后再按一次",
+    "the registry cannot be reached, nothing was done; what was typed is still here, please press again later",
 )
 UNDONE = (ActRefused, Refusal, StoreLost)  # What leaves an act undone: the form is drawn again as it was typed.
 
@@ -54,9 +58,11 @@ def refused(form: Typed, fault: ActRefused | Refusal | StoreLost) -> Typed:
     """The form with what went against it: nothing that was typed is lost."""
     if isinstance(fault, ActRefused):
         return form.refused(fault)
+    if isinstance(fault, StoreLost):
+        return Typed(form.values, {"": NO_REGISTRY if isinstance(fault, RegistryLost) else NOT_NOW})
     problem = from_domain(fault)
     assert problem is not None, fault
-    return Typed(form.values, {"": NOT_NOW if isinstance(fault, StoreLost) else problem.detail})
+    return Typed(form.values, {"": problem.detail})
 
 
 def status_of(fault: ActRefused | Refusal | StoreLost) -> int:

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
+from callctl import clock
 from callctl.lab.freeswitch_log import read_lent_log
 from callctl.lab.phone import BUSY, CRASHED, DECLINES, NEVER_ANSWERS, Habit
 from tests.real.conftest import SAID_AT_BOOT
 from tests.real.floor import Floor
-from tests.real.mixed import NAMES, TALKS, acts, both, heard, lent, quiet, until
+from tests.real.mixed import NAMES, TALKS, acts, agent_row, both, heard, lent, quiet, until, until_asked
 from tests.real.stage import BREAK_S, music_gap_s
 
 pytestmark = pytest.mark.real
@@ -17,6 +18,12 @@ NO_STAND_IN = {
     "nanjing": ("unload mod_loopback", "load mod_loopback"),
     "yangzhou": ("dialplan remove context cc-cb-queue", "dialplan reload"),
 }
+
+
+async def _both_free_the_second_rested_longer(mixed: Floor, *seats: str) -> bool:
+    rows, now = [await agent_row(mixed, "nanjing", seat) for seat in seats], int(clock.now())
+    first, second = [max(int(row["ready_time"]), int(row["last_bridge_end"])) for row in rows]
+    return second < first < now - 1 and all((row["status"], row["state"]) == ("Available", "Waiting") for row in rows)
 
 
 async def test_the_rendered_cities_boot_without_a_warning(mixed: Floor) -> None:
@@ -124,6 +131,22 @@ async def test_three_legs_at_once_for_two_lent_seats_ring_two_and_the_third_is_r
     await asyncio.sleep(2.0)
     assert [phone.most_calls_at_once for phone in phones] == [1, 1]
     assert all(citizen.hears == "music" for citizen in citizens)
+
+
+async def test_a_lent_dedicated_seat_rings_before_a_shared_one_that_has_rested_longer(mixed: Floor) -> None:
+    seats = mixed.seats("nanjing")
+    shared, dedicated = await mixed.log_in("nanjing", seats[0], seats[-1], habit=Habit(answer_after_s=0.2, talk_s=0.5))
+    await mixed.lend("nanjing", seats[-1], "yangzhou")
+    await mixed.open_slot("yangzhou", "nanjing")
+    earlier = await mixed.citizen("yangzhou")
+    await earlier.until_hears(mixed.tone("nanjing"))
+    await dedicated.last.until_ended()
+    earlier.hang_up()
+    await mixed.lend("nanjing", seats[0], "yangzhou")
+    await until_asked(lambda: _both_free_the_second_rested_longer(mixed, seats[-1], seats[0]), 15.0)
+    citizen = await mixed.citizen("yangzhou")
+    await citizen.until_hears(mixed.tone("nanjing"), 15.0)
+    assert (len(dedicated.calls), len(shared.calls)) == (2, 0), "callctl spares the shared one for the own citizens"
 
 
 async def test_a_lent_phone_is_never_rung_by_its_own_queue_too(mixed: Floor) -> None:

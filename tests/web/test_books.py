@@ -1,5 +1,6 @@
 """Orders, missed calls, reports and categories through the console's doors, over real books."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ from callctl.store.seal import Clear
 from tests.store.facts import Y, abandoned, answered_remote, name
 from tests.store.servers import Valkey
 from tests.web.house import Console, open_console, problem
+from tests.web.test_desk_browser import find_sql, lose_sql
 
+ZH = {"Accept-Language": "zh"}
 CODES = {"010101": Category("010101", "", 1, "返城离城")}
 CITY = f"/api/v1/cities/{Y}"
 
@@ -225,3 +228,49 @@ async def test_a_wrong_file_of_categories_is_told_on_the_page_that_replaces_it(v
         good = "code,level,parent,name_zh\n0101,1,,甲\n".encode()
         assert (await chief.post("/categories", files={"sheet": ("c.csv", good, "text/csv")})).status_code == 303
         assert "甲" in (await chief.get("/categories")).text
+
+
+async def test_without_the_database_the_steps_of_a_report_keep_what_was_typed(kept: Kept) -> None:
+    of = f"/cities/{Y}/reports/{kept.day}"
+    writer, signer = await kept.console.as_role(Role.REPORTER, Y), await kept.console.as_role(Role.SUPERVISOR, Y)
+    assert (await writer.get(of)).status_code == 200
+    await lose_sql(kept.console)
+    for who, step, typed, shown in (
+        (
+            writer,
+            "notes",
+            {"notes": "暴雨当日，\n<b>话务</b>增三成"},
+            "暴雨当日，\n&lt;b&gt;话务&lt;/b&gt;增三成",
+        ),
+        (signer, "approve", {"sure": "yes"}, 'name="sure" value="yes" checked'),
+        (writer, "sent", {"to": "省政务办"}, 'value="省政务办"'),
+    ):
+        answer = await who.post(f"{of}/{step}", data=typed, headers=ZH)
+        assert (answer.status_code, "历史库联系不上" in answer.text) == (503, True), step
+        assert re.findall(r'action="(/cities/[^"]+)"', answer.text) == [f"{of}/{step}"], "this form and no other"
+        assert shown in answer.text, step
+    await find_sql(kept.console)
+    assert (await writer.post(f"{of}/notes", data={"notes": "暴雨"})).status_code == 303
+
+
+async def test_without_the_database_the_forms_of_a_missed_call_keep_what_was_typed(kept: Kept) -> None:
+    of = f"/cities/{Y}/missed/{name(3)}"
+    leader = await kept.console.as_role(Role.LEADER, Y)
+    await lose_sql(kept.console)
+    for step, typed, shown in (
+        ("number", {"reason": "漏接回拨"}, 'value="漏接回拨"'),
+        ("result", {"outcome": "busy"}, '<option value="busy" selected>'),
+    ):
+        answer = await leader.post(f"{of}/{step}", data=typed, headers=ZH)
+        assert (answer.status_code, "历史库联系不上" in answer.text) == (503, True), step
+        assert f'action="{of}/{step}"' in answer.text
+        assert shown in answer.text, step
+        assert "没有待回拨的市民" not in answer.text, "nobody knows"
+
+
+async def test_a_refused_look_at_a_missed_callers_number_comes_back_open_with_its_reason(kept: Kept) -> None:
+    leader = await kept.console.as_role(Role.LEADER, Y)
+    refused = await leader.post(f"/cities/{Y}/missed/{name(3)}/number", data={"reason": "回拨\x07"}, headers=ZH)
+    assert refused.status_code == 422
+    assert "<details open>" in refused.text
+    assert 'value="回拨\x07"' in refused.text

@@ -28,7 +28,7 @@ from tests.web.test_desk import CALL, NUMBER, answered
 from tests.web.test_desk_browser import CALL as HALL_CALL
 from tests.web.test_desk_browser import NUMBER as HALL_NUMBER
 from tests.web.test_desk_browser import answered as answered_in_hall
-from tests.web.test_desk_browser import lose_sql, ring
+from tests.web.test_desk_browser import find_sql, lose_sql, ring
 
 PAGE = f"/cities/yangzhou/calls/{CALL}"
 ZH = {"Accept-Language": "zh"}
@@ -435,3 +435,18 @@ async def test_a_search_without_the_database_keeps_what_was_typed(console: Conso
     assert "历史库联系不上" in answer.text
     assert [f'value="{typed}"' in answer.text for typed in (NUMBER, "市民要求回电")] == [True, True]
     assert CALL not in answer.text
+
+
+async def test_a_look_at_one_number_without_the_database_keeps_the_reason(console: Console) -> None:
+    await answered(console)
+    leader = await console.as_role(Role.LEADER, "yangzhou")
+    await lose_sql(console)
+    answer = await leader.post(f"{PAGE}/number", data={"reason": "市民要求回电"}, headers=ZH)
+    assert answer.status_code == 503
+    assert "历史库联系不上" in answer.text
+    assert f'action="{PAGE}/number"' in answer.text
+    assert 'value="市民要求回电"' in answer.text
+    assert NUMBER not in answer.text
+    await find_sql(console)
+    assert NUMBER in (await leader.post(f"{PAGE}/number", data={"reason": "市民要求回电"})).text
+    assert len(await seen(console)) == 1, "what was not done left no line"

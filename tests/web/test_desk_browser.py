@@ -297,7 +297,8 @@ async def lose_sql(console: Console) -> None:
     """The database can be opened no more."""
     engine = console.house.demands.cabinet._engine
     await asyncio.to_thread(_hide, Path(str(engine.url.database)))
-    for one in (engine, console.house.room.history._engine):  # type: ignore[attr-defined]
+    others = console.house.room.history._engine, console.house.books._books.engine  # type: ignore[attr-defined]
+    for one in (engine, *others):
         while one.pool.checkedout():  # noqa: ASYNC110 - Whoever is asking just now is answered still.
             await asyncio.sleep(0)
         await one.dispose()  # Only now: a page that asked before the file was away would open it anew.

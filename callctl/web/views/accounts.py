@@ -1,14 +1,17 @@
 """账号: who may sign in, as what and for which cities; invitations. Security administrator."""
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from callctl.core.acts import ActRefused
 from callctl.people.accounts import Wanted
 from callctl.rights import Role
-from callctl.store.port import Refusal
+from callctl.store.accounts import Account
+from callctl.store.port import StoreLost
+from callctl.store.visits import Visit
 from callctl.web.doors import Doors
-from callctl.web.forms import Typed, onward, refused, typed
+from callctl.web.forms import UNDONE, Typed, onward, refused, status_of, typed
 from callctl.web.gate import Caller, TheHouse, TheWords, Who
 from callctl.web.pages import page
 
@@ -35,8 +38,8 @@ async def create(request: Request, house: TheHouse, who: Who) -> Response:
     try:
         name = form.get("name").strip()
         invitation = await house.people.create(who.actor, name, _wanted(form), form.get("reason"), form.get("request"))
-    except (ActRefused, Refusal) as fault:
-        return _form(request, refused(form, fault), "", 422)
+    except UNDONE as fault:
+        return _form(request, refused(form, fault), "", status_of(fault))
     return page(request, "accounts/invited.html", context={"name": name, "invitation": invitation, "path": "/accounts"})
 
 
@@ -53,8 +56,8 @@ async def change(request: Request, house: TheHouse, who: Who, words: TheWords, n
     try:
         version = int(form.get("version")) if form.get("version").isdecimal() else 0
         await house.people.change(who.actor, name, version, _wanted(form), form.get("reason"), form.get("request"))
-    except (ActRefused, Refusal) as fault:
-        return await _account(request, house, who, name, refused(form, fault), 409 if isinstance(fault, Refusal) else 422)
+    except UNDONE as fault:
+        return await _account(request, house, who, name, refused(form, fault), status_of(fault))
     return onward(f"/accounts/{name}", "good", words("已保存；该账号的登录都已退出"))
 
 
@@ -64,8 +67,8 @@ async def invite(request: Request, house: TheHouse, who: Who, name: str) -> Resp
     form = await typed(request)
     try:
         invitation = await house.people.invite(who.actor, name, form.get("reason"), form.get("request"))
-    except (ActRefused, Refusal) as fault:
-        return await _account(request, house, who, name, refused(form, fault), 422)
+    except UNDONE as fault:
+        return await _account(request, house, who, name, refused(form, fault), status_of(fault))
     return page(request, "accounts/invited.html", context={"name": name, "invitation": invitation, "path": "/accounts"})
 
 
@@ -73,7 +76,10 @@ async def invite(request: Request, house: TheHouse, who: Who, name: str) -> Resp
 async def sign_out(request: Request, house: TheHouse, who: Who, words: TheWords, name: str) -> Response:
     """Sign it out everywhere, or end one visit."""
     form = await typed(request)
-    await house.people.end_visits(who.actor, name, form.get("key"), form.get("reason"))
+    try:
+        await house.people.end_visits(who.actor, name, form.get("key"), form.get("reason"))
+    except UNDONE as fault:
+        return await _account(request, house, who, name, refused(form, fault), status_of(fault))
     return onward(f"/accounts/{name}", "good", words("已退出"))
 
 
@@ -91,21 +97,35 @@ def _form(request: Request, form: Typed, name: str, status: int = 200) -> HTMLRe
 async def _account(
     request: Request, house: TheHouse, who: Caller, name: str, form: Typed | None, status: int = 200
 ) -> HTMLResponse:
-    account = await house.people.seen(who.actor, name)
-    seen = Typed(
-        {
-            "person": (account.person,),
-            "roles": account.roles,
-            "cities": account.cities,
-            "agent": (account.agent,),
-            "closed": ("yes" if account.closed else "",),
-        }
-    )
+    """The account's page. With the database away, what was typed to a press that was refused is there alone."""
+    account: Account | None = None
+    visits: Sequence[Visit] | None = None
+    try:
+        account = await house.people.seen(who.actor, name)
+        visits = await house.visits.of(name)
+    except StoreLost:
+        if form is None:
+            raise
+    changing = form is not None and "person" in form.values
+    if account is not None and not changing:
+        form = Typed(_fields(account), form.wrong if form else {})
     shown = {
         "path": f"/accounts/{name}",
+        "name": name,
         "account": account,
-        "form": form or seen,
-        "visits": await house.visits.of(name),
+        "form": form,
+        "shown": changing or account is not None,
+        "visits": visits,
         "roles": [role.value for role in Role],
     }
     return page(request, "accounts/one.html", status, shown)
+
+
+def _fields(account: Account) -> dict[str, tuple[str, ...]]:
+    return {
+        "person": (account.person,),
+        "roles": account.roles,
+        "cities": account.cities,
+        "agent": (account.agent,),
+        "closed": ("yes" if account.closed else "",),
+    }

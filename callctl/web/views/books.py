@@ -7,17 +7,18 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from callctl.bookkeeping import FORMS, SHEET_MOST
+from callctl.bookkeeping import FORMS, SHEET_MOST, MissedList
 from callctl.core import rates
 from callctl.core.acts import ActRefused, Sentence
 from callctl.core.categories import Category
 from callctl.core.days import day_of
 from callctl.core.demand import CARD_ZH, DEMAND_ZH, STATE_ZH, Card
 from callctl.core.missed import Missed, Tried
+from callctl.store.port import StoreLost
 from callctl.web.api.calls import CallId
 from callctl.web.api.reports import download
 from callctl.web.doors import Doors
-from callctl.web.forms import Typed, onward, typed
+from callctl.web.forms import UNDONE, Typed, onward, refused, status_of, typed
 from callctl.web.gate import TheCity, TheHouse, TheWords, Who, seen_cities
 from callctl.web.pages import page
 
@@ -93,6 +94,8 @@ async def result(request: Request, house: TheHouse, who: Who, words: TheWords, c
     try:
         once = form.get("request")[:64]
         await house.books.called_back(who.actor, city.code, call, outcome, "", form.get("note")[:200], once)
+    except StoreLost as lost:
+        return await _missed(request, house, city, refused(form, lost), status_of(lost), (call, "result"))
     except ActRefused as fault:
         return onward(f"/cities/{city.code}/missed", "warn", words.told(fault.sentence))
     return onward(f"/cities/{city.code}/missed", "good", words("已登记回拨结果"))
@@ -104,8 +107,8 @@ async def number(request: Request, house: TheHouse, who: Who, city: TheCity, cal
     form = await typed(request)
     try:
         found = await house.unmasking.number(who.actor, city.code, call, form.get("reason"), form.get("request")[:64])
-    except ActRefused as fault:
-        return await _missed(request, house, city, form.refused(fault), 422)
+    except UNDONE as fault:
+        return await _missed(request, house, city, refused(form, fault), status_of(fault), (call, "number"))
     return await _missed(request, house, city, form, shown_number=(call, found))
 
 
@@ -115,11 +118,18 @@ async def _missed(
     city: TheCity,
     form: Typed,
     status: int = 200,
+    pressed: tuple[str, str] = ("", ""),
     shown_number: tuple[str, str] = ("", ""),
 ) -> HTMLResponse:
-    found = await house.books.missed(city.code)
-    shown = {"city": city, "found": found, "form": form, "words": WORDS, "clear": shown_number, "tried": TRIED_WORDS}
-    shown["path"] = f"/cities/{city.code}/missed"
+    """The list. `pressed`: the call and the form that was refused; with the database away it is there alone."""
+    found: MissedList | None = None
+    try:
+        found = await house.books.missed(city.code)
+    except StoreLost:
+        if not form.wrong:
+            raise
+    about = {"path": f"/cities/{city.code}/missed", "pressed": pressed, "clear": shown_number}
+    shown = {**about, "city": city, "found": found, "form": form, "words": WORDS, "tried": TRIED_WORDS}
     return page(request, "books/missed.html", status, shown)
 
 
@@ -150,7 +160,7 @@ async def notes(request: Request, house: TheHouse, who: Who, words: TheWords, ci
     """编报说明."""
     form = await typed(request)
     step = house.books.annotate(who.actor, city.code, day, form.get("notes")[:4000], form.get("request")[:64])
-    return await _taken(request, house, city, day, form, step, words("说明已保存"))
+    return await _taken(request, house, city, day, form, step, "notes", words("说明已保存"))
 
 
 @DOORS.post("/cities/{city}/reports/{day}/approve", "report approve")
@@ -160,7 +170,7 @@ async def approve(request: Request, house: TheHouse, who: Who, words: TheWords, 
     if form.get("sure") != "yes":
         return onward(f"/cities/{city.code}/reports/{day}", "warn", words("审批前请勾选已核对"))
     step = house.books.approve(who.actor, city.code, day, form.get("request")[:64])
-    return await _taken(request, house, city, day, form, step, words("已审批，数字从此不变"))
+    return await _taken(request, house, city, day, form, step, "approve", words("已审批，数字从此不变"))
 
 
 @DOORS.post("/cities/{city}/reports/{day}/sent", "report send")
@@ -171,24 +181,38 @@ async def sent(request: Request, house: TheHouse, who: Who, words: TheWords, cit
     if not to:
         return onward(f"/cities/{city.code}/reports/{day}", "warn", words("请填写报送对象"))
     step = house.books.sent(who.actor, city.code, day, to, form.get("request")[:64])
-    return await _taken(request, house, city, day, form, step, words("已登记报出"))
+    return await _taken(request, house, city, day, form, step, "sent", words("已登记报出"))
 
 
 async def _taken(
-    request: Request, house: TheHouse, city: TheCity, day: date, form: Typed, step: Awaitable[None], said: str
+    request: Request,
+    house: TheHouse,
+    city: TheCity,
+    day: date,
+    form: Typed,
+    step: Awaitable[None],
+    pressed: str,
+    said: str,
 ) -> Response:
     """Take a step of the report's way; refused, the page shows why, with what was typed."""
     try:
         await step
-    except ActRefused as fault:
-        return await _report(request, house, city, day, form.refused(fault), 422)
+    except UNDONE as fault:
+        return await _report(request, house, city, day, refused(form, fault), status_of(fault), pressed)
     return onward(f"/cities/{city.code}/reports/{day}", "good", said)
 
 
 async def _report(
-    request: Request, house: TheHouse, city: TheCity, day: date, form: Typed, status: int = 200
+    request: Request, house: TheHouse, city: TheCity, day: date, form: Typed, status: int = 200, pressed: str = ""
 ) -> HTMLResponse:
-    made, kept = await house.books.report(city.code, day)
+    """The report. `pressed`: the step that was refused; with the database away its form is there alone."""
+    about = {"city": city, "day": day, "form": form, "words": WORDS, "path": f"/cities/{city.code}/reports/{day}"}
+    try:
+        made, kept = await house.books.report(city.code, day)
+    except StoreLost:
+        if not pressed:
+            raise
+        return page(request, "books/report_step.html", status, {**about, "pressed": pressed})
     sums = made.sums
     figures = {
         "接通率": rates.connect_rate(sums),
@@ -198,9 +222,8 @@ async def _report(
         "满意率": rates.satisfied(sums),
         "在线解答和流转办理率": rates.remote_recorded(sums),
     }
-    shown = {"city": city, "day": day, "r": made, "kept": kept, "figures": figures, "form": form, "words": WORDS}
-    shown |= {"forms": list(FORMS), "path": f"/cities/{city.code}/reports/{day}"}
-    return page(request, "books/report.html", status, shown)
+    shown = {"r": made, "kept": kept, "figures": figures, "forms": list(FORMS)}
+    return page(request, "books/report.html", status, {**about, **shown})
 
 
 @DOORS.get("/categories", "see orders")

@@ -7,11 +7,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from callctl.core.acts import ActRefused
 from callctl.core.day import DAY_S
 from callctl.core.days import day_of, moment
 from callctl.log import mask
 from callctl.store.calls import Call, Fate
+from callctl.store.port import StoreLost
 from callctl.unmasking import FOUND_MOST
 from callctl.web.api.calls import CallId, between_with_helped, call_of, shown_call, times_called
 from callctl.web.doors import Doors
@@ -114,11 +114,11 @@ async def one(request: Request, house: TheHouse, who: Who, city: TheCity, call: 
 async def number(request: Request, house: TheHouse, who: Who, city: TheCity, call: CallId) -> HTMLResponse:
     """The same with the number in full: with a reason, audited before it is shown."""
     form = await typed(request)
-    await call_of(house, city, call)
     try:
+        await call_of(house, city, call)
         found = await house.unmasking.number(who.actor, city.code, call, form.get("reason"), form.get("request")[:64])
-    except ActRefused as fault:
-        return await _one(request, house, who, city, call, form.refused(fault), status=422)
+    except UNDONE as fault:
+        return await _one(request, house, who, city, call, refused(form, fault), status=status_of(fault))
     return await _one(request, house, who, city, call, Typed(), found)
 
 
@@ -132,19 +132,20 @@ async def _one(
     clear: str = "",
     status: int = 200,
 ) -> HTMLResponse:
-    found = await call_of(house, city, call)
-    shown = {
-        "path": f"/cities/{city.code}/calls/{call}",
-        "city": city,
-        "call": shown_call(found),
-        "times": await times_called(house, found),
-        "form": form,
-        "clear": clear,
-        "fates": FATE_WORDS,
-        # The citizen is the city's that was called: whoever answered for it asks that city.
-        "may_see": found.number != "" and city.code == found.city and who.actor.may("see number", city.code),
-    }
-    return page(request, "calls/one.html", status, shown)
+    """The call's page; with the database away, a look that was refused is there alone with its reason."""
+    shown = {"path": f"/cities/{city.code}/calls/{call}", "city": city, "id": call, "call": None, "may_see": True}
+    try:
+        found = await call_of(house, city, call)
+        shown |= {
+            "call": shown_call(found),
+            "times": await times_called(house, found),
+            # The citizen is the city's that was called: whoever answered for it asks that city.
+            "may_see": found.number != "" and city.code == found.city and who.actor.may("see number", city.code),
+        }
+    except StoreLost:
+        if not form.wrong:
+            raise
+    return page(request, "calls/one.html", status, {**shown, "form": form, "clear": clear, "fates": FATE_WORDS})
 
 
 def _day(text: str, otherwise: date) -> date:
