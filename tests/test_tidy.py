@@ -98,6 +98,8 @@ BAD = [
     (tidy.real_sleeps, "tests/core/test_x.py", "time.sleep(wait_s)"),
     (tidy.numbers_in_clear, "callctl/x.py", "log.info('call waiting', number=call.number)"),
     (tidy.numbers_in_clear, "callctl/x.py", "self._log = self._log.bind(caller=number)"),
+    (tidy.other_loops, "tests/web/test_x.py", "@pytest.mark.browser\nasync def test_x(hall): ..."),
+    (tidy.other_loops, "tests/web/test_x.py", "pytestmark = pytest.mark.browser\nasync def test_x(browser): ..."),
 ]
 
 
@@ -124,6 +126,9 @@ GOOD = [
     (tidy.real_sleeps, "tests/test_x.py", "async def f():\n    await asyncio.sleep(0)"),
     (tidy.real_sleeps, "tests/real/test_x.py", "time.sleep(1)"),
     (tidy.numbers_in_clear, "callctl/x.py", "log.info('call waiting', number=mask(call.number), call=call.id)"),
+    (tidy.other_loops, "tests/web/test_x.py", "pytestmark = IN_THE_BROWSER\nasync def test_x(hall): ..."),
+    (tidy.other_loops, "tests/web/test_x.py", "@pytest.mark.asyncio(loop_scope='session')\nasync def test_x(hall): ..."),
+    (tidy.other_loops, "tests/real/test_x.py", "async def test_x(hall): ..."),
 ]
 
 

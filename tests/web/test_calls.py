@@ -315,6 +315,7 @@ async def test_a_search_sent_twice_is_one_line_and_another_number_under_its_id_i
 
 @pytest.mark.browser
 @pytest.mark.timeout(240)
+@pytest.mark.asyncio(loop_scope="session")
 async def test_from_the_records_to_a_number_in_full_by_a_supervisor(hall: Hall) -> None:
     ring(hall)
     await answered_in_hall(hall)

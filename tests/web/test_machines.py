@@ -232,6 +232,7 @@ async def test_without_the_database_forms_of_machines_keep_what_was_typed(consol
 
 @pytest.mark.browser
 @pytest.mark.timeout(240)
+@pytest.mark.asyncio(loop_scope="session")
 async def test_by_keyboard_a_webhook_and_a_token_and_their_secrets_are_not_seen_again(hall: Hall) -> None:
     page = await hall.page(Role.SYSTEM_ADMIN, path="/")
     await expect(page).to_have_url(re.compile("/webhooks$"))
