@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import tidy
+from tests.side_by_side import ONE_AFTER_ANOTHER
 from tests.tidy import Source
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +53,11 @@ def test_our_sources_keep_the_rule(rule) -> None:
 
 def test_no_tracked_file_names_the_workplace_or_a_package_registry() -> None:
     assert [complaint for path in FILES for complaint in tidy.foreign_places(inside(path), text_of(path))] == []
+
+
+def test_what_runs_one_after_another_is_there_by_that_name() -> None:
+    """A renamed file would run beside the others again, and nobody would be told."""
+    assert sorted(ONE_AFTER_ANOTHER - {inside(path) for path in FILES}) == []
 
 
 def test_decision_pages_are_numbered_and_linked() -> None:
