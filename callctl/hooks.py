@@ -5,13 +5,16 @@ page, and a console that was away tells it when it is back.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import http.client
 import json
 import re
 import secrets
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +24,7 @@ import structlog
 from callctl.core.acts import ActRefused, Sentence
 from callctl.core.model import SlotRef
 from callctl.rights import Actor
-from callctl.store.hooks import DEAD, Delivery, Happened, HookBook, Webhook
+from callctl.store.hooks import HOW_MANY, Delivery, Happened, HookBook, Webhook
 from callctl.store.port import AuditEntry, StoreLost
 from callctl.store.visits import new_secret
 
@@ -39,13 +42,15 @@ KINDS = {
 REMOTE = "call.answered_remotely"
 ALL_KINDS = (*KINDS.values(), REMOTE)
 LOOK_S = 2.0
-DEADLINE_S = 5.0  # For one delivery.
-AT_A_TIME = 8  # Deliveries on their way at once, shared by the webhooks: one with many holds up no other.
+DEADLINE_S = 5.0  # For one delivery, however slowly the other side answers; so long it can delay the others.
+NAMED_S = 1.0  # More, for the look-up of a name, which nobody can break off: the thread is left to it.
+AT_A_TIME = 8  # Deliveries on their way at once. The webhooks take turns: one with many does not stand before the others.
 PAUSES_S = (10.0, 60.0, 300.0, 1800.0, 7200.0, 21_600.0, 43_200.0)  # Then it is dead: a day has passed.
 CLAIMED_S = 60.0
-TOLD_KEPT_S = 30 * 86_400.0  # What was told can be looked at so long; what nobody took stays until somebody looks.
+TOLD_KEPT_S = 30 * 86_400.0  # From when it was told; what nobody took stays until somebody looks.
 TIDY_EVERY_S = 3600.0
-FORGOTTEN_AT_ONCE = 500  # Of a webhook; a transaction that others must wait for stays short.
+FORGOTTEN_AT_ONCE = 500  # A transaction that others must wait for stays short.
+AGAIN_AT_ONCE = 500  # Deliveries a press, for the same reason.
 NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 TAKEN = ("new", "kinds")  # Addresses of the console that are no webhook's page.
 
@@ -64,6 +69,8 @@ class Webhooks:
         self._now = now
         self._lost = False
         self._tidied_at = 0.0
+        self._looks = 0
+        self._last_turn: dict[str, int] = {}  # In which look the webhook was told something.
 
     async def create(
         self, actor: Actor, name: str, address: str, kinds: Sequence[str], reason: str = "", request: str = ""
@@ -96,19 +103,15 @@ class Webhooks:
     async def again(self, actor: Actor, name: str, delivery: int, request: str = "") -> bool:
         """Try a dead delivery once more; False where there is none."""
         actor.must("webhooks", "")
-        if not await self._book.is_dead(name, delivery):
-            return False
         entry = self._entry(actor, "webhook again", name, str(delivery), "", request)
         return await self._book.again(entry, name, delivery)
 
     async def all_again(self, actor: Actor, name: str, request: str = "") -> int:
-        """Try every dead delivery of the webhook once more; how many."""
+        """Try the oldest dead deliveries of the webhook once more, AGAIN_AT_ONCE at most; how many."""
         actor.must("webhooks", "")
         await self._must_be(name)
-        dead = (await self._book.counts()).get((name, DEAD), 0)
-        if not dead:
-            return 0
-        return await self._book.all_again(self._entry(actor, "webhook again", name, f"all {dead}", "", request), name)
+        entry = self._entry(actor, "webhook again", name, f"all {HOW_MANY}", "", request)
+        return await self._book.all_again(entry, name, AGAIN_AT_ONCE)
 
     async def _must_be(self, name: str) -> None:
         if not any(hook.name == name for hook in await self._book.all()):
@@ -128,7 +131,10 @@ class Webhooks:
 
     async def look(self) -> None:
         """Find what happened, tell what is due, forget what was told long ago. Raises StoreLost."""
+        await self._tell_news()
         await self._tidy()
+
+    async def _tell_news(self) -> None:
         hooks = await self._book.all()
         if not hooks:
             return
@@ -140,25 +146,28 @@ class Webhooks:
                 happened.append(Happened(f"journal:{number}", REMOTE, fact.at, _dump(body)))
         await self._book.keep(happened, hooks)
         by_name = {hook.name: hook for hook in hooks}
-        share = max(1, AT_A_TIME // len(hooks))
-        due = [one for name in by_name for one in await self._book.claim(name, self._now(), self._now() + CLAIMED_S, share)]
+        self._looks += 1
+        names = sorted(by_name, key=lambda name: self._last_turn.get(name, 0))  # Who waited longest comes first.
+        due = await self._book.claim(names, self._now(), self._now() + CLAIMED_S, AT_A_TIME)
+        self._last_turn |= {one.webhook: self._looks for one in due}
         await asyncio.gather(*(self._tell(by_name[one.webhook], one) for one in due))
 
     async def _tidy(self) -> None:
         now = self._now()
         if now - self._tidied_at < TIDY_EVERY_S:
             return
-        if await self._book.forget_told(now - TOLD_KEPT_S, FORGOTTEN_AT_ONCE) == 0:
+        if await self._book.forget(now - TOLD_KEPT_S, FORGOTTEN_AT_ONCE) == 0:
             self._tidied_at = now  # Else the next look goes on with it.
 
     async def _tell(self, hook: Webhook, delivery: Delivery) -> None:
         try:
-            status = await asyncio.to_thread(post, hook, delivery, self._now())
+            async with asyncio.timeout(DEADLINE_S + NAMED_S):
+                status = await asyncio.to_thread(post, hook, delivery, self._now())
             why = "" if 200 <= status < 300 else f"answered {status}"
         except (OSError, http.client.HTTPException, ValueError) as error:
             why = f"{type(error).__name__}: {error}"
         if not why:
-            await self._book.told(delivery)
+            await self._book.told(delivery, self._now())
             return
         later = PAUSES_S[delivery.tries] if delivery.tries < len(PAUSES_S) else None
         if later is None:
@@ -176,7 +185,10 @@ def signature(secret: str, at: str, body: bytes) -> str:
 
 
 def post(hook: Webhook, delivery: Delivery, now: float) -> int:
-    """Send it once, in a thread; the status. No redirect is followed. Raises OSError, HTTPException."""
+    """Send it once, in a thread; the status. No redirect is followed. Raises OSError, HTTPException.
+
+    `timeout` is for each step on the line: without the timer, who answers a byte now and then would hold us for ever.
+    """
     place = urlsplit(hook.address)
     assert place.hostname is not None
     body = _dump({"id": delivery.id, "kind": delivery.kind, "at": delivery.at, "what": json.loads(delivery.body)}).encode()
@@ -194,11 +206,23 @@ def post(hook: Webhook, delivery: Delivery, now: float) -> int:
         link = http.client.HTTPSConnection(place.hostname, place.port, timeout=DEADLINE_S, context=context)
     else:
         link = http.client.HTTPConnection(place.hostname, place.port, timeout=DEADLINE_S)
+    over = threading.Timer(DEADLINE_S, _hang_up, [link])
+    over.start()
     try:
         link.request("POST", (place.path or "/") + (f"?{place.query}" if place.query else ""), body, headers)
         return link.getresponse().status
     finally:
+        over.cancel()
         link.close()
+
+
+def _hang_up(link: http.client.HTTPConnection) -> None:
+    """End what is read or written on this line by another thread."""
+    line = link.sock
+    if line is not None:
+        with contextlib.suppress(OSError):
+            # Of the plain socket: TLS would take itself down, too, under the other thread's feet.
+            socket.socket.shutdown(line, socket.SHUT_RDWR)
 
 
 def _is_address(text: str) -> bool:

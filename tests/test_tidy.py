@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import tidy
+from tests.side_by_side import ONE_AFTER_ANOTHER
 from tests.tidy import Source
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,6 +55,11 @@ def test_no_tracked_file_names_the_workplace_or_a_package_registry() -> None:
     assert [complaint for path in FILES for complaint in tidy.foreign_places(inside(path), text_of(path))] == []
 
 
+def test_what_runs_one_after_another_is_there_by_that_name() -> None:
+    """A renamed file would run beside the others again, and nobody would be told."""
+    assert sorted(ONE_AFTER_ANOTHER - {inside(path) for path in FILES}) == []
+
+
 def test_decision_pages_are_numbered_and_linked() -> None:
     markdown = {inside(path): text_of(path) for path in FILES if path.suffix == ".md"}
     pages = {
@@ -98,6 +104,8 @@ BAD = [
     (tidy.real_sleeps, "tests/core/test_x.py", "time.sleep(wait_s)"),
     (tidy.numbers_in_clear, "callctl/x.py", "log.info('call waiting', number=call.number)"),
     (tidy.numbers_in_clear, "callctl/x.py", "self._log = self._log.bind(caller=number)"),
+    (tidy.other_loops, "tests/web/test_x.py", "@pytest.mark.browser\nasync def test_x(hall): ..."),
+    (tidy.other_loops, "tests/web/test_x.py", "pytestmark = pytest.mark.browser\nasync def test_x(browser): ..."),
 ]
 
 
@@ -124,6 +132,9 @@ GOOD = [
     (tidy.real_sleeps, "tests/test_x.py", "async def f():\n    await asyncio.sleep(0)"),
     (tidy.real_sleeps, "tests/real/test_x.py", "time.sleep(1)"),
     (tidy.numbers_in_clear, "callctl/x.py", "log.info('call waiting', number=mask(call.number), call=call.id)"),
+    (tidy.other_loops, "tests/web/test_x.py", "pytestmark = IN_THE_BROWSER\nasync def test_x(hall): ..."),
+    (tidy.other_loops, "tests/web/test_x.py", "@pytest.mark.asyncio(loop_scope='session')\nasync def test_x(hall): ..."),
+    (tidy.other_loops, "tests/real/test_x.py", "async def test_x(hall): ..."),
 ]
 
 

@@ -305,6 +305,27 @@ def numbers_in_clear(source: Source) -> Iterator[str]:
                 yield f"{source.path}:{item.lineno}: log {word.arg}=mask(…), not in clear"
 
 
+def other_loops(source: Source) -> Iterator[str]:
+    """The tests' one Chromium lives in the session's event loop: a test of another loop fails, or waits for ever."""
+    if not source.under("tests/web/"):
+        return
+    marked = [
+        item for item in source.tree.body if isinstance(item, ast.Assign) and ast.unparse(item.targets[0]) == "pytestmark"
+    ]
+    if any(_in_the_shared_loop(item.value) for item in marked):
+        return
+    for item in source.tree.body:
+        if isinstance(item, ast.AsyncFunctionDef) and item.name.startswith("test_"):
+            taken = {"hall", "browser"}.intersection(word.arg for word in item.args.args)
+            if taken and not any(_in_the_shared_loop(mark) for mark in item.decorator_list):
+                yield f"{source.path}:{item.lineno}: {item.name} takes the browser without its loop, see IN_THE_BROWSER"
+
+
+def _in_the_shared_loop(mark: ast.expr) -> bool:
+    said = ast.unparse(mark)
+    return said == "IN_THE_BROWSER" or "asyncio(loop_scope='session')" in said
+
+
 SOURCE_RULES = (
     forbidden_names,
     missing_docstring,
@@ -318,6 +339,7 @@ SOURCE_RULES = (
     re_exports,
     real_sleeps,
     numbers_in_clear,
+    other_loops,
 )
 
 

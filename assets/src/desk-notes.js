@@ -24,9 +24,12 @@ class Notes {
   async look() {
     this.count();
     const call = document.querySelector("#desk-now [data-call]")?.dataset.call ?? "";
+    // Without a live picture no call is shown, though there may be one: nothing is thrown away then.
+    const unknown = document.querySelector("#desk-now [data-state]")?.dataset.state === "";
     for (const note of this.place.querySelectorAll("[data-note]")) {
       note.querySelector("[data-on-line]").hidden = note.dataset.note !== call;
-      for (const over of note.querySelectorAll("[data-unfinished], [data-drop]")) over.hidden = note.dataset.note === call;
+      note.querySelector("[data-unfinished]").hidden = note.dataset.note === call;
+      note.querySelector("[data-drop]").hidden = unknown || note.dataset.note === call;
     }
     if (!call || this.asking || this.place.querySelector(`[data-note="${CSS.escape(call)}"]`)) return;
     this.asking = true;

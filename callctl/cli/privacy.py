@@ -17,7 +17,7 @@ from callctl.store.seal import Clear, Unsealable
 from callctl.store.sealing import InClear, in_clear, seal_old
 from callctl.store.tables import calls
 
-CallOption = Annotated[str, typer.Option("--call", help=say("通话编号", "the call's id"))]
+CallOption = Annotated[str, typer.Option("--call", help=say("通话编号", "the call id"))]
 NumberOption = Annotated[str, typer.Option("--number", help=say("市民号码", "the citizen's number"))]
 WhyOption = Annotated[str, typer.Option("--reason", help=say("事由，记入审计（必填）", "why, for the audit (needed)"))]
 

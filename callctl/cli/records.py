@@ -59,7 +59,7 @@ def register(app: typer.Typer) -> None:
 
 
 def story(
-    call: Annotated[str, typer.Argument(help=say("通话编号，如 yangzhou-1795393475.48", "the call's id"))],
+    call: Annotated[str, typer.Argument(help=say("通话编号，如 yangzhou-1795393475.48", "the call id"))],
     as_json: JsonOption = False,
     province: ProvinceOption = None,
 ) -> None:

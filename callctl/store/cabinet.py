@@ -56,7 +56,7 @@ class Cabinet:
                         raise AlreadyDone(f"request {entry.request} was carried out before")
                     yield connection
         except LOST as error:
-            raise StoreLost(f"the database cannot be written, nothing was changed: {first_line(error)}") from None
+            raise StoreLost(f"the database cannot be written, perhaps nothing was changed: {first_line(error)}") from None
 
     @asynccontextmanager
     async def engine(self) -> AsyncIterator[AsyncEngine]:

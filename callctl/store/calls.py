@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, selec
 from callctl.store.cabinet import Cabinet
 from callctl.store.port import AuditEntry
 from callctl.store.seal import Clear, Seal, Unsealable, normal
-from callctl.store.tables import calls, legs
+from callctl.store.tables import NUMBERED, calls, legs
 
 DAY_S = 86_400.0
-ENDS_MOST = 50  # Calls at either end that tell whether a key came, went or was changed; some of them have no number.
+ENDS_MOST = 50  # Calls with a number at either end that tell whether a key came, went or was changed.
 
 
 class Fate(enum.Enum):
@@ -112,8 +112,10 @@ class CallBook:
         return await self._found(select(calls).where(*same).order_by(*_NEWEST_FIRST).limit(most))
 
     async def has_sealed(self, city: str) -> bool:
-        """Whether numbers of the city's calls are sealed with a key that is not here, by its newest and its oldest."""
-        mine = select(calls).where(calls.c.city == city).limit(ENDS_MOST)
+        """Whether numbers of the city's calls are sealed with a key that is not here, by its newest and its oldest
+        that have a number: it was not withheld, and retention has not blanked it yet.
+        """
+        mine = select(calls).where(calls.c.city == city, NUMBERED).limit(ENDS_MOST)
         ends = *await self._found(mine.order_by(*_NEWEST_FIRST)), *await self._found(mine.order_by(calls.c.asked_at))
         return any(one.number is None for one in ends)
 

@@ -1,9 +1,9 @@
 """Webhooks and what is to be delivered to them, in SQL: found in audit and journal, kept until told."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sqlalchemy import RowMapping, Table, delete, func, select, update
+from sqlalchemy import ColumnElement, RowMapping, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,12 +12,14 @@ from callctl.core.model import SlotRef
 from callctl.store.cabinet import Cabinet
 from callctl.store.codec import Unreadable, decode
 from callctl.store.console_tables import bookmarks, hook_deliveries, webhooks
-from callctl.store.port import AuditEntry, Refusal
+from callctl.store.ledger import clean, insert_audit
+from callctl.store.port import AlreadyDone, AuditEntry, Refusal
 from callctl.store.tables import audit, journal
 
 OVERLAP = 100  # Rows looked at again each time: of two writers the one with the lower number may be written later.
 ROWS_MOST = 1000
 STATES = WAITING, TOLD, DEAD = "waiting", "told", "dead"
+HOW_MANY = "{n}"  # In an audit entry: how many deliveries it was, known in its transaction only.
 
 
 class HookTaken(Refusal):
@@ -139,12 +141,24 @@ class HookBook:
         async with self._cabinet.writing(None) as connection:
             await connection.execute(insert(hook_deliveries).on_conflict_do_nothing(index_elements=["mark"]), rows)
 
-    async def claim(self, hook: str, now: float, again_at: float, most: int) -> Sequence[Delivery]:
-        """The webhook's deliveries that are due, the oldest first; nobody else gets them before `again_at`."""
-        due = hook_deliveries.c.webhook == hook, hook_deliveries.c.state == WAITING, hook_deliveries.c.next_at <= now
+    async def claim(self, hooks: Sequence[str], now: float, again_at: float, most: int) -> Sequence[Delivery]:
+        """Up to `most` deliveries that are due, each webhook's oldest first; nobody else gets them before `again_at`.
+
+        Each of the webhooks gets one before any gets a second, those named first before the others, and what one does
+        not need goes to the others.
+        """
+        due = hook_deliveries.c.state == WAITING, hook_deliveries.c.next_at <= now, hook_deliveries.c.webhook.in_(hooks)
+        turn = func.row_number().over(partition_by=hook_deliveries.c.webhook, order_by=hook_deliveries.c.id).label("turn")
+        lined_up = select(hook_deliveries.c.id, hook_deliveries.c.webhook, turn).where(*due).subquery()
+        async with self._cabinet.reading() as connection:  # Mostly nothing is due, and then nobody waits for a lock.
+            found = (await connection.execute(select(lined_up).where(lined_up.c.turn <= most))).all()
+        place = {name: number for number, name in enumerate(hooks)}
+        chosen = [row.id for row in sorted(found, key=lambda row: (row.turn, place[row.webhook]))[:most]]
+        if not chosen:
+            return []
         claimed = []
         async with self._cabinet.writing(None) as connection:
-            rows = await connection.execute(select(hook_deliveries).where(*due).order_by(hook_deliveries.c.id).limit(most))
+            rows = await connection.execute(select(hook_deliveries).where(hook_deliveries.c.id.in_(chosen), *due))
             for row in rows.mappings().all():
                 same = hook_deliveries.c.id == row["id"], hook_deliveries.c.next_at == row["next_at"]
                 done = await connection.execute(update(hook_deliveries).where(*same).values(next_at=again_at))
@@ -152,9 +166,9 @@ class HookBook:
                     claimed.append(_delivery(row))
         return claimed
 
-    async def told(self, delivery: Delivery) -> None:
-        """It was taken."""
-        await self._set(delivery, TOLD, 0.0, "")
+    async def told(self, delivery: Delivery, at: float) -> None:
+        """It was taken; from then on it is kept for its time."""
+        await self._set(delivery, TOLD, at, "")
 
     async def failed(self, delivery: Delivery, why: str, next_at: float | None) -> None:
         """It was not; again at `next_at`, or never (None)."""
@@ -177,28 +191,29 @@ class HookBook:
                 found += [_delivery(row) for row in rows.mappings()]
         return sorted(found, key=lambda one: one.id, reverse=True)[:last]
 
-    async def forget_told(self, happened_before: float, most: int) -> int:
-        """Delete the oldest that were told, `most` a webhook at most; how many went.
+    async def forget(self, before: float, most: int) -> int:
+        """Delete up to `most` that were told before then, and all of webhooks that had ended by then; how many went.
 
         Those remain that would be found in audit or journal again and told twice, and the table's newest: SQLite gives
         the number of a deleted last row once more, and receivers know deliveries by their numbers.
         """
-        oldest = select(hook_deliveries.c.id, hook_deliveries.c.mark, hook_deliveries.c.at)
-        forgotten: list[int] = []
+        ended = select(webhooks.c.name).where(webhooks.c.ended_at < before)
+        of_ended = select(hook_deliveries.c.id).where(hook_deliveries.c.webhook.in_(ended))
+        # Until callctl 0.1.0 nobody wrote down when it was told: then it is when it happened.
+        told = hook_deliveries.c.state == TOLD, hook_deliveries.c.next_at < before, hook_deliveries.c.at < before
+        oldest = select(hook_deliveries.c.id, hook_deliveries.c.mark).where(*told).order_by(hook_deliveries.c.next_at)
         async with self._cabinet.writing(None) as connection:
             places = {row.name: row.place for row in await connection.execute(select(bookmarks.c.name, bookmarks.c.place))}
             newest = await _end(connection, hook_deliveries)
-            for name in (await connection.execute(select(webhooks.c.name))).scalars().all():
-                told = hook_deliveries.c.webhook == name, hook_deliveries.c.state == TOLD
-                rows = await connection.execute(oldest.where(*told).order_by(hook_deliveries.c.id).limit(most))
-                for number, mark, at in rows:
-                    _, source, found_at = mark.rsplit(":", 2)
-                    behind = int(found_at) <= places.get(source, 0) - OVERLAP
-                    if at < happened_before and behind and number != newest:
-                        forgotten.append(number)
-            for start in range(0, len(forgotten), ROWS_MOST):
-                some = forgotten[start : start + ROWS_MOST]
-                await connection.execute(delete(hook_deliveries).where(hook_deliveries.c.id.in_(some)))
+            made = (await connection.execute(select(func.count()).select_from(webhooks))).scalar_one()
+            kept_most = 1 + made * len(places) * OVERLAP  # They may all stand before the first that can go.
+            found = [row.id for row in await connection.execute(of_ended.limit(most + 1))]
+            for number, mark in await connection.execute(oldest.limit(most + kept_most)):
+                _, source, found_at = mark.rsplit(":", 2)
+                if int(found_at) <= places.get(source, 0) - OVERLAP:
+                    found.append(number)
+            forgotten = [number for number in dict.fromkeys(found) if number != newest][:most]
+            await connection.execute(delete(hook_deliveries).where(hook_deliveries.c.id.in_(forgotten)))
         return len(forgotten)
 
     async def counts(self) -> Mapping[tuple[str, str], int]:
@@ -209,26 +224,28 @@ class HookBook:
             rows = await connection.execute(wanted.group_by(hook_deliveries.c.webhook, hook_deliveries.c.state))
             return {(name, state): count for name, state, count in rows}
 
-    async def is_dead(self, hook: str, delivery: int) -> bool:
-        """Whether this webhook has this dead delivery, however old it is."""
-        dead = hook_deliveries.c.id == delivery, hook_deliveries.c.webhook == hook, hook_deliveries.c.state == DEAD
-        async with self._cabinet.reading() as connection:
-            return (await connection.execute(select(hook_deliveries.c.id).where(*dead))).first() is not None
-
     async def again(self, entry: AuditEntry, hook: str, delivery: int) -> bool:
-        """Try a dead delivery once more; False where there is none."""
-        dead = hook_deliveries.c.id == delivery, hook_deliveries.c.webhook == hook, hook_deliveries.c.state == DEAD
-        values = {"state": WAITING, "tries": 0, "next_at": entry.at}
-        async with self._cabinet.writing(entry) as connection:
-            done = await connection.execute(update(hook_deliveries).where(*dead).values(values))
-        return bool(done.rowcount == 1)
+        """Try a dead delivery once more; False where there is none. Raises AlreadyDone."""
+        return bool(await self._revive(entry, hook_deliveries.c.webhook == hook, hook_deliveries.c.id == delivery, most=1))
 
-    async def all_again(self, entry: AuditEntry, hook: str) -> int:
-        """Try every dead delivery of the webhook once more; how many."""
-        dead = hook_deliveries.c.webhook == hook, hook_deliveries.c.state == DEAD
-        values = {"state": WAITING, "tries": 0, "next_at": entry.at}
-        async with self._cabinet.writing(entry) as connection:
-            return (await connection.execute(update(hook_deliveries).where(*dead).values(values))).rowcount
+    async def all_again(self, entry: AuditEntry, hook: str, most: int) -> int:
+        """Try the oldest dead deliveries of the webhook once more; how many. The entry tells it. Raises AlreadyDone."""
+        return await self._revive(entry, hook_deliveries.c.webhook == hook, most=most)
+
+    async def _revive(self, entry: AuditEntry, *which: ColumnElement[bool], most: int) -> int:
+        dead = select(hook_deliveries.c.id).where(*which, hook_deliveries.c.state == DEAD).order_by(hook_deliveries.c.id)
+        async with self._cabinet.writing(None) as connection:
+            numbers = (await connection.execute(dead.limit(most))).scalars().all()
+            if not numbers:  # Nothing is done, so nothing is audited; but it may be done already.
+                if (await connection.execute(select(audit.c.id).where(audit.c.request == clean(entry.request)))).first():
+                    raise AlreadyDone(f"request {entry.request} was carried out before")
+                return 0
+            entry = replace(entry, after=entry.after.replace(HOW_MANY, str(len(numbers))))
+            if await insert_audit(connection, entry) is None:
+                raise AlreadyDone(f"request {entry.request} was carried out before")
+            values = {"state": WAITING, "tries": 0, "next_at": entry.at}
+            await connection.execute(update(hook_deliveries).where(hook_deliveries.c.id.in_(numbers)).values(values))
+        return len(numbers)
 
 
 async def _turn_to(connection: AsyncConnection, name: str, table: Table) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -13,14 +14,16 @@ from callctl.web.problems import from_domain
 from callctl.web.shown.said import say
 from callctl.web.words import Words
 
+log = structlog.get_logger()
+
 FIELD_MOST = 20_000  # Characters of one field; the longest is a script's text.
 NOT_NOW = Sentence(
-    "历史库联系不上，现在没有办成；内容仍在本页，请稍后再按一次",
-    "the history database cannot be reached, nothing was done; what was typed is still here, please press again later",
+    "历史库联系不上，可能没有办成；内容仍在本页，请稍后再按一次",
+    "the history database cannot be reached, perhaps nothing was done; what was typed is still here, press again later",
 )
 NO_REGISTRY = Sentence(
-    "登记库联系不上，现在没有办成；内容仍在本页，请稍后再按一次",
-    "the registry cannot be reached, nothing was done; what was typed is still here, please press again later",
+    "登记库联系不上，可能没有办成；内容仍在本页，请稍后再按一次",
+    "the registry cannot be reached, perhaps nothing was done; what was typed is still here, press again later",
 )
 UNDONE = (ActRefused, Refusal, StoreLost)  # What leaves an act undone: the form is drawn again as it was typed.
 
@@ -55,14 +58,19 @@ class Typed:
 
 
 def refused(form: Typed, fault: ActRefused | Refusal | StoreLost) -> Typed:
-    """The form with what went against it: nothing that was typed is lost."""
+    """The form with what went against it: nothing that was typed is lost.
+
+    A database that went away may have done it and not have said so: `request` stays for the next press, which is then
+    known as the same. After any other refusal the next press is another act.
+    """
     if isinstance(fault, ActRefused):
         return form.refused(fault)
-    if isinstance(fault, StoreLost):
-        return Typed(form.values, {"": NO_REGISTRY if isinstance(fault, RegistryLost) else NOT_NOW})
     problem = from_domain(fault)
     assert problem is not None, fault
-    return Typed(form.values, {"": problem.detail})
+    if isinstance(fault, StoreLost):
+        log.error("a form was perhaps not carried out", code=problem.code, why=str(fault))
+        return Typed(form.values, {"": NO_REGISTRY if isinstance(fault, RegistryLost) else NOT_NOW})
+    return Typed(form.values, {"": problem.detail}).without("request")
 
 
 def status_of(fault: ActRefused | Refusal | StoreLost) -> int:

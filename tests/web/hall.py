@@ -60,5 +60,7 @@ async def open_hall(folder: Path, redis_url: str, province: Province, browser: B
             yield made
         finally:
             publishing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await publishing  # The loop outlives the test.
             for context in browser.contexts:
                 await context.close()

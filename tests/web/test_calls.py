@@ -18,10 +18,11 @@ from callctl.core.events import (
     WaitingCall,
 )
 from callctl.rights import Role
-from callctl.store.calls import Fate
+from callctl.store.calls import ENDS_MOST, Fate
 from callctl.web.views.calls import FATE_WORDS
 from tests.store.servers import Valkey
 from tests.web.browser import PHONE, axe, picture_of
+from tests.web.explained import explained
 from tests.web.hall import Hall
 from tests.web.house import Console, open_console, problem
 from tests.web.test_desk import CALL, NUMBER, answered
@@ -315,6 +316,7 @@ async def test_a_search_sent_twice_is_one_line_and_another_number_under_its_id_i
 
 @pytest.mark.browser
 @pytest.mark.timeout(240)
+@pytest.mark.asyncio(loop_scope="session")
 async def test_from_the_records_to_a_number_in_full_by_a_supervisor(hall: Hall) -> None:
     ring(hall)
     await answered_in_hall(hall)
@@ -413,6 +415,30 @@ async def test_a_search_where_the_key_is_away_says_that_sealed_calls_are_not_fou
         other = await console.as_role(Role.LEADER, "suzhou")
         assert said not in (await other.post("/cities/suzhou/calls/search", data=body, headers=ZH)).text
         assert said not in (await leader.get("/cities/yangzhou/calls", headers=ZH)).text, "nobody looked for a number"
+
+
+async def test_a_key_that_went_is_told_also_where_older_calls_have_been_blanked_by_retention(
+    valkey: Valkey, tmp_path: Path
+) -> None:
+    key = {"CALLCTL_FIELD_KEY": "0123456789abcdef0123456789abcdef"}
+    async with open_console(tmp_path / "state", valkey.url, **key) as console:
+        now = console.clock()
+        for number in range(ENDS_MOST + 2):  # The oldest were withheld, or blanked.
+            at = now - 9000.0 + number
+            waiting = WaitingCall(f"yangzhou-1790000000.{number}", "", at)
+            console.house.room.history.record(CallWaiting("yangzhou", at, waiting))
+        await console.house.room.history.flush()  # type: ignore[attr-defined]
+        await answered(console, call="yangzhou-1790000000.900")
+    async with open_console(tmp_path / "state", valkey.url) as console:
+        for number in range(ENDS_MOST + 2):  # And the newest are in clear: there has been no key since.
+            at = now + 1.0 + number
+            waiting = WaitingCall(f"yangzhou-1790000001.{number}", f"137000{number:05}", at)
+            console.house.room.history.record(CallWaiting("yangzhou", at, waiting))
+        await console.house.room.history.flush()  # type: ignore[attr-defined]
+        async with explained(console.house.calls._cabinet, "calls") as plans:
+            assert await console.house.calls.has_sealed("yangzhou")
+        assert ["INDEX ix_calls_numbered" in plan for plan in plans] == [True, True]
+        assert not await console.house.calls.has_sealed("suzhou")
 
 
 async def test_a_search_that_shows_only_the_newest_says_so(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,3 +166,24 @@ async def test_the_note_of_a_call_that_has_just_ended_can_be_thrown_away_without
     await offer.press("Enter")
     await note.get_by_role("button", name="丢弃草稿").press("Enter")
     await expect(page.locator("[role=status]").first).to_contain_text("草稿已丢弃")
+
+
+async def test_while_the_desk_does_not_see_the_seat_no_note_is_offered_to_be_thrown_away(hall: Hall) -> None:
+    page = await sitting(hall)
+    ring(hall)
+    note = page.locator(f"[data-note='{CALL}']")
+    await expect(note.get_by_text("通话中")).to_be_visible()
+    await note.get_by_label("诉求内容").fill("小区停水两天")
+    await expect(note.locator("[data-draft-state]")).to_have_text("已自动保存")
+    hall.publishing = False
+    await expect(page.locator("#desk-now")).to_contain_text("没有本市的实时画面", timeout=30_000)
+    offer = note.get_by_text("不写这份小结")
+    await expect(note.get_by_text("未完成")).to_be_visible()
+    await expect(offer).to_be_hidden()
+    await page.reload()
+    await expect(note.get_by_label("诉求内容")).to_have_value("小区停水两天")
+    await expect(offer).to_be_hidden()
+    hall.scene.more = []
+    hall.publishing = True
+    await answered(hall)
+    await expect(offer).to_be_visible(timeout=30_000)

@@ -1,19 +1,24 @@
 """Webhooks: signed, told once, again until taken, dead at last; found also where nobody pressed a page's button."""
 
+import asyncio
+import contextlib
 import hmac
 import json
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.client import HTTPException
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
-from callctl.hooks import PAUSES_S, TIDY_EVERY_S, TOLD_KEPT_S, signature
+from callctl.hooks import AT_A_TIME, PAUSES_S, TIDY_EVERY_S, TOLD_KEPT_S, post, signature
 from callctl.rights import Role
 from callctl.store.console_tables import hook_deliveries
-from callctl.store.hooks import Happened
-from callctl.store.port import AuditEntry
+from callctl.store.hooks import Delivery, Happened, Webhook
+from callctl.store.port import AuditEntry, StoreLost
 from tests.store.facts import answered_remote
+from tests.web.explained import explained
 from tests.web.house import ROOT, Console, problem
 
 
@@ -133,7 +138,7 @@ async def test_the_oldest_of_many_dead_deliveries_is_tried_again_and_what_was_to
     book, at = console.house.hook_book, console.clock()
     await book.keep([Happened(f"audit:{9000 + n}", "stop.all", at, "{}") for n in range(1002)], await book.all())
     newest, *others = await book.deliveries("orders", "", 2000)
-    await book.told(newest)
+    await book.told(newest, at)
     async with book._cabinet.writing(None) as connection:
         waiting = hook_deliveries.c.state == "waiting"
         await connection.execute(hook_deliveries.update().where(waiting).values(state="dead"))
@@ -182,14 +187,94 @@ async def test_all_that_were_given_up_are_tried_again_by_one_press(console: Cons
     assert (await (await console.as_role(Role.DISPATCHER)).post(place)).status_code == 403
     answer = await admin.post(place, headers={"Idempotency-Key": "one"})
     assert (answer.status_code, answer.json()) == (202, {"deliveries": 20})
-    assert (await admin.post(place, headers={"Idempotency-Key": "one"})).json() == {"deliveries": 0}
+    repeated = await admin.post(place, headers={"Idempotency-Key": "one"})
+    assert (problem(repeated)["code"], repeated.status_code) == ("already_done", 409)
     for _ in range(3):
         await console.house.webhooks.look()
     assert sorted(json.loads(body)["id"] for _, body in receiver.got) == sorted(numbers)
     assert await console.house.hook_book.counts() == {}
     [entry] = [one for one in await console.house.room.history.audited(9) if one.what == "webhook again"]
     assert (entry.before, entry.after) == ("orders", "all 20")
+    assert (await admin.post(place, headers={"Idempotency-Key": "two"})).json() == {"deliveries": 0}
+    repeated = await admin.post(place, headers={"Idempotency-Key": "one"})
+    assert (problem(repeated)["code"], repeated.status_code) == ("already_done", 409), "also where nothing is left"
     assert (await admin.post("/api/v1/webhooks/nobody/again")).status_code == 404
+
+
+async def test_one_press_tries_a_bounded_number_again_the_oldest_and_the_next_press_the_others(
+    console: Console, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callctl.hooks.AGAIN_AT_ONCE", 3)
+    await created(console, receiver, "stop.all")
+    numbers = await dead_ones(console, 5)
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    place, done = "/api/v1/webhooks/orders/again", []
+    for left in (numbers[:2], [], []):
+        done.append((await admin.post(place)).json()["deliveries"])
+        assert [one.id for one in await console.house.hook_book.deliveries("orders", "dead", 9)] == left
+    assert done == [3, 2, 0]
+    entries = [one for one in await console.house.room.history.audited(9) if one.what == "webhook again"]
+    assert [one.after for one in entries] == ["all 2", "all 3"], "no line for an act on nothing"
+
+
+async def test_one_delivery_tried_again_twice_with_one_key_is_said_to_be_done(console: Console, receiver: Receiver) -> None:
+    await created(console, receiver, "stop.all")
+    [number] = await dead_ones(console, 1)
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    place, key = f"/api/v1/webhooks/orders/deliveries/{number}/again", {"Idempotency-Key": "one"}
+    answers = [(await admin.post(place, headers=key)).status_code for _ in range(2)]
+    assert (answers, (await admin.post(place)).status_code) == ([202, 409], 404)
+
+
+async def test_one_busy_webhook_has_all_turns_and_many_webhooks_have_no_more_than_there_are(
+    console: Console, receiver: Receiver
+) -> None:
+    await created(console, receiver, "stop.all")
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    for number in range(AT_A_TIME):
+        body = {"name": f"idle{number}", "address": receiver.address, "kinds": ["resume"]}
+        assert (await admin.post("/api/v1/webhooks", json=body)).status_code == 201
+    await dead_ones(console, 3 * AT_A_TIME)
+    await admin.post("/api/v1/webhooks/orders/again")
+    await console.house.webhooks.look()
+    assert len(receiver.got) == AT_A_TIME, "nobody else needs a turn"
+    await console.house.desk.stop_all(ROOT)
+    await console.house.desk.resume(ROOT)
+    receiver.got.clear()
+    await console.house.webhooks.look()
+    assert len(receiver.got) == AT_A_TIME
+    await console.house.webhooks.look()
+    assert [json.loads(body)["kind"] for _, body in receiver.got].count("resume") == AT_A_TIME, "each had its turn"
+
+
+async def test_who_answers_a_byte_now_and_then_is_given_up_at_the_deadline(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callctl.hooks.DEADLINE_S", 0.5)
+    over = threading.Event()
+
+    class Drips(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            with contextlib.suppress(OSError):
+                while not over.wait(0.1):
+                    self.wfile.write(b"H")
+                    self.wfile.flush()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Drips)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        hook = Webhook("orders", f"http://127.0.0.1:{server.server_port}/", "secret", ("stop.all",), 0.0, "test")
+        delivery = Delivery(1, "orders", "stop.all", 0.0, "{}", "waiting", 0, 0.0, "")
+        async with asyncio.timeout(20.0):
+            with pytest.raises((OSError, HTTPException)):
+                await asyncio.to_thread(post, hook, delivery, 0.0)
+        assert not over.is_set(), "the other side was still answering"
+    finally:
+        over.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 async def test_many_that_are_tried_again_do_not_stand_before_another_webhooks_news(
@@ -228,24 +313,90 @@ async def test_what_was_told_is_forgotten_after_its_time_and_not_found_in_the_au
     assert len(receiver.got) == 2, "nothing is told twice"
 
 
+async def test_what_was_told_late_is_kept_for_its_time_from_then(console: Console, receiver: Receiver) -> None:
+    await created(console, receiver, "stop.all")
+    book = console.house.hook_book
+    await book.keep([Happened(f"audit:{n - 500}", "stop.all", console.clock(), "{}") for n in range(3)], await book.all())
+    numbers = [one.id for one in await book.deliveries("orders", "", 9)]
+    console.clock.at += TOLD_KEPT_S + 86_400.0  # They were dead, and somebody pressed a month later.
+    await console.house.webhooks.look()
+    assert len(receiver.got) == 3
+    for kept_s in (TIDY_EVERY_S + 1.0, TOLD_KEPT_S - 2 * TIDY_EVERY_S):
+        console.clock.at += kept_s
+        await console.house.webhooks.look()
+        assert [one.id for one in await book.deliveries("orders", "told", 9)] == numbers
+    console.clock.at += 2 * TIDY_EVERY_S
+    await console.house.webhooks.look()
+    assert [one.id for one in await book.deliveries("orders", "", 9)] == numbers[:1], "the newest keeps its number taken"
+
+
+async def test_deliveries_of_an_ended_webhook_are_forgotten_after_the_same_time(
+    console: Console, receiver: Receiver
+) -> None:
+    await created(console, receiver, "stop.all")
+    numbers = await dead_ones(console, 3)
+    admin, book = await console.as_role(Role.SYSTEM_ADMIN), console.house.hook_book
+    assert (await admin.delete("/api/v1/webhooks/orders")).status_code == 204
+    for waited_s, left in ((TOLD_KEPT_S - 60.0, numbers), (TIDY_EVERY_S + 120.0, numbers[:1])):
+        console.clock.at += waited_s
+        await console.house.webhooks.look()
+        assert [one.id for one in await book.deliveries("orders", "", 9)] == left
+
+
+async def test_who_cannot_tidy_tells_all_the_same(
+    console: Console, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await created(console, receiver, "stop.all")
+    await console.house.desk.stop_all(ROOT)
+    console.clock.at += TIDY_EVERY_S + 1.0
+    async with console.house.hook_book._cabinet.writing(None) as connection:  # No DELETE comes through.
+        await connection.exec_driver_sql("CREATE TRIGGER nothing_goes BEFORE DELETE ON hook_deliveries"
+                                         " BEGIN SELECT RAISE(ABORT, 'no'); END")  # fmt: skip
+        for mark in ("orders:audit:-500", "orders:audit:-499"):  # The newest would stay.
+            await connection.execute(hook_deliveries.insert().values(
+                mark=mark, webhook="orders", kind="stop.all", at=console.clock() - 2 * TOLD_KEPT_S, body="{}",
+                state="told", tries=1, next_at=0.0, why=""))  # fmt: skip
+    with pytest.raises((StoreLost, IntegrityError)):
+        await console.house.webhooks.look()
+    assert len(receiver.got) == 1
+
+
+async def test_what_cannot_go_yet_does_not_stand_before_what_can(console: Console, receiver: Receiver) -> None:
+    await created(console, receiver, "stop.all")
+    book, at = console.house.hook_book, console.clock()
+    place = 10_000  # Behind the bookmark, which stands near the audit's end.
+    fresh, old = [f"audit:{place + n}" for n in range(50)], ["audit:-500", "audit:-499"]
+    await book.keep([Happened(mark, "stop.all", at, "{}") for mark in (*fresh, *old)], await book.all())
+    for one in reversed(await book.deliveries("orders", "", 99)):
+        await book.told(one, at)
+    assert await book.forget(at + 1.0, 5) == 1, "of the two the newest row stays"
+
+
 async def test_the_last_number_is_never_given_again(console: Console, receiver: Receiver) -> None:
     await created(console, receiver, "stop.all")
     book = console.house.hook_book
     await book.keep([Happened("audit:-500", "stop.all", console.clock(), "{}")], await book.all())
     [one] = await book.deliveries("orders", "", 9)
-    await book.told(one)
-    assert await book.forget_told(console.clock() + 1.0, 9) == 0
+    await book.told(one, console.clock())
+    assert await book.forget(console.clock() + 1.0, 9) == 0
     await book.keep([Happened("audit:-499", "stop.all", console.clock(), "{}")], await book.all())
-    assert await book.forget_told(console.clock() + 1.0, 9) == 1, "receivers know deliveries by it"
+    assert await book.forget(console.clock() + 1.0, 9) == 1, "receivers know deliveries by it"
 
 
 async def test_a_page_of_deliveries_and_the_told_ones_are_found_by_an_index(console: Console, receiver: Receiver) -> None:
     await created(console, receiver, "stop.all")
-    asked = "SELECT * FROM hook_deliveries WHERE webhook = 'x' AND state = 'dead' ORDER BY id DESC LIMIT 9"
-    async with console.house.hook_book._cabinet.reading() as connection:
-        plan = " ".join(str(row) for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}"))
-    assert "USING INDEX ix_hook_deliveries_webhook_state_id" in plan
-    assert "TEMP B-TREE" not in plan
+    book = console.house.hook_book
+    await dead_ones(console, 3)
+    async with explained(book._cabinet, "hook_deliveries") as leafed:
+        await book.deliveries("orders", "", 9, before=5)
+    assert len(leafed) == 3, "a statement a state"
+    async with explained(book._cabinet, "hook_deliveries") as forgotten:
+        await book.forget(console.clock(), 9)
+    for plan in (*leafed, *forgotten):
+        assert "SCAN hook_deliveries" not in plan
+        assert "TEMP B-TREE" not in plan
+    assert all("INDEX ix_hook_deliveries_webhook_state_id" in plan for plan in leafed)
+    assert any("INDEX ix_hook_deliveries_state_next_at" in plan for plan in forgotten)
 
 
 async def test_an_ended_webhook_hears_nothing_and_the_secret_is_shown_once(console: Console, receiver: Receiver) -> None:

@@ -5,6 +5,7 @@ import re
 import httpx
 import pytest
 from playwright.async_api import expect
+from structlog.testing import capture_logs
 
 from callctl.hooks import ALL_KINDS, PAUSES_S
 from callctl.rights import RIGHTS, Role
@@ -178,6 +179,8 @@ async def test_older_deliveries_are_behind_a_link_and_all_given_up_ones_behind_o
     pressed = await admin.post("/webhooks/orders/again", data={"request": "one"}, headers=ZH)
     assert pressed.headers["location"] == "/webhooks/orders"
     assert "7 条已重新排队推送" in (await admin.get("/webhooks/orders", headers=ZH)).text
+    twice = await admin.post("/webhooks/orders/again", data={"request": "one"}, headers=ZH)
+    assert (twice.status_code, "这条命令先前已执行过" in twice.text) == (409, True)
     again = await admin.post("/webhooks/orders/again", data={"request": "two"}, headers=ZH)
     assert again.headers["location"] == "/webhooks/orders"
     assert "没有已放弃的推送" in (await admin.get("/webhooks/orders", headers=ZH)).text
@@ -230,8 +233,73 @@ async def test_without_the_database_forms_of_machines_keep_what_was_typed(consol
             assert f'value="{kept}"' in answer.text, (place, name)
 
 
+async def test_without_the_database_a_press_leads_to_its_own_button_and_to_no_other(
+    console: Console, receiver: Receiver
+) -> None:
+    await created(console, receiver, "stop.all")
+    [number] = await test_hooks.dead_ones(console, 1)
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    await lose_sql(console)
+    for place, more in (
+        ("/webhooks/orders/again", {}),
+        (f"/webhooks/orders/deliveries/{number}/again", {"state": "dead", "before": "17"}),
+        ("/webhooks/orders/end", {"reason": "换系统"}),
+    ):
+        with capture_logs() as lines:
+            answer = await admin.post(place, data={"request": "once", **more}, headers=ZH)
+        assert (answer.status_code, "可能没有办成" in answer.text) == (503, True), place
+        main = answer.text.partition("<main")[2].partition("</main>")[0]
+        assert re.findall(r'<form method="post" action="([^"]+)"', main) == [place]
+        for name, value in {"request": "once", **more}.items():
+            assert re.search(f'name="{name}"[^>]* value="{value}"', main), (place, name)
+        assert [line["log_level"] for line in lines if "cannot" in str(line.get("why"))] == ["error"], place
+
+
+async def test_a_press_whose_answer_was_lost_is_known_when_it_comes_again(console: Console, receiver: Receiver) -> None:
+    """The database may have done it and not have said so: what is drawn again is the same act."""
+    security, admin = await console.as_role(Role.SECURITY_ADMIN), await console.as_role(Role.SYSTEM_ADMIN)
+    hook = {"name": "orders", "address": receiver.address, "kinds": ["stop.all"]}
+    await lose_sql(console)
+    for who, place, body in ((security, "/tokens/new", TOKEN), (admin, "/webhooks/new", hook)):
+        answer = await who.post(place, data={**body, "request": "first"}, headers=ZH)
+        assert answer.status_code == 503
+        assert 'name="request" value="first"' in answer.text, place
+
+
+async def test_after_a_refusal_that_did_nothing_the_next_press_is_another_act(console: Console, receiver: Receiver) -> None:
+    await created(console, receiver, "stop.all")
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    hook = {"name": "orders", "address": receiver.address, "kinds": ["stop.all"], "request": "first"}
+    taken = await admin.post("/webhooks/new", data=hook, headers=ZH)
+    assert taken.status_code == 409
+    assert 'value="first"' not in taken.text
+
+
+async def test_a_delivery_tried_again_leads_back_to_the_page_it_was_pressed_on(
+    console: Console, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callctl.web.views.webhooks.SHOWN", 3)
+    monkeypatch.setattr("callctl.web.views.webhooks.AGAIN_AT_ONCE", 4)
+    await created(console, receiver, "stop.all")
+    numbers = await test_hooks.dead_ones(console, 6)
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    place = f"/webhooks/orders?state=dead&before={numbers[2]}"
+    page = (await admin.get(place, headers=ZH)).text
+    assert "再试最早放弃的 4 条（共 6 条）" in page
+    assert "更早的推送" not in page, "no link to an empty page"
+    form = page.partition(f'action="/webhooks/orders/deliveries/{numbers[4]}/again"')[2].partition("</form>")[0]
+    sent = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+    for _ in range(2):  # The second finds nothing to try, and leads back as well.
+        answer = await admin.post(f"/webhooks/orders/deliveries/{numbers[4]}/again", data={**sent, "request": ""})
+        assert answer.headers["location"] == place
+    for nonsense in ({"state": "x&y", "before": "-1"}, {"before": "9" * 30}):
+        answer = await admin.post(f"/webhooks/orders/deliveries/{numbers[4]}/again", data=nonsense)
+        assert answer.headers["location"] == "/webhooks/orders"
+
+
 @pytest.mark.browser
 @pytest.mark.timeout(240)
+@pytest.mark.asyncio(loop_scope="session")
 async def test_by_keyboard_a_webhook_and_a_token_and_their_secrets_are_not_seen_again(hall: Hall) -> None:
     page = await hall.page(Role.SYSTEM_ADMIN, path="/")
     await expect(page).to_have_url(re.compile("/webhooks$"))

@@ -68,7 +68,7 @@ async def deliveries(
     last: Annotated[int, Query(ge=1, le=1000)] = 100,
     before: Annotated[int | None, Query(ge=1, le=DELIVERY_MOST)] = None,
 ) -> list[dict[str, Any]]:
-    """What was told in the last 30 days, what waits, and what nobody took (dead), the newest first.
+    """What was told within 30 days, what waits, and what nobody took (dead), the newest first.
 
     `before`: the id of a delivery; older ones are told.
     """
@@ -77,7 +77,7 @@ async def deliveries(
 
 @DOORS.post("/api/v1/webhooks/{name}/again", "webhooks", status_code=202, tags=TAGS)
 async def all_again(house: TheHouse, who: Who, name: NamePath, key: OnceKey = "") -> dict[str, int]:
-    """Try every dead delivery once more; how many there were."""
+    """Try the oldest 500 dead deliveries once more; how many there were. Fewer than 500: that was all."""
     return {"deliveries": await house.webhooks.all_again(who.actor, name, key)}
 
 

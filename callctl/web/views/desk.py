@@ -201,6 +201,7 @@ async def _notes(house: TheHouse, who: Caller, seen: dict[str, Any], refused_cal
         "demands": DEMANDS,
         "results": RESULTS,
         "on_line": on_line,
+        "unknown": (seen["seat"] or seen["lost"]) and seen["state"] is None,  # There may be a call unseen.
         "scripts_of": lambda call, named: _choices(house, call, named),
     }
 

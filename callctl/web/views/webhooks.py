@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from callctl.app import House
-from callctl.hooks import ALL_KINDS
+from callctl.hooks import AGAIN_AT_ONCE, ALL_KINDS
 from callctl.store.hooks import DEAD, TOLD, WAITING
 from callctl.store.port import StoreLost
 from callctl.web.api.hooks import DELIVERY_MOST, DeliveryPath
@@ -64,8 +65,7 @@ async def create(request: Request, house: TheHouse, who: Who) -> Response:
 @DOORS.get("/webhooks/{name}", "webhooks")
 async def one(request: Request, house: TheHouse, name: str, state: str = "", before: str = "") -> HTMLResponse:
     """One webhook and what it was told; of one state, if asked. `before`: the last delivery of the page before this one."""
-    number = int(before) if before.isascii() and before.isdecimal() and len(before) < 11 else 0
-    return _one(request, name, Typed(), await _seen(house, name, state if state in STATE_WORDS else "", number))
+    return _one(request, name, Typed(), "", await _seen(house, name, *_leaf(state, before)))
 
 
 @DOORS.post("/webhooks/{name}/again", "webhooks")
@@ -75,7 +75,7 @@ async def all_again(request: Request, house: TheHouse, who: Who, words: TheWords
     try:
         done = await house.webhooks.all_again(who.actor, name[:64], form.get("request"))
     except UNDONE as fault:
-        return await _refused(request, house, name, refused(form, fault), status_of(fault))
+        return await _refused(request, house, name, refused(form, fault), "all", status_of(fault))
     if not done:
         return onward(f"{PLACE}/{name}", "warn", words("没有已放弃的推送，可能已重试"))
     return onward(f"{PLACE}/{name}", "good", words("{n} 条已重新排队推送", n=done))
@@ -88,7 +88,7 @@ async def end(request: Request, house: TheHouse, who: Who, words: TheWords, name
     try:
         await house.webhooks.end(who.actor, name[:64], form.get("reason"), form.get("request"))
     except UNDONE as fault:
-        return await _refused(request, house, name, refused(form, fault), status_of(fault))
+        return await _refused(request, house, name, refused(form, fault), "end", status_of(fault))
     return onward(PLACE, "good", words("推送 {name} 已停用", name=name))
 
 
@@ -106,10 +106,19 @@ async def again(
     try:
         done = await house.webhooks.again(who.actor, name[:64], delivery, form.get("request"))
     except UNDONE as fault:
-        return await _refused(request, house, name, refused(form, fault), status_of(fault))
+        return await _refused(request, house, name, refused(form, fault), delivery, status_of(fault))
+    state, before = _leaf(form.get("state"), form.get("before"))
+    asked = urlencode([(key, value) for key, value in (("state", state), ("before", before)) if value])
+    back = f"{PLACE}/{name}" + (f"?{asked}" if asked else "")
     if not done:
-        return onward(f"{PLACE}/{name}", "warn", words("没有这条已放弃的推送，可能已重试"))
-    return onward(f"{PLACE}/{name}", "good", words("已重新排队推送"))
+        return onward(back, "warn", words("没有这条已放弃的推送，可能已重试"))
+    return onward(back, "good", words("已重新排队推送"))
+
+
+def _leaf(state: str, before: str) -> tuple[str, int]:
+    """Which page of the deliveries somebody looks at: of one state ("" for all), and behind which delivery (0 for none)."""
+    number = int(before) if before.isascii() and before.isdecimal() and len(before) < 11 else 0
+    return state if state in STATE_WORDS else "", min(number, DELIVERY_MOST)
 
 
 def _form(request: Request, form: Typed, status: int = 200) -> HTMLResponse:
@@ -122,20 +131,26 @@ async def _seen(house: House, name: str, state: str, before: int) -> dict[str, A
     hook = next((hook for hook in await house.hook_book.all() if hook.name == name), None)
     if hook is None:
         raise not_found("没有这个推送，或它已停用", "there is no such webhook, or it has ended")
-    found = await house.hook_book.deliveries(name, state, SHOWN, min(before, DELIVERY_MOST))
+    found = await house.hook_book.deliveries(name, state, SHOWN + 1, before)
     dead = (await house.hook_book.counts()).get((name, DEAD), 0)
-    return {"hook": hook, "found": found, "last": found[-1] if len(found) == SHOWN else None, "state": state, "dead": dead}
+    more = len(found) > SHOWN
+    return {"hook": hook, "found": found[:SHOWN], "more": more, "dead": dead, "state": state, "before": before}
 
 
-async def _refused(request: Request, house: House, name: str, form: Typed, status: int) -> HTMLResponse:
-    """The same page after a press that was refused; with the database away, what was typed is there alone."""
+async def _refused(request: Request, house: House, name: str, form: Typed, pressed: str | int, status: int) -> HTMLResponse:
+    """The same page after a press that was refused; with the database away, what was pressed is there alone."""
+    state, before = _leaf(form.get("state"), form.get("before"))
     try:
-        shown = await _seen(house, name, "", 0)
+        shown = await _seen(house, name, state, before)
     except StoreLost:
-        shown = {"hook": None}
-    return _one(request, name, form, shown, status)
+        shown = {"hook": None, "state": state, "before": before}
+    return _one(request, name, form, pressed, shown, status)
 
 
-def _one(request: Request, name: str, form: Typed, shown: Mapping[str, Any], status: int = 200) -> HTMLResponse:
+def _one(
+    request: Request, name: str, form: Typed, pressed: str | int, shown: Mapping[str, Any], status: int = 200
+) -> HTMLResponse:
+    """`pressed`: whose refusal `form` tells of: "end", "all", a delivery's number, or "" for none."""
     about = {"name": name, "states": STATE_WORDS, "kinds": KIND_WORDS, "form": form, "path": f"{PLACE}/{name}"}
+    about |= {"pressed": pressed, "most": AGAIN_AT_ONCE}
     return page(request, "machines/webhook.html", status, {**about, **shown})
