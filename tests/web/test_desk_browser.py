@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Locator, Page, Route, expect
+from sqlalchemy.util import greenlet_spawn
 
 from callctl import clock
 from callctl.app import House
@@ -299,9 +300,11 @@ async def lose_sql(console: Console) -> None:
     await asyncio.to_thread(_hide, Path(str(engine.url.database)))
     others = console.house.room.history._engine, console.house.books._books.engine  # type: ignore[attr-defined]
     for one in (engine, *others):
-        while one.pool.checkedout():  # noqa: ASYNC110 - Whoever is asking just now is answered still.
+        pool = one.sync_engine.pool
+        one.sync_engine.pool = pool.recreate()  # From now on whoever asks opens the file anew.
+        while pool.checkedout():  # type: ignore[attr-defined]  # noqa: ASYNC110 - Who asks just now is answered still.
             await asyncio.sleep(0)
-        await one.dispose()  # Only now: a page that asked before the file was away would open it anew.
+        await greenlet_spawn(pool.dispose)
 
 
 async def find_sql(console: Console) -> None:
