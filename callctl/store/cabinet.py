@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from callctl.store import schema
 from callctl.store.chain import exclusive
 from callctl.store.history import LOST, first_line
-from callctl.store.ledger import insert_audit
-from callctl.store.port import AlreadyDone, AuditEntry, StoreLost
+from callctl.store.ledger import insert_act
+from callctl.store.port import AuditEntry, StoreLost
 
 ANSWER_S = 5.0  # A person waits for it.
 
@@ -52,8 +52,8 @@ class Cabinet:
             async with asyncio.timeout(ANSWER_S):
                 await self._fit()
                 async with exclusive(self._engine) as connection:
-                    if entry is not None and await insert_audit(connection, entry) is None:
-                        raise AlreadyDone(f"request {entry.request} was carried out before")
+                    if entry is not None:
+                        await insert_act(connection, entry)
                     yield connection
         except LOST as error:
             raise StoreLost(f"the database cannot be written, perhaps nothing was changed: {first_line(error)}") from None

@@ -12,8 +12,8 @@ from callctl.core.model import SlotRef
 from callctl.store.cabinet import Cabinet
 from callctl.store.codec import Unreadable, decode
 from callctl.store.console_tables import bookmarks, hook_deliveries, webhooks
-from callctl.store.ledger import clean, insert_audit
-from callctl.store.port import AlreadyDone, AuditEntry, Refusal
+from callctl.store.ledger import already_done, clean, insert_act
+from callctl.store.port import AuditEntry, Refusal
 from callctl.store.tables import audit, journal
 
 OVERLAP = 100  # Rows looked at again each time: of two writers the one with the lower number may be written later.
@@ -238,11 +238,10 @@ class HookBook:
             numbers = (await connection.execute(dead.limit(most))).scalars().all()
             if not numbers:  # Nothing is done, so nothing is audited; but it may be done already.
                 if (await connection.execute(select(audit.c.id).where(audit.c.request == clean(entry.request)))).first():
-                    raise AlreadyDone(f"request {entry.request} was carried out before")
+                    raise already_done(entry)
                 return 0
             entry = replace(entry, after=entry.after.replace(HOW_MANY, str(len(numbers))))
-            if await insert_audit(connection, entry) is None:
-                raise AlreadyDone(f"request {entry.request} was carried out before")
+            await insert_act(connection, entry)
             values = {"state": WAITING, "tries": 0, "next_at": entry.at}
             await connection.execute(update(hook_deliveries).where(hook_deliveries.c.id.in_(numbers)).values(values))
         return len(numbers)

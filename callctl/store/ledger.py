@@ -80,11 +80,10 @@ async def write_audit(engine: AsyncEngine, entry: AuditEntry, version: int | Non
     AlreadyDone, and then writes nothing.
     """
     async with exclusive(engine) as connection:
-        number = await insert_audit(connection, entry)
         if version is None:
+            await insert_audit(connection, entry)
             return
-        if number is None:
-            raise AlreadyDone(f"request {entry.request} was carried out before")
+        number = await insert_act(connection, entry)
         wished = _dialect_insert(connection, wishes).values(version=version, at=entry.at, audit_id=number, body=body)
         taken = wished.on_conflict_do_nothing(index_elements=["version"]).returning(wishes.c.id)
         if (await connection.execute(taken)).scalar_one_or_none() is None:
@@ -109,6 +108,19 @@ async def insert_audit(connection: AsyncConnection, entry: AuditEntry) -> int | 
     if number is not None:
         await chain_on(connection, number)
     return number
+
+
+async def insert_act(connection: AsyncConnection, entry: AuditEntry) -> int:
+    """As insert_audit, of what must not be done twice. Raises AlreadyDone."""
+    number = await insert_audit(connection, entry)
+    if number is None:
+        raise already_done(entry)
+    return number
+
+
+def already_done(entry: AuditEntry) -> AlreadyDone:
+    """That the entry's request is in the audit."""
+    return AlreadyDone(f"request {entry.request} was carried out before")
 
 
 async def read_audit(

@@ -18,8 +18,8 @@ from callctl.core.days import DAY_S, Span, day_of, day_span
 from callctl.rules import ReportRules
 from callctl.store.assistance import past_events
 from callctl.store.chain import exclusive
-from callctl.store.ledger import clean, insert_audit, insert_new
-from callctl.store.port import AlreadyDone, AuditEntry, Refusal
+from callctl.store.ledger import clean, insert_act, insert_new
+from callctl.store.port import AuditEntry, Refusal
 from callctl.store.record_tables import reports
 from callctl.store.schema import IMMEDIATE
 from callctl.store.tables import audit
@@ -183,8 +183,7 @@ async def _step(
     signer: str = "",
 ) -> None:
     async with exclusive(engine) as connection:
-        if await insert_audit(connection, entry) is None:
-            raise AlreadyDone(f"request {entry.request} was carried out before")
+        await insert_act(connection, entry)
         if signer and await _wrote_notes(connection, city, day, signer):
             raise ReportRefused(f"{signer} 写过 {city} {day} 日报的编报说明，请由另一人审批")
         mine = and_(_mine(city, day), reports.c.state == needed)

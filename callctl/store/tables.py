@@ -75,10 +75,10 @@ journal = Table(
     Index(None, "call"),
 )
 
-# One row a citizen's call, at its home city.
 # Of calls; as it stands: with a bound value no database would see that the index fits.
 NUMBERED = text("number <> ''")
 
+# One row a citizen's call, at its home city.
 calls = Table(
     "calls",
     metadata,

@@ -121,16 +121,21 @@ def test_a_caller_who_came_back_counts_although_a_home_phone_rings_for_a_later_o
     assert len(made.loans) == 1
 
 
-def test_a_caller_who_came_back_counts_although_a_later_one_rings_elsewhere() -> None:
-    """The place in the line, and the reasons, are those of the caller whom nobody rings for."""
-    d = day(rules={"wuxi": {"quota": 1}, "xuzhou": {"quota": 0}})
-    [later] = d.calls(1, waited_s=25)
+def came_back_while_a_later_one_rings_in_wuxi(d: Day, later_waited_s: float) -> None:
+    """At the head of nanjing's line stands who has waited for a minute; for a later caller a lent seat rings."""
+    [later] = d.calls(1, waited_s=later_waited_s)
     [seat] = d.lent(d.plan(), "wuxi")
     d.hear(
         CallRinging("wuxi", d.now, later, LentSeat(seat, "nanjing")),
         CallRinging("nanjing", d.now, later, SlotRef("wuxi", 1)),
     )
     d.hear(CallWaiting("nanjing", d.now, WaitingCall("nanjing-1.99", "1", d.now - 60.0, returned=True)))
+
+
+def test_a_caller_who_came_back_counts_although_a_later_one_rings_elsewhere() -> None:
+    """The place in the line, and the reasons, are those of the caller whom nobody rings for."""
+    d = day(rules={"wuxi": {"quota": 1}, "xuzhou": {"quota": 0}})
+    came_back_while_a_later_one_rings_in_wuxi(d, later_waited_s=25)
     made = d.plan()
     assert [reason.count for reason in made.reasons["nanjing"]] == [1]
     assert d.whys(made) == {Why.QUOTA}
@@ -139,13 +144,7 @@ def test_a_caller_who_came_back_counts_although_a_later_one_rings_elsewhere() ->
 def test_of_two_cities_the_one_goes_first_whose_uncovered_caller_waits_longest() -> None:
     d = day(rules={"wuxi": {"quota": 2}, "xuzhou": {"shared": 0, "kept": 1}})
     d.picture.wishes = wish("nanjing", "xuzhou")
-    [later] = d.calls(1, waited_s=22)
-    [seat] = d.lent(d.plan(), "wuxi")
-    d.hear(
-        CallRinging("wuxi", d.now, later, LentSeat(seat, "nanjing")),
-        CallRinging("nanjing", d.now, later, SlotRef("wuxi", 1)),
-    )
-    d.hear(CallWaiting("nanjing", d.now, WaitingCall("nanjing-1.99", "1", d.now - 60.0, returned=True)))
+    came_back_while_a_later_one_rings_in_wuxi(d, later_waited_s=22)
     d.calls(1, "xuzhou", waited_s=30)
     made = d.plan()
     assert sorted(made.loans.values()) == ["nanjing", "nanjing"]
