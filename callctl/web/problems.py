@@ -153,7 +153,11 @@ def from_fields(fault: RequestValidationError) -> Problem:
         en = error["msg"]
         fields[".".join(place) or "body"] = Sentence(zh.format_map(error.get("ctx", {})) if zh else en, en)
     unreadable = any(error["type"] == "json_invalid" for error in fault.errors())
-    status = 400 if unreadable else 422
+    return wrong_fields(fields, 400 if unreadable else 422)
+
+
+def wrong_fields(fields: dict[str, Sentence], status: int = 422) -> Problem:
+    """The answer that says what is wrong at each field."""
     return Problem(status, "fields", Sentence("请改正这些地方", "please mend these"), fields)
 
 

@@ -21,7 +21,7 @@ from callctl.web.api.exports import ROWS, Kind, Moment, rows
 from callctl.web.api.forms import Form, OnceKey, Reason
 from callctl.web.doors import Doors
 from callctl.web.gate import TheCity, TheHouse, Who
-from callctl.web.problems import Problem, not_found
+from callctl.web.problems import not_found, wrong_fields
 
 DOORS = Doors()
 TAGS = ["calls"]
@@ -65,7 +65,7 @@ async def calls(
     follows it is told. With `fate` or `helped` the span is 31 days at most.
     """
     if (fate or helped) and until - since > SPAN_MOST_S:
-        raise Problem(422, "fields", Sentence("请改正这些地方", "please mend these"), {"since": SPAN_TOO_LONG})
+        raise wrong_fields({"since": SPAN_TOO_LONG})
     found = await (
         between_with_helped(house, city.code, since, until, most, behind, fate)
         if helped
