@@ -110,12 +110,13 @@ class People:
         return invitation
 
     async def take_up(self, invitation: str, password: str, address: str) -> Account:
-        """Set a password by an invitation, which is used up by it."""
+        """Set a password by an invitation, which is used up by it. Nothing is done while visits cannot be ended."""
         mark = digest(invitation.strip()[:100])
         name = await self._book.invited(mark, self._now())
         if name is None:
             raise _INVITATION_VOID
         kept = await self._new_password(name, password)
+        await self._visits.of(name)
         entry = AuditEntry(self._now(), name, address, "password set", "", "", "", "by invitation")
         if not await self._book.set_password(entry, name, kept, mark):
             raise _INVITATION_VOID
@@ -123,11 +124,15 @@ class People:
         return await self._find(name)
 
     async def change_password(self, name: str, old: str, new: str, address: str) -> None:
-        """The own password. Every visit of the account ends; who changed it begins a new one."""
+        """The own password. Every visit of the account ends; who changed it begins a new one.
+
+        Nothing is done while visits cannot be ended: whoever took the old password would stay signed in.
+        """
         found = await self._book.find(name)
         if found is None or not await self._scales.fits(found[1].password, old):
             raise _at("old", "原密码不对", "the old password is wrong")
         kept = await self._new_password(name, new)
+        await self._visits.of(name)
         await self._book.set_password(AuditEntry(self._now(), name, address, "password set", "", "", ""), name, kept)
         await self._visits.close_all(name)
 

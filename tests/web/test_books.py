@@ -230,6 +230,19 @@ async def test_a_wrong_file_of_categories_is_told_on_the_page_that_replaces_it(v
         assert "甲" in (await chief.get("/categories")).text
 
 
+async def test_without_the_database_the_import_of_categories_says_so_beside_its_form(kept: Kept) -> None:
+    chief = await kept.console.as_role(Role.DISPATCHER)
+    good = {"sheet": ("c.csv", "code,level,parent,name_zh\n0101,1,,甲\n".encode(), "text/csv")}
+    await lose_sql(kept.console)
+    answer = await chief.post("/categories", files=good, headers=ZH)
+    assert (answer.status_code, "请重新选择文件再导入一次" in answer.text) == (503, True)
+    assert 'type="file"' in answer.text, "the form is there to be sent again"
+    assert "文件有误" not in answer.text, "nothing is wrong with the file"
+    await find_sql(kept.console)
+    assert (await chief.post("/categories", files=good)).status_code == 303
+    assert "甲" in (await chief.get("/categories")).text
+
+
 async def test_without_the_database_the_steps_of_a_report_keep_what_was_typed(kept: Kept) -> None:
     of = f"/cities/{Y}/reports/{kept.day}"
     writer, signer = await kept.console.as_role(Role.REPORTER, Y), await kept.console.as_role(Role.SUPERVISOR, Y)

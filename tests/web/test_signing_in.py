@@ -1,12 +1,19 @@
 """Signing in and out, as a browser does it: sessions that cannot be fixed, outlive nothing, and end at once."""
 
+import asyncio
+
+import pytest
+
 from callctl.people.accounts import Wanted
 from callctl.people.codes import STEP_S, code_at
 from callctl.rights import Role
 from callctl.store.visits import IDLE_S, LONGEST_S
 from callctl.web.gate import COOKIE
+from tests.store.servers import Valkey
 from tests.web.house import PASSWORD, ROOT, Console, problem
+from tests.web.test_desk_browser import find_sql, lose_sql
 
+ZH = {"Accept-Language": "zh"}
 STRONGER = "Another-Long-Word-9"
 
 
@@ -158,3 +165,72 @@ async def test_a_closed_account_is_out_at_once(console: Console) -> None:
     await console.house.people.change(ROOT, "wang", account.version, wanted)
     assert (await browser.get("/api/v1/me")).status_code == 401
     assert (await browser.post("/api/v1/visit", json={"name": "wang", "password": PASSWORD})).status_code == 401
+
+
+async def test_without_the_database_the_forms_of_passwords_say_so_and_give_no_password_back(console: Console) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser, nobody = await console.signed_in("wang"), console.browser()
+    invitation = await console.house.people.invite(ROOT, "wang")
+    signed_in = await console.as_role(Role.LEADER, "yangzhou")
+    await lose_sql(console)
+    twice = {"password": STRONGER, "again": STRONGER}
+    presses = (
+        (nobody, "/welcome", {"invitation": invitation, **twice}, "恢复后请先试新密码"),
+        (signed_in, "/password", {"old": PASSWORD, **twice}, "恢复后请先试新密码"),
+        (nobody, "/signin", {"name": "wang", "password": PASSWORD}, "历史库联系不上，暂时不能登录"),
+    )
+    for who, place, form, said in presses:
+        answer = await who.post(place, data=form, headers=ZH)
+        assert (answer.status_code, said in answer.text) == (503, True), place
+        assert f'action="{place}"' in answer.text, "the form is there to be sent again"
+        assert [STRONGER in answer.text, PASSWORD in answer.text] == [False, False], place
+        assert [value for key, value in form.items() if key in ("invitation", "name") and value not in answer.text] == []
+    await find_sql(console)
+    assert (await nobody.post("/welcome", data=presses[0][2])).status_code == 303
+    assert (await browser.get("/api/v1/me")).status_code == 401
+
+
+async def test_without_the_database_the_form_of_one_time_codes_keeps_its_key(console: Console) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser = await console.signed_in("wang")
+    key = (await browser.post("/api/v1/me/codes/key")).json()["key"]
+    form = {"key": key, "code": code_at(key, int(console.clock.at // STEP_S))}
+    await lose_sql(console)
+    answer = await browser.post("/account/codes", data=form, headers=ZH)
+    assert (answer.status_code, "历史库联系不上" in answer.text) == (503, True)
+    assert f'name="key" value="{key}"' in answer.text, "the telephone has this key already"
+    assert "未启用" not in answer.text, "nobody knows"
+    await find_sql(console)
+    assert (await browser.post("/account/codes", data=form)).status_code == 303
+
+
+async def test_a_password_is_not_changed_while_visits_cannot_be_ended(
+    console: Console, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser, nobody = await console.signed_in("wang"), console.browser()
+    await console.account("li", Role.LEADER, "yangzhou")
+    invitation = await console.house.people.invite(ROOT, "li")
+    assert (await browser.get("/api/v1/me")).status_code == 200
+    before = [(await console.house.people.own(name)).password_at for name in ("wang", "li")]
+    monkeypatch.setattr("callctl.store.registry.DEADLINE_S", 0.5)
+    await asyncio.to_thread(valkey.kill)
+    console.clock.at += 1
+    twice = {"password": STRONGER, "again": STRONGER}
+    assert (await browser.post("/password", data={"old": PASSWORD, **twice}, headers=ZH)).status_code == 503
+    assert (await nobody.post("/welcome", data={"invitation": invitation, **twice}, headers=ZH)).status_code == 503
+    said = await nobody.post("/signin", data={"name": "wang", "password": PASSWORD}, headers=ZH)
+    assert (said.status_code, "登记库联系不上，暂时不能登录" in said.text) == (503, True)
+    assert [(await console.house.people.own(name)).password_at for name in ("wang", "li")] == before
+
+
+async def test_passwords_that_differ_are_told_at_the_second_one_and_not_given_back(console: Console) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser = await console.signed_in("wang")
+    unlike = {"old": PASSWORD, "password": STRONGER, "again": f"{STRONGER}0"}
+    for who, place in ((browser, "/password"), (console.browser(), "/welcome")):
+        answer = await who.post(place, data={"invitation": "i-1", **unlike}, headers=ZH)
+        assert answer.status_code == 422
+        assert 'id="w-again">两次输入的密码不一样' in answer.text
+        assert "已填内容都还在" not in answer.text, "they are not"
+        assert [STRONGER in answer.text, PASSWORD in answer.text] == [False, False]

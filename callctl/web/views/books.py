@@ -245,15 +245,28 @@ async def replace(request: Request, house: TheHouse, who: Who, words: TheWords) 
     try:
         count = await house.books.replace_categories(who.actor, sheet)
     except ActRefused as fault:
-        return await _categories(request, house, Typed().refused(fault), 422)
+        return await _categories(request, house, Typed().refused(fault), status_of(fault))
+    except StoreLost as lost:
+        return await _categories(request, house, Typed({}, {"": _PERHAPS_IMPORTED}), status_of(lost))
     return onward("/categories", "good", words("已导入 {n} 条分类", n=count))
 
 
 async def _categories(request: Request, house: TheHouse, form: Typed, status: int = 200) -> HTMLResponse:
+    """The categories. With the database away, the form that was refused is there alone."""
     tree: Sequence[Category] = ()
     broken: Sentence | None = None
     try:
         tree = await house.books.tree()
     except ActRefused as fault:  # The province's own file is wrong: the form that replaces it must stay in reach.
         broken = fault.sentence
-    return page(request, "books/categories.html", status, {"tree": tree, "form": form, "broken": broken})
+    except StoreLost:
+        if not form.wrong:
+            raise
+    shown = {"tree": tree, "form": form, "refused": status != 503, "broken": broken}
+    return page(request, "books/categories.html", status, shown)
+
+
+_PERHAPS_IMPORTED = Sentence(
+    "历史库联系不上，分类可能没有导入；恢复后请重新选择文件再导入一次，重复导入同一文件没有影响",
+    "the history database cannot be reached, perhaps nothing was imported; choose the file again later: twice does no harm",
+)

@@ -1,15 +1,19 @@
 """The way in and out: signing in, the first password, the own account, language and colours."""
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from callctl.core.acts import ActRefused, Sentence
 from callctl.people import codes
 from callctl.rights import Role
-from callctl.store.port import StoreLost
+from callctl.store.accounts import Account
+from callctl.store.port import Refusal, RegistryLost, StoreLost
+from callctl.store.visits import Visit
 from callctl.web.api.visit import drop_cookie, set_cookie
 from callctl.web.doors import NOBODY, Doors
-from callctl.web.forms import Typed, filled, onward, own_path, typed
+from callctl.web.forms import UNDONE, Typed, filled, onward, own_path, refused, status_of, typed
 from callctl.web.gate import COOKIE, Caller, TheHouse, TheWords, Who, address_of
 from callctl.web.pages import page
 from callctl.web.shown.show import THEME_COOKIE, THEMES
@@ -70,8 +74,9 @@ async def sign_in(request: Request, house: TheHouse) -> Response:
         # Who is only asked for the code has typed the right password: it must not be typed again, so it stays.
         kept = form if "code" in fault.fields else form.without("password", "code")
         return _sign_in(request, kept.refused(fault), 422)
-    except StoreLost:
-        return _sign_in(request, Typed(form.without("password").values, {"": _STORE_LOST}), 503)
+    except StoreLost as lost:
+        why = _NO_REGISTRY if isinstance(lost, RegistryLost) else _NO_DATABASE
+        return _sign_in(request, Typed(form.without("password").values, {"": why}), 503)
     answer = onward("/password" if visit.must_change else form.get("next"))
     set_cookie(answer, secret)
     return answer
@@ -101,15 +106,13 @@ async def welcome_page(request: Request) -> HTMLResponse:
 async def welcome(request: Request, house: TheHouse, words: TheWords) -> Response:
     """Take the invitation up; then sign in with the new password."""
     form = await typed(request)
-    wrong = _unlike(form)
-    if not wrong:
-        try:
-            account = await house.people.take_up(form.get("invitation"), form.get("password"), address_of(request))
-            return onward("/signin", "good", words("密码已设置，账号是 {name}，请登录", name=account.name))
-        except ActRefused as fault:
-            form = form.refused(fault)
-    shown = Typed(form.without("password", "again").values, {**form.wrong, **wrong})
-    return page(request, "visit/welcome.html", 422, {"form": shown})
+    try:
+        _must_be_alike(form)
+        account = await house.people.take_up(form.get("invitation"), form.get("password"), address_of(request))
+    except UNDONE as fault:
+        shown = _without_passwords(form, fault)
+        return page(request, "visit/welcome.html", status_of(fault), {"form": shown})
+    return onward("/signin", "good", words("密码已设置，账号是 {name}，请登录", name=account.name))
 
 
 @DOORS.get("/password", "own account")
@@ -122,24 +125,28 @@ async def password_page(request: Request) -> HTMLResponse:
 async def password(request: Request, house: TheHouse, who: Who, words: TheWords) -> Response:
     """Change it. Every other visit of the account ends."""
     form = await typed(request)
-    wrong = _unlike(form)
-    if not wrong:
-        try:
-            await house.people.change_password(who.account, form.get("old"), form.get("password"), who.actor.where)
-            browser = request.headers.get("user-agent", "")
-            _, secret = await house.sign_in.begin(await house.people.own(who.account), who.actor.where, browser)
-            answer = onward("/", "good", words("密码已更换，其他地方的登录都已退出"))
-            set_cookie(answer, secret)
-            return answer
-        except ActRefused as fault:
-            form = form.refused(fault)
-    return page(request, "visit/password.html", 422, {"form": Typed({}, {**form.wrong, **wrong})})
+    try:
+        _must_be_alike(form)
+        await house.people.change_password(who.account, form.get("old"), form.get("password"), who.actor.where)
+        browser = request.headers.get("user-agent", "")
+        _, secret = await house.sign_in.begin(await house.people.own(who.account), who.actor.where, browser)
+    except UNDONE as fault:
+        shown = _without_passwords(form, fault)
+        return page(request, "visit/password.html", status_of(fault), {"form": shown})
+    answer = onward("/", "good", words("密码已更换，其他地方的登录都已退出"))
+    set_cookie(answer, secret)
+    return answer
 
 
-def _unlike(form: Typed) -> dict[str, Sentence]:
-    if form.get("password") == form.get("again"):
-        return {}
-    return {"again": Sentence("两次输入的密码不一样", "the two passwords differ")}
+def _must_be_alike(form: Typed) -> None:
+    if form.get("password") != form.get("again"):
+        raise ActRefused(_UNLIKE.zh, _UNLIKE.en, {"again": _UNLIKE})
+
+
+def _without_passwords(form: Typed, fault: ActRefused | Refusal | StoreLost) -> Typed:
+    """What went against it. A password that was not saved, or perhaps was, is typed again: it is never given back."""
+    shown = refused(form, fault).without("old", "password", "again")
+    return Typed(shown.values, {"": _PERHAPS_SET}) if isinstance(fault, StoreLost) else shown
 
 
 @DOORS.get("/account", "own account")
@@ -160,8 +167,8 @@ async def use_codes(request: Request, house: TheHouse, who: Who, words: TheWords
     form = await typed(request)
     try:
         await house.people.use_codes(who.account, form.get("key"), form.get("code"), who.actor.where)
-    except ActRefused as fault:
-        return await _account(request, house, who, form.refused(fault), form.get("key")[:64], 422)
+    except UNDONE as fault:
+        return await _account(request, house, who, refused(form, fault), form.get("key")[:64], status_of(fault))
     return onward("/account", "good", words("动态码已启用，下次登录起需要输入"))
 
 
@@ -178,12 +185,20 @@ async def end_visit(request: Request, house: TheHouse, who: Who, words: TheWords
 async def _account(
     request: Request, house: TheHouse, who: Caller, form: Typed, key: str, status: int = 200
 ) -> HTMLResponse:
-    own = await house.people.own(who.account)
+    """The own account. With a store away, the form that was refused is there alone, with its key."""
+    own: Account | None = None
+    visits: Sequence[Visit] = ()
+    try:
+        own = await house.people.own(who.account)
+        visits = await house.visits.of(who.account)
+    except StoreLost:
+        if not form.wrong:
+            raise
     shown = {
         "path": "/account",
         "form": form,
         "account": own,
-        "visits": await house.visits.of(who.account),
+        "visits": visits,
         "this": who.visit.key if who.visit else "",
         "key": key,
         "address": codes.address(key, who.account) if key else "",
@@ -191,7 +206,16 @@ async def _account(
     return page(request, "visit/account.html", status, shown)
 
 
-_STORE_LOST = Sentence(
+_UNLIKE = Sentence("两次输入的密码不一样", "the two passwords differ")
+_PERHAPS_SET = Sentence(
+    "存储暂时联系不上，新密码可能已经生效，也可能没有；恢复后请先试新密码，不行再重新设置",
+    "a store cannot be reached, the new password may hold or not; later try it first, and set it again if it fails",
+)
+_NO_REGISTRY = Sentence(
     "登记库联系不上，暂时不能登录；各市接听不受影响，命令行 callctl stop 仍可用",
     "the registry cannot be reached, nobody can sign in now; answering goes on, `callctl stop` works on the command line",
+)
+_NO_DATABASE = Sentence(
+    "历史库联系不上，暂时不能登录；各市接听不受影响，已登录的人可继续使用",
+    "the history database cannot be reached, nobody can sign in now; answering goes on, whoever is signed in stays so",
 )
