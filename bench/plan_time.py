@@ -13,7 +13,7 @@ from typing import Any
 
 from callctl.controller import GC_THRESHOLDS
 from callctl.core import expect
-from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Order, Recall
+from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Order, Recall, Regroup
 from callctl.core.events import (
     CallAnswered,
     CallEnded,
@@ -69,6 +69,7 @@ GROWTH = (Size(13, 1_000, 1500, SMALL), Size(60, 4_000, 400), Size(300, 20_000, 
 HARDER = (
     Size(13, 1_000, 1000, SMALL, 20),
     Size(13, 1_000, 1000, SMALL, SEATS),
+    Size(13, 13_000, 1000, SMALL, SEATS),
     Size(300, 20_000, 150, LARGE, 20),
     Size(300, 20_000, 150, LARGE, SEATS),
     Size(300, 20_000, 150, LARGE, own_gc=True),
@@ -124,7 +125,8 @@ class Churn:
             SeatSeen(seat.id, SeatState.BUSY if code in self.assisted or self.rng.random() < 0.5 else SeatState.FREE)
             for seat in city.seats
         )
-        return PbxObserved(code, self.now, calls, seats, (), (), (), tuple(TrunkSeen(t.to, True) for t in city.trunks))
+        trunks = tuple(TrunkSeen(t.to, True) for t in city.trunks)
+        return PbxObserved(code, self.now, calls, seats, (), (), (), trunks, rings_together=True)
 
     def call(self, code: str, waited_s: float) -> WaitingCall:
         """A new call."""
@@ -188,10 +190,12 @@ class Churn:
     def done(self, order: Order) -> Fact:
         """The fact that comes of an order."""
         match order:
-            case Lend(city=city, seat=seat, assisted=assisted):
+            case Lend(city=city, seat=seat, assisted=assisted, group=group):
                 self.tokens += 1
                 self.taken[SeatRef(city, seat)] = Taken(assisted, self.tokens)
-                return LoanChanged(city, self.now, seat, assisted, self.tokens, lent=True)
+                return LoanChanged(city, self.now, seat, assisted, self.tokens, lent=True, group=group)
+            case Regroup(city=city, seat=seat, assisted=assisted, token=token, group=group):
+                return LoanChanged(city, self.now, seat, assisted, token, lent=True, group=group)
             case Recall(city=city, seat=seat, assisted=assisted):
                 self.taken.pop(SeatRef(city, seat), None)
                 return LoanChanged(city, self.now, seat, assisted, 0, lent=False)

@@ -154,10 +154,10 @@ class Arrivals(Tracker):
 
     __slots__ = ("_buckets", "_count", "_forecast", "_since")
 
-    def __init__(self, forecast: float | None, now: float) -> None:
-        """`forecast` in calls a second; None: nobody knows, only counting will tell."""
+    def __init__(self, forecast: float | None, since: float | None) -> None:
+        """`forecast` in calls a second; None: nobody knows, only counting will tell. `since` None: from the first on."""
         self._forecast = forecast
-        self._since = now
+        self._since = since
         self._count = 0
         self._buckets: list[tuple[float, int]] = []  # (start, count), the last three minutes.
 
@@ -173,14 +173,17 @@ class Arrivals(Tracker):
 
     def quarter_over(self, now: float) -> bool:
         """Begin the next quarter hour where it is time: what is known of the rate is its forecast. Whether it was."""
-        if now - self._since < QUARTER_S:
+        if self._since is None or now - self._since < QUARTER_S:
             return False
         self.new_forecast(self.rate(now).mean, now)
         return True
 
     def arrived(self, now: float) -> None:
-        """One attempt came in."""
-        self._count += 1
+        """One attempt came in. The one that begins the count belongs to the time before it."""
+        if self._since is None:
+            self._since = now
+        else:
+            self._count += 1
         start = now - now % BUCKET_S
         buckets = self._buckets
         if buckets and buckets[-1][0] >= start:
@@ -192,7 +195,7 @@ class Arrivals(Tracker):
 
     def rate(self, now: float) -> Rate:
         """Arrivals per second, forecast and count together."""
-        counted_s = max(0.0, now - self._since)
+        counted_s = 0.0 if self._since is None else max(0.0, now - self._since)
         if self._forecast is None:
             return gamma_poisson(0.0, 0.0, self._count, max(60.0, counted_s))
         return gamma_poisson(self._forecast, QUARTER_S, self._count, counted_s)

@@ -75,7 +75,7 @@ class Experience(Tracker):
     ) -> None:
         self.sl_s = sl_s
         self.peak_per_h = peak_per_h
-        self.calls = Arrivals(None, 0.0)
+        self.calls = Arrivals(None, None)
         self.own = HandlingTime(aht_s)
         self.lent = HandlingTime()
         self.patience = Patience(patience_s)

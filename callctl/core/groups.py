@@ -32,6 +32,7 @@ class Arranged(NamedTuple):
     slots: int  # Of them, those the PBX has confirmed.
     shared: int  # Shared seats in them.
     moves: Mapping[str, int]  # Seats that must change their group, and the new one.
+    aside: frozenset[str] = frozenset()  # Of them, those that must not be rung.
 
 
 def fresh(used: Iterable[int]) -> int:
@@ -58,7 +59,8 @@ def arrange(hand: Sequence[AtHand], calls: Calls, shared: int, together: int, us
     _set_aside(groups, chosen, others)
     moves = {one.seat: number for number, some in groups.items() for one in some if one.group != number}
     slots = sum(any(one.settled and one.seat not in moves for one in some) for some in chosen.values())
-    return Arranged(len(chosen), slots, shared - left, moves)
+    ringing = {one.seat for some in chosen.values() for one in some}
+    return Arranged(len(chosen), slots, shared - left, moves, frozenset(moves.keys() - ringing))
 
 
 def _unmix(groups: dict[int, list[AtHand]], others: set[int]) -> None:

@@ -104,6 +104,7 @@ class Did(enum.Enum):
     SEAT_BACK = "seat_back"
     SEAT_MOVED = "seat_moved"
     RING_TOGETHER = "ring_together"
+    SEAT_REGROUPED = "seat_regrouped"
     SLOT_CLOSED = "slot_closed"
 
 
@@ -114,13 +115,14 @@ DEEDS: dict[Did, tuple[str, str]] = {
     Did.SEAT_BACK: ("座席收回", "seat back"),
     Did.SEAT_MOVED: ("座席改借", "seat moved"),
     Did.RING_TOGETHER: ("座席同振", "seats ring together"),
+    Did.SEAT_REGROUPED: ("座席改振铃组", "seat rings in another group"),
     Did.SLOT_CLOSED: ("借出座席暂不接新来电", "seats on loan take no new call for now"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Something that was done, and why. `seat` and `assisted` where it is about a loan."""
+    """Something that was done, and why. `seat` (several with 、 between) and `assisted` where it is about loans."""
 
     did: Did
     why: Why

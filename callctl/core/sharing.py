@@ -16,7 +16,7 @@ it does not matter that the assisted city's picture runs a moment ahead or behin
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from callctl.core.allocation import Allocation, Help, Room
@@ -39,6 +39,7 @@ from callctl.core.seats import (
     ringing_elsewhere,
     served,
 )
+from callctl.core.telling import Telling, Told
 from callctl.core.together import widen
 from callctl.core.wishes import Wishes
 from callctl.core.world import Kept, World, all_loans
@@ -46,8 +47,6 @@ from callctl.core.world import Kept, World, all_loans
 SHORT_S = 20.0  # Own callers wait this long without a pause: shared seats come home for good, not only their slots.
 MOVED_STAYS_S = 5.0  # A seat moved to another assisted city stays at least so long: the PBX's look, ring and answer.
 HELD_S = 30.0  # An assisted city not heard for so long keeps its loans: most broken links heal at once.
-TOLD_S = 60.0  # What was done is shown so long.
-TOLD_MOST = 8  # And so many things a city, the latest.
 
 
 class Standing(NamedTuple):
@@ -65,7 +64,7 @@ class Memory:
     reserves: Mapping[str, tuple[int, float]] = field(default_factory=dict)  # Computed for a tight city, and when.
     short_since: Mapping[str, float] = field(default_factory=dict)  # Cities with own callers waiting.
     moved_at: Mapping[SeatRef, float] = field(default_factory=dict)
-    told: Mapping[str, tuple[Decision, ...]] = field(default_factory=dict)  # What was done lately, the newest first.
+    told: Told = field(default_factory=dict)  # What was done lately.
 
 
 def plan(province: Province, world: World, wishes: Wishes, memory: Any, now: float) -> Plan:
@@ -94,10 +93,9 @@ class _Round:
         self.loans: dict[SeatRef, str] = {}
         self.rung: dict[Pair, int] = {}  # Slots that shall be open for free lent seats: one a ring group.
         self.asked: dict[Pair, list[str]] = {}  # Free lent seats that are asked for, one a call.
-        self.lent: dict[Pair, list[str]] = {}  # Seats that leave their home now.
         self.groups: dict[SeatRef, int] = {}
         self.numbers: dict[Pair, set[int]] = {}  # Of the ring groups, as far as anybody asked.
-        self.decisions: list[tuple[str, Decision]] = []
+        self.telling = Telling(now)
         self.short_since = {
             code: memory.short_since.get(code, now) for code, view in world.cities.items() if view.waiting and view.unserved
         }
@@ -109,7 +107,7 @@ class _Round:
             self._share()
         else:
             self._all_back()
-        told = self._told()
+        told = self.telling.lately(self.memory.told)
         memory = Memory(self.active, self._reserves(), self.short_since, self.moved_at, told)
         reasons = Reasons(self.at, self.rooms, self.allocation, self._room)
         slots = self._open_slots()
@@ -125,7 +123,6 @@ class _Round:
             groups[help_] = self._carry_out(help_)
         for help_, more in widen(self.allocation, groups):
             self._join(help_, more, groups[help_])
-        self._tell_lent()
         for room in rooms:
             self._leave_be(room)
 
@@ -167,7 +164,7 @@ class _Round:
                 self.active[code] = Standing(calm_since, was.why if was is not None else self._activated(room))
         for code in self.memory.active:
             if code not in self.active and code in at.world.cities:
-                self.decisions.append((code, Decision(Did.RESTED, self._why_ended(code), now)))
+                self.telling.tell(code, Did.RESTED, self._why_ended(code))
 
     def _activated(self, room: CityRoom) -> Decision:
         why, wait_s = room.active_why or (Why.WAITED, 0.0)
@@ -214,6 +211,8 @@ class _Round:
         if not tally.lent:
             return
         ends = {assisted: self._pair_ends(room, assisted) for assisted in tally.helped}
+        if len(tally.lent) > len(tally.kept) + sum(map(len, tally.held.values())):
+            self._tell_not_ready(room)
         for assisted, held in tally.held.items():
             if (why := ends[assisted]) is None:
                 self.loans.update(held)
@@ -230,6 +229,14 @@ class _Round:
                 room.lend_again(kept)
         for seats in room.lent_free.values():
             seats.reverse()
+
+    def _tell_not_ready(self, room: CityRoom) -> None:
+        """Whose agent makes a break, or whose phone is gone, comes home."""
+        tally = room.view.tally
+        stay = {kept.ref for kept in tally.kept}.union(*tally.held.values())
+        for seat, loan in tally.lent.items():
+            if (ref := SeatRef(room.code, seat)) not in stay:
+                self._note_back(ref, loan.assisted, Why.NOT_READY)
 
     def _pair_ends(self, room: CityRoom, assisted: str) -> Why | None:
         """Why loans between the two end; None: they go on. Their free slots are closed earlier and separately."""
@@ -298,9 +305,9 @@ class _Round:
         self._numbers(pair).add(group)
         if present:
             self.moved_at[ref] = self.at.now
-            self.decisions.append((room.code, Decision(Did.SEAT_MOVED, Why.MORE_URGENT, self.at.now, seat, assisted)))
+            self.telling.tell(room.code, Did.SEAT_MOVED, Why.MORE_URGENT, assisted, seat)
         elif ref not in self.moved_at:  # Else it was told: to move is to come home and be lent anew.
-            self.lent.setdefault(pair, []).append(seat)
+            self.telling.tell(room.code, Did.SEAT_LENT, Why.NEXT_IN_LINE, assisted, seat)
         return group
 
     def _join(self, help_: Help, seats: int, group: int) -> None:
@@ -310,8 +317,7 @@ class _Round:
         for seat in joined:
             self.loans[SeatRef(room.code, seat)] = assisted
             self.groups[SeatRef(room.code, seat)] = group
-        told = Decision(Did.RING_TOGETHER, Why.NOBODY_ELSE, self.at.now, "、".join(joined), assisted)
-        self.decisions.append((room.code, told))
+        self.telling.tell(room.code, Did.RING_TOGETHER, Why.NOBODY_ELSE, assisted, *joined)
 
     def _numbers(self, pair: Pair) -> set[int]:
         """The groups of the pair's loans, those of this plan included."""
@@ -333,12 +339,13 @@ class _Round:
         between.carried += besides
         between.ringing += besides
         if arranged.ringing < len({one.group for one in hand}):
-            closed = Decision(Did.SLOT_CLOSED, _why_silent(room, between, now), now, assisted=assisted)
-            self.decisions.append((room.code, closed))
+            self.telling.tell(room.code, Did.SLOT_CLOSED, _why_silent(room, between, now), assisted)
         room.idle -= max(0, arranged.shared - paid)
         self.rung[pair] = arranged.slots
-        if not alone:
-            self.groups.update({SeatRef(room.code, seat): group for seat, group in arranged.moves.items()})
+        for seat, group in () if alone else arranged.moves.items():
+            self.groups[SeatRef(room.code, seat)] = group
+            why = _why_silent(room, between, now) if seat in arranged.aside else Why.NEXT_IN_LINE
+            self.telling.tell(room.code, Did.SEAT_REGROUPED, why, assisted, seat)
 
     def _open_slots(self) -> dict[Pair, int]:
         """Slots by pair: free lent seats that may be rung, and calls in progress.
@@ -361,31 +368,14 @@ class _Round:
 
     # What is told --------------------------------------------------------------------------------------------------
 
-    def _tell_lent(self) -> None:
-        for pair, seats in self.lent.items():
-            told = Decision(Did.SEAT_LENT, Why.NEXT_IN_LINE, self.at.now, "、".join(seats), pair.assisted)
-            self.decisions.append((pair.supporting, told))
-
     def _back(self, room: CityRoom, why: Why, seats: Mapping[SeatRef, str]) -> None:
         for ref, assisted in seats.items():
             self._note_back(ref, assisted, why)
 
     def _note_back(self, ref: SeatRef, assisted: str, why: Why) -> None:
-        self.decisions.append((ref.city, Decision(Did.SEAT_BACK, why, self.at.now, ref.seat, assisted)))
+        self.telling.tell(ref.city, Did.SEAT_BACK, why, assisted, ref.seat)
 
-    def _told(self) -> Mapping[str, tuple[Decision, ...]]:
-        """What was done lately, by city; the same thing is told once, although a slow PBX has still to do it."""
-        before, now = self.memory.told, self.at.now
-        if not self.decisions and all(now - some[-1].at < TOLD_S for some in before.values()):
-            return before
-        told = {code: [each for each in some if now - each.at < TOLD_S] for code, some in before.items()}
-        for code, new in self.decisions:
-            some = told.setdefault(code, [])
-            if not any(replace(old, at=new.at) == new for old in some):
-                some.insert(0, new)
-        return {code: tuple(some[:TOLD_MOST]) for code, some in told.items() if some}
-
-    def _shown(self, told: Mapping[str, tuple[Decision, ...]]) -> Mapping[str, tuple[Decision, ...]]:
+    def _shown(self, told: Told) -> Told:
         """For a city assistance acts for, first why; then what was done lately."""
         acting: Iterator[tuple[str, tuple[Decision, ...]]] = ((code, (each.why,)) for code, each in self.active.items())
         return {**told, **{code: (*why, *told.get(code, ())) for code, why in acting}} if self.active else told

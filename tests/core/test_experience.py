@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 
+from callctl.core.erlang import reserve_for
 from callctl.core.events import (
     CallAnswered,
     CallEnded,
@@ -14,7 +15,7 @@ from callctl.core.events import (
     Outcome,
     PbxLost,
 )
-from callctl.core.experience import Budget, Experience, own_reserve
+from callctl.core.experience import Budget, Experience, first_experience, own_reserve
 from callctl.core.fold import fold
 from callctl.core.world import unseen
 from tests.core.test_fold import PROVINCE, SEATS, SLOT, WRAPUP_S, call, reading, streams
@@ -93,9 +94,10 @@ def test_the_ledger_of_help_counts_answers_for_others_and_fades() -> None:
 
 def test_callers_a_reading_shows_have_arrived_but_not_after_a_gap() -> None:
     seen = reading(300.0, (call(1), call(2)))
-    assert learned(waits(1), seen).calls.rate(1000.0).mean == pytest.approx(2 / 1000.0)
+    # The first call began the count, 900 s before.
+    assert learned(waits(1), seen).calls.rate(1000.0).mean == pytest.approx(1 / 900.0)
     gap = learned(waits(1), PbxLost("nanjing", 200.0, "gone"), seen)
-    assert gap.calls.rate(1000.0).mean == pytest.approx(1 / 1000.0)
+    assert gap.calls.rate(1000.0).mean == 0.0
 
 
 def test_the_peak_hour_sizes_the_budget() -> None:
@@ -125,3 +127,34 @@ def test_an_outage_in_which_everybody_hangs_up_at_once_still_leaves_a_reserve_to
         mine.own.finished(0.1)
     assert mine.patience.mean_s < 5.0
     assert 0 <= own_reserve(mine, staff=10, quota=5, guess=1, now=100.0) <= 10
+
+
+EPOCH = 1_800_000_000.0  # A controller's clock does not begin at 0.
+
+
+def steady(began: float, per_s: float, seconds: float) -> Experience:
+    """Of a city that is called as evenly as a clock ticks, from `began` on."""
+    learned = first_experience(20, 0.8, 15.0)
+    for number in range(round(per_s * seconds) + 1):
+        learned.arrived(began + number / per_s)
+    return learned
+
+
+@pytest.mark.parametrize("seconds", [120.0, 600.0, 890.0, 1000.0, 1790.0, 4000.0])
+def test_a_controller_that_has_just_started_knows_the_rate_and_sees_no_surge_in_it(seconds: float) -> None:
+    learned = steady(EPOCH, 0.1, seconds)
+    assert learned.calls.rate(EPOCH + seconds).mean == pytest.approx(0.1, rel=0.03)
+    assert not learned.calls.surging(EPOCH + seconds)
+    assert steady(EPOCH, 0.1, 4000.0).peak_per_h == pytest.approx(360.0, rel=0.4), "guessed before: 80 % of the seats busy"
+
+
+def test_the_reserve_of_a_new_controllers_city_is_that_of_its_load() -> None:
+    learned = steady(EPOCH, 0.062, 600.0)  # Load 14.8.
+    assert own_reserve(learned, 20, 10, 2, EPOCH + 600.0) == reserve_for(20, 15.0, 10, 0.8, 240, 264, 180.0, 15.0, 2) == 4
+
+
+def test_a_surge_is_seen_from_the_second_quarter_hour_on() -> None:
+    learned = steady(EPOCH, 0.1, 1000.0)
+    for number in range(60):
+        learned.arrived(EPOCH + 1000.0 + number)
+    assert learned.calls.surging(EPOCH + 1060.0)

@@ -88,7 +88,7 @@ def test_the_only_seat_that_could_ring_at_once_does_so_and_is_not_moved_away_fro
 
 
 def test_a_seat_that_cannot_be_spared_stands_above_those_that_ring() -> None:
-    assert arrange(hand_of(0, 0), Calls(1, 1), 1, 3) == Arranged(1, 1, 1, {"0001": 1})
+    assert arrange(hand_of(0, 0), Calls(1, 1), 1, 3) == Arranged(1, 1, 1, {"0001": 1}, frozenset({"0001"}))
 
 
 def test_seats_that_nobody_may_ring_are_left_as_they_are() -> None:

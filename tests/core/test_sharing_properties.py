@@ -7,11 +7,13 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from callctl.core.between import let_through
-from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Recall
+from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Recall, Regroup
 from callctl.core.events import SeatReadied, SeatState, SlotState
 from callctl.core.fold import fold
 from callctl.core.model import Lending, Pair, SeatRef
+from callctl.core.reasons import WORDS
 from callctl.core.seats import FRESH_S, pair_health, trunk_up
+from callctl.core.telling import AND
 from tests.core.pictures import NOW, Picture, lent_from, pictures
 from tests.provinces import wish
 
@@ -145,6 +147,25 @@ def test_every_call_over_the_threshold_that_nobody_comes_for_has_a_reason(pictur
 
 @given(pictures())
 @more
+def test_every_order_about_a_seat_is_told_with_its_reason(picture: Picture) -> None:
+    for _ in range(3):
+        made = picture.plan()
+        orders = picture.orders(made)
+        told = {
+            (code, seat): did
+            for code, some in made.memory.told.items()
+            for each in some
+            for did, seat in ((each.did, seat) for seat in each.seat.split(AND))
+            if each.why in WORDS
+        }
+        for order in orders:
+            if isinstance(order, (Lend, Recall, Regroup)):
+                assert (order.city, order.seat) in told, order
+        picture.obey(orders)
+
+
+@given(pictures())
+@more
 def test_with_everything_switched_off_all_is_closed_and_called_home(picture: Picture) -> None:
     picture.wishes = wish()
     made = picture.plan()
@@ -213,6 +234,14 @@ def test_in_a_picture_that_does_not_change_the_orders_come_to_an_end(picture: Pi
     assert all(times <= 4 for times in moved.values()), moved
 
 
+def trunk_full(picture: Picture, pair: Pair) -> bool:
+    """Whether no further call of the pair finds a channel, whichever end tells of those in use."""
+    home, away = picture.world.cities[pair.assisted], picture.world.cities[pair.supporting]
+    there = max(home.slots_in_use.get(pair.supporting, 0), away.carries(pair.assisted))
+    back = max(away.slots_in_use.get(pair.assisted, 0), home.carries(pair.supporting))
+    return there + back >= picture.province.channels(pair)
+
+
 @given(pictures())
 @more
 def test_a_free_seat_is_only_moved_for_a_caller_who_stands_before_all_its_present_city_has_for_it(picture: Picture) -> None:
@@ -228,6 +257,8 @@ def test_a_free_seat_is_only_moved_for_a_caller_who_stands_before_all_its_presen
         event = picture.wishes.events
         mine = picture.world.cities[assisted]
         heaviest = event[assisted].priority * mine.longest_wait_s(NOW)
+        if trunk_full(picture, Pair(loan.assisted, ref.city)):
+            continue  # The seat is of no use to its present city.
         uncovered = picture.world.cities[loan.assisted]
         covered = sum(to == loan.assisted for to in made.loans.values()) + uncovered.tally.ringing_home
         rest = uncovered.waiting_sinces[covered:]
