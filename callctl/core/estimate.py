@@ -1,8 +1,8 @@
 """How long will a citizen wait, how many are calling, how long does a call take: estimates from what was seen so far.
 
-Which one when (measured, docs/SIMULATION.md): QLa to activate assistance, QLrate for announcements and reports, the
-head of the line's age when staff or handling time are unknown. QL and the head's age as functions (wait_ql, wait_hol) are
-the yardsticks of the tests only. All times in seconds, all rates per second.
+Which one when (bench/estimators.py measures it, docs/SIMULATION.md): QLa to activate assistance, QLrate for announcements
+and reports, the head of the line's age when staff or handling time are unknown. QL, the head's age as a function (wait_hol)
+and the last wait (LES) are the yardsticks they are measured beside. All times in seconds, all rates per second.
 A tracker that stands in a picture is never changed: who learns more changes a copy (`copied`). Facts come late: a time
 before the last one counts as the last one.
 """

@@ -21,6 +21,8 @@ PARTS = ("callctl", "tests", "dialplan", "agents", "queues", "scenarios", "setup
 QUICK_TESTS = ("tests/core", "tests/test_ledger.py", "tests/sim/test_controller_in_virtual_time.py")
 # Schemathesis, which no witness needs, would take half of the time.
 PYTEST = ("pytest", "-qx", "--no-header", "-pno:cacheprovider", "-pno:schemathesis", "-ptests.mutants.unshrunk")
+CAUGHT = 1  # The exit code of failed tests and seeds; pytest has others for files that cannot be imported.
+WORDS_OF_A_WITNESS = ("FAILED", "seed ")  # An ERROR is a fixture's or an import's: such a mutant is only broken.
 DEADLINE_S = 600.0  # Of a witness. One that hangs has caught nothing: the machine may only be busy.
 
 
@@ -53,9 +55,11 @@ class Copy:
                     return False, complaint
             path.write_text(wrong, encoding="utf-8")
             for witness in witnesses:
-                caught, told = self._ask(witness)
-                if caught:
+                code, told = self._ask(witness)
+                if code == CAUGHT and told.startswith(WORDS_OF_A_WITNESS):
                     return mutant.rule in told, told
+                if code:
+                    return False, f"broke the witness, which says nothing of the promise: {told}"
         except subprocess.TimeoutExpired:
             return False, f"hangs for {DEADLINE_S:g} s: {' '.join(witness)}"
         finally:
@@ -65,18 +69,19 @@ class Copy:
     def _complaint_without(self, witness: tuple[str, ...]) -> str:
         """What the witness says of the tree as it is; it must say nothing."""
         if witness not in self._sound:
-            caught, told = self._ask(witness)
-            self._sound[witness] = f"its witness fails without it: {told}" if caught else ""
+            code, told = self._ask(witness)
+            self._sound[witness] = f"its witness fails without it: {told}" if code else ""
         return self._sound[witness]
 
-    def _ask(self, witness: tuple[str, ...]) -> tuple[bool, str]:
+    def _ask(self, witness: tuple[str, ...]) -> tuple[int, str]:
+        """The witness's exit code, and its line that says what it saw."""
         asked = subprocess.run(
             [sys.executable, "-B", "-m", *witness],
             cwd=self._folder, capture_output=True, text=True, check=False, timeout=DEADLINE_S,
         )  # fmt: skip
         lines = asked.stdout.splitlines()
         told = next((line for line in lines if line.startswith(("FAILED", "ERROR", "seed "))), asked.stderr[-200:].strip())
-        return asked.returncode != 0, told.partition(" - ")[0][:150]
+        return asked.returncode, told.partition(" - ")[0][:150]
 
 
 def _witnesses(mutant: Mutant, hunt: int) -> list[tuple[str, ...]]:
