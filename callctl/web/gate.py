@@ -117,6 +117,7 @@ class Needs:
         caller = await identify(request)
         if caller is None:
             raise Problem(401, "sign_in", Sentence("请先登录", "sign in first"), headers={"WWW-Authenticate": "Bearer"})
+        request.state.caller = caller  # Also the page that refuses has their name and the emergency stop.
         if caller.visit is not None and caller.visit.must_change and self.right != "own account":
             raise Problem(403, "change_password", Sentence("请先修改密码", "change your password first"))
         city = ""
@@ -128,7 +129,6 @@ class Needs:
             request.state.city = found
             city = found.code
         caller.actor.must(self.right, city)
-        request.state.caller = caller
 
 
 def _caller(request: Request) -> Caller:

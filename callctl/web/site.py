@@ -26,7 +26,7 @@ from callctl.web.assets import Assets
 from callctl.web.boards import Boards
 from callctl.web.doors import NOBODY, Door, Doors, every_door
 from callctl.web.feed import Feed
-from callctl.web.gate import Gate, Needs, words_of
+from callctl.web.gate import Gate, Needs, identify, words_of
 from callctl.web.pages import page, templates
 from callctl.web.problems import TITLES, Problem, as_json, from_domain, from_fields
 from callctl.web.shields import BODY_MOST, Shields
@@ -164,6 +164,9 @@ async def _answer_fault(request: Request, fault: Exception) -> Response:
     if problem.code == "sign_in" and request.method in ("GET", "HEAD"):
         asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/signin?next={quote(asked[:500], safe='')}", 303)
+    if not hasattr(request.state, "caller"):  # No route was found: the page is theirs nevertheless.
+        with suppress(StoreLost):
+            request.state.caller = await identify(request)
     shown = {"status": problem.status, "title": words.told(TITLES.get(problem.status, TITLES[500]))}
     if request.method not in ("GET", "HEAD"):
         shown["path"] = "/"  # Where a press was refused there may be nothing to look at.

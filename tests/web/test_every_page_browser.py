@@ -73,6 +73,17 @@ UNNAMED = """() => {
 }"""
 
 
+STOP_IN_SIGHT = """() => {
+  scrollTo(0, document.documentElement.scrollHeight);
+  const stop = document.querySelector("[data-opens=stop-dialog]");
+  if (!stop) return false;
+  const { left, top, width, height } = stop.getBoundingClientRect();
+  const there = stop.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+  scrollTo(0, 0);
+  return there;
+}"""
+
+
 def place(door: Door) -> str:
     """The door's path, filled in."""
     path = door.path
@@ -113,6 +124,11 @@ async def by_keyboard(page: Page) -> list[str]:
     return [f"not reached: {one}" for one in missed] + [f"focus not seen: {one}" for one in unseen]
 
 
+async def stop_in_sight(page: Page) -> bool:
+    """Whether the emergency stop can be pressed at the end of the page, without scrolling back."""
+    return await page.evaluate(STOP_IN_SIGHT)
+
+
 @pytest.mark.parametrize("door", PAGES, ids=[door.path for door in PAGES])
 async def test_axe_finds_nothing_and_the_keyboard_reaches_all(hall: Hall, door: Door) -> None:
     await write(hall)
@@ -129,11 +145,13 @@ async def test_axe_finds_nothing_and_the_keyboard_reaches_all(hall: Hall, door: 
         assert await page.locator(".problem").count() == 0
         assert await axe(page) == [], locale
         assert await page.evaluate(UNNAMED) == []
+        assert await stop_in_sight(page) is (role in RIGHTS["stop all"])
         await picture_of(page, f"every-{name}-{locale}")
         if locale == "zh-CN":
             assert await by_keyboard(page) == []
         await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1"), "wider than a phone"
+        assert await stop_in_sight(page) is (role in RIGHTS["stop all"]), "however far down one has read"
         await picture_of(page, f"every-{name}-{locale}-phone")
         await page.context.close()
 

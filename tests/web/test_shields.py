@@ -196,6 +196,17 @@ async def test_the_error_page_is_in_the_persons_language(console: Console) -> No
     assert "no such page" in english.text
 
 
+async def test_pages_that_refuse_or_find_nothing_keep_the_emergency_stop(console: Console) -> None:
+    supervisor = await console.as_role(Role.SUPERVISOR, "yangzhou")
+    refused = [
+        await supervisor.get(path) for path in ("/accounts", "/nowhere", "/cities/nowhere/orders", "/cities/suzhou/orders")
+    ]
+    assert [answer.status_code for answer in refused] == [403, 404, 404, 403]
+    assert ['data-opens="stop-dialog"' in answer.text for answer in refused] == [True] * 4
+    nobody = await console.browser().get("/nowhere")
+    assert (nobody.status_code, "stop-dialog" in nobody.text) == (404, False)
+
+
 @pytest.mark.parametrize(
     ("asked", "accepted", "language"),
     [
