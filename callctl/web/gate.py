@@ -1,7 +1,7 @@
 """Who comes through a door, and whether it opens: the visit of the cookie, or the token of a machine; right and city."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends
@@ -22,6 +22,7 @@ COOKIE = "__Host-callctl"
 GRACE_S = 300.0  # With Redis lost, who was known so short a time ago still is: the emergency stop must not need Redis.
 TURNS = 12  # Visits looked up at a time, so that who waits for a turn does not run into the registry's deadline.
 GRACE_MOST = 1000  # Visits remembered for that.
+RECHECK_S = 10.0  # How long a stream may run on after its visit, or its machine's token, was ended.
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Caller:
     account: str  # Name of the account, or "token:<name>".
     agent: str  # 工号 of an agent's account.
     visit: Visit | None  # None: a machine with a token.
+    bearer: str = field(default="", repr=False)  # The secret of the machine's token.
 
 
 def words_of(request: Request) -> Words:
@@ -97,10 +99,35 @@ async def identify(request: Request) -> Caller | None:
         roles = frozenset(Role(role) for role in token.roles)
         only = frozenset(token.rights) if token.rights else None
         actor = Actor(f"token:{token.name}", address, roles, frozenset(token.cities), only)
-        return Caller(actor, f"token:{token.name}", "", None)
+        return Caller(actor, f"token:{token.name}", "", None, secret.strip())
     gate: Gate = request.app.state.gate
     visit = await gate.visit_of(request, house.now())
     return caller_of_visit(visit, address) if visit else None
+
+
+class Watch:
+    """Over a stream that runs long: whether who asked for it may still have it."""
+
+    def __init__(self, house: House, who: Caller) -> None:
+        self._house = house
+        self._who = who
+        self._clock = asyncio.get_running_loop().time
+        self._asked_at = self._clock()
+
+    async def over(self) -> bool:
+        """Whether the visit or the token has ended; asked of the stores every RECHECK_S at most.
+
+        With a store away nobody knows: then the stream says so, which is more use than a closed one.
+        """
+        if self._clock() - self._asked_at < RECHECK_S:
+            return False
+        self._asked_at = self._clock()
+        try:
+            if self._who.visit is not None:
+                return not await self._house.visits.alive(self._who.visit.key)
+            return await self._house.tokens.find(self._who.bearer) is None
+        except StoreLost:
+            return False
 
 
 class Needs:
