@@ -19,9 +19,7 @@ from callctl.web.problems import Problem
 from callctl.web.words import LANGUAGE_COOKIE, Words, chosen_language
 
 COOKIE = "__Host-callctl"
-GRACE_S = 300.0  # With Redis lost, who was known so short a time ago still is: the emergency stop must not need Redis.
 TURNS = 12  # Visits looked up at a time, so that who waits for a turn does not run into the registry's deadline.
-GRACE_MOST = 1000  # Visits remembered for that.
 RECHECK_S = 10.0  # How long a stream may run on after its visit, or its machine's token, was ended.
 
 
@@ -54,31 +52,24 @@ def address_of(request: Request) -> str:
 
 
 class Gate:
-    """Keeps the visits seen lately, for the minutes when Redis cannot be asked."""
+    """Finds the visit of a browser, a few at a time."""
 
     def __init__(self) -> None:
-        self._lately: dict[str, tuple[float, Visit]] = {}
         self._turns = asyncio.Semaphore(TURNS)
 
     async def visit_of(self, request: Request, now: float) -> Visit | None:
         """The visit of the browser's cookie. Raises StoreLost where Redis is away and the visit not known from before."""
-        secret = request.cookies.get(COOKIE, "")
+        secret, visits = request.cookies.get(COOKIE, ""), house_of(request).visits
         if not secret:
             return None
         try:
             async with self._turns:
-                visit = await house_of(request).visits.find(secret, now)
+                return await visits.find(secret, now)
         except StoreLost:
-            at, known = self._lately.get(secret, (0.0, None))
-            if known is None or now - at > GRACE_S:
+            known = visits.lately(secret, now)
+            if known is None:
                 raise
             return known
-        self._lately.pop(secret, None)
-        if visit is not None:
-            if len(self._lately) >= GRACE_MOST:
-                self._lately.pop(next(iter(self._lately)))
-            self._lately[secret] = (now, visit)
-        return visit
 
 
 def caller_of_visit(visit: Visit, address: str) -> Caller:

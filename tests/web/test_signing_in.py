@@ -91,6 +91,28 @@ async def test_signing_out_ends_the_visit_for_every_copy_of_the_cookie(console: 
     assert (await copy.get("/api/v1/me")).status_code == 401
 
 
+@pytest.mark.parametrize("end", ["signed out", "ended by security", "password changed"])
+async def test_a_visit_that_was_ended_does_not_come_back_when_redis_goes(
+    console: Console, valkey: Valkey, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    await console.account("li", Role.SUPERVISOR, "yangzhou")
+    browser, other = await console.signed_in("wang"), await console.signed_in("li")
+    assert [(await who.get("/api/v1/me")).status_code for who in (browser, other)] == [200, 200]
+    copy = console.browser()
+    copy.cookies.set(COOKIE, browser.cookies[COOKIE])
+    if end == "signed out":
+        await browser.delete("/api/v1/visit")
+    elif end == "ended by security":
+        await console.house.people.end_visits(ROOT, "wang")
+    else:
+        await browser.post("/api/v1/me/password", json={"old": PASSWORD, "new": STRONGER})
+    monkeypatch.setattr("callctl.store.registry.DEADLINE_S", 0.5)
+    await asyncio.to_thread(valkey.kill)
+    assert (await other.get("/api/v1/me")).status_code == 200, "who was not signed out still is in"
+    assert (await copy.get("/api/v1/me")).status_code == 503
+
+
 async def test_a_visit_ends_when_nothing_is_asked_and_after_a_shift_in_any_case(console: Console) -> None:
     idle = await console.as_role(Role.SUPERVISOR, "yangzhou")
     console.clock.at += IDLE_S + 1
