@@ -16,7 +16,7 @@ from callctl.core.model import Province
 from callctl.people import codes
 from callctl.people.guessing import Guessing
 from callctl.people.passwords import KEPT, Scales, check_password
-from callctl.rights import EVERYWHERE, RIGHTS, Actor, Role, clashing
+from callctl.rights import EVERYWHERE, PROVINCE_WIDE, RIGHTS, Actor, Role, clashing
 from callctl.store.accounts import Account, AccountBook, Token
 from callctl.store.port import AuditEntry, RegistryLost, StoreLost
 from callctl.store.visits import Visits, digest, new_secret
@@ -230,6 +230,10 @@ class People:
         if unheld := sorted(right for right in narrowed if not held & RIGHTS[right]):
             raise _at("rights", f"所选角色没有这些权限：{'、'.join(unheld)}", f"no chosen role has: {', '.join(unheld)}")
         reached = self._codes(cities)
+        if EVERYWHERE not in reached and (wide := sorted(narrowed & PROVINCE_WIDE)):
+            raise _at(
+                "rights", f"这些权限关系全省，范围须为全省：{'、'.join(wide)}", f"needs the province: {', '.join(wide)}"
+            )
         actor.must_for_all("change accounts", reached)
         now, secret = self._now(), new_secret()
         token = Token(
@@ -306,6 +310,12 @@ class People:
             )
         if not cities:
             raise _at("cities", "至少一个市，或 * 表示全省", "one city at least, or * for the province")
+        if Role.SYSTEM_ADMIN in roles and EVERYWHERE not in cities:
+            raise _at(
+                "cities",
+                "系统管理员管全省的推送，范围须为全省",
+                "a system administrator runs the province's webhooks: the whole province",
+            )
         codes_of = self._codes(cities)
         if Role.AGENT in roles:
             numbers = {

@@ -17,7 +17,7 @@ from callctl.web.doors import NOBODY, Doors
 from callctl.web.forms import UNDONE, Typed, filled, onward, own_path, refused, status_of, typed
 from callctl.web.gate import COOKIE, Caller, TheHouse, TheWords, Who, address_of
 from callctl.web.pages import page
-from callctl.web.shown.show import THEME_COOKIE, THEMES
+from callctl.web.shown.show import PLACES, THEME_COOKIE, THEMES
 from callctl.web.words import EN, LANGUAGE_COOKIE, ZH
 
 DOORS = Doors()
@@ -38,7 +38,9 @@ LANDINGS = (
 @DOORS.get("/", "own account")
 async def landing(who: Who) -> Response:
     """Where a role's day begins."""
-    return RedirectResponse(next((place for role, place in LANDINGS if role in who.actor.roles), "/board"), 303)
+    needs = {place.href: place.right for place in PLACES}
+    fits = (place for role, place in LANDINGS if role in who.actor.roles and who.actor.may(needs[place], ""))
+    return RedirectResponse(next(fits, "/board"), 303)
 
 
 @DOORS.post("/look", NOBODY)
