@@ -33,6 +33,7 @@ from callctl.listening import Ear
 from callctl.pbx.asterisk import AsteriskLink
 from callctl.pbx.port import LOGIN_REFUSED, PbxLink
 from callctl.people.accounts import People
+from callctl.people.guessing import Guessing
 from callctl.people.passwords import Scales
 from callctl.people.signing import SignIn
 from callctl.people.tokens import Tokens
@@ -257,6 +258,7 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
     ):
         desk = Desk(province, registry, history, now, UnsentAudit(settings.state_dir))
         visits, book, scales = Visits(registry.link), AccountBook(cabinet), Scales()
+        guessing = Guessing(Tries(registry.link), book, scales, now)
         written, notices = ScriptBook(cabinet), Notices(registry.link)
         seal = read_seal(settings)
         sitting, calls, hooks = Sitting(registry), CallBook(cabinet, seal), HookBook(cabinet)
@@ -266,8 +268,8 @@ async def open_house(settings: Settings, province: Province, now: Callable[[], f
         yield House(
             room=Room(province, desk, registry, history),
             visits=visits,
-            sign_in=SignIn(book, visits, Tries(registry.link), scales, now),
-            people=People(province, book, visits, scales, now),
+            sign_in=SignIn(book, visits, guessing, scales, now),
+            people=People(province, book, visits, guessing, scales, now),
             tokens=Tokens(book, now),
             day=DayFigures(cabinet),
             drafts=drafts,

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from callctl.core.acts import ActRefused
 
@@ -92,6 +92,9 @@ RIGHTS = {
     "webhooks": frozenset({Role.SYSTEM_ADMIN}),
 }
 
+# No city's own affair, and felt in every one: only who has the whole province. (The stop is anybody's who runs a shift.)
+PROVINCE_WIDE = frozenset({"webhooks", "categories", "resume"})
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -106,13 +109,19 @@ class Actor:
 
     def may(self, what: str, city: str) -> bool:
         """Whether this person may do this act for this city ("" is no city's own affair)."""
-        at_home = not city or EVERYWHERE in self.cities or city in self.cities
+        at_home = EVERYWHERE in self.cities or (city in self.cities if city else what not in PROVINCE_WIDE)
         return at_home and bool(self.roles & RIGHTS[what]) and (self.only is None or what in self.only)
 
     def must(self, what: str, city: str) -> None:
         """Raises NotAllowed where this person may not do this act for this city."""
-        if not self.may(what, city):
-            raise NotAllowed(f"{self.name}无权执行此操作({what} {city})", f"{self.name} may not: {what} {city}")
+        if self.may(what, city):
+            return
+        if what in PROVINCE_WIDE and replace(self, cities=frozenset({EVERYWHERE})).may(what, ""):
+            raise NotAllowed(
+                f"此操作关系全省，须由范围为全省的人员办理；{self.name}只管部分市({what})",
+                f"this reaches the whole province, and {self.name} has single cities only: ask who has all of it ({what})",
+            )
+        raise NotAllowed(f"{self.name}无权执行此操作({what} {city})", f"{self.name} may not: {what} {city}")
 
     def holds(self, cities: Iterable[str]) -> bool:
         """Whether all these cities are this person's; EVERYWHERE among them is only the province's."""

@@ -53,6 +53,7 @@ ACTS = {
     "sign out": ("退出登录", "sign out"),
     "sign in refused": ("登录被拒", "sign in refused"),
     "sign in locked": ("登录锁定", "sign in locked"),
+    "password refused": ("密码不对", "wrong password"),
     "password set": ("设置密码", "password set"),
     "codes on": ("启用动态码", "one-time codes on"),
     "codes off": ("停用动态码", "one-time codes off"),

@@ -10,12 +10,14 @@ from callctl.core.acts import ActRefused
 from callctl.core.model import Province
 from callctl.lab.processes import Port
 from callctl.people.accounts import People, Wanted
+from callctl.people.guessing import Guessing
 from callctl.people.passwords import Scales, check_password
 from callctl.rights import EVERYWHERE, Actor, Role
 from callctl.settings import Settings
 from callctl.store.accounts import AccountBook
 from callctl.store.connect import open_cabinet
 from callctl.store.registry import RedisRegistry
+from callctl.store.tries import Tries
 from callctl.store.visits import Visits
 
 HOST = "127.0.0.1"
@@ -68,7 +70,9 @@ async def invite_all(
 ) -> None:
     """Make their accounts, with the passwords they have. Raises StoreLost, ActRefused."""
     async with open_cabinet(settings) as cabinet:
-        desk = People(province, AccountBook(cabinet), Visits(registry.link), Scales(), now)
+        book, scales = AccountBook(cabinet), Scales()
+        guessing = Guessing(Tries(registry.link), book, scales, now)
+        desk = People(province, book, Visits(registry.link), guessing, scales, now)
         for guest in people:
             wanted = Wanted(guest.person, frozenset({guest.role}), frozenset({guest.city}), guest.agent)
             invitation = await desk.create(_DEMO, guest.name, wanted)

@@ -6,17 +6,19 @@
 import json
 import re
 import secrets
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from callctl.atlas import find_city
 from callctl.core.acts import ActRefused, Sentence
 from callctl.core.model import Province
 from callctl.people import codes
+from callctl.people.guessing import Guessing
 from callctl.people.passwords import KEPT, Scales, check_password
-from callctl.rights import EVERYWHERE, RIGHTS, Actor, Role, clashing
+from callctl.rights import EVERYWHERE, PROVINCE_WIDE, RIGHTS, Actor, Role, clashing
 from callctl.store.accounts import Account, AccountBook, Token
-from callctl.store.port import AuditEntry
+from callctl.store.port import AuditEntry, RegistryLost, StoreLost
 from callctl.store.visits import Visits, digest, new_secret
 
 NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
@@ -37,10 +39,19 @@ class Wanted:
     closed: bool = False
 
 
-class People:
-    """Every call may raise ActRefused (NotAllowed among it), StoreLost, Refusal.
+class Untouched(StoreLost):
+    """A store was lost before anything was written: the password is what it was."""
 
-    What ends visits asks for them before it writes: with Redis away nothing is half done.
+    def __init__(self, lost: StoreLost) -> None:
+        super().__init__(str(lost))
+        self.registry = isinstance(lost, RegistryLost)
+
+
+class People:
+    """Every call may raise ActRefused (NotAllowed and Locked among it), StoreLost, Refusal.
+
+    What ends visits ends them before it writes, and again after: with Redis away nothing is done, and should it go just
+    then, no visit is left that began by the old password.
     """
 
     def __init__(
@@ -48,12 +59,14 @@ class People:
         province: Province,
         book: AccountBook,
         visits: Visits,
+        guessing: Guessing,
         scales: Scales,
         now: Callable[[], float],
     ) -> None:
         self._province = province
         self._book = book
         self._visits = visits
+        self._guessing = guessing
         self._scales = scales
         self._now = now
 
@@ -89,55 +102,71 @@ class People:
         actor.must_for_all("change accounts", after.cities)
         both = frozenset(before.cities) | frozenset(after.cities)
         entry = self._entry(actor, "account change", _shown(before), _shown(after), reason, request, both)
-        await self._visits.of(name)
+        if before.version == version:  # Else the book refuses it, and nobody is to be signed out for that.
+            await self._visits.close_all(name)
         await self._book.change(entry, after)
         await self._visits.close_all(name)
         return await self._find(name)
 
     async def invite(self, actor: Actor, name: str, reason: str = "", request: str = "") -> str:
-        """A new invitation, for who forgot the password or lost the telephone; one-time codes are switched off with it."""
+        """A new invitation, for who forgot the password or lost the telephone; those before it are void, visits end.
+
+        Password and one-time codes hold until it is taken up: an invitation that is lost on its way weakens nothing.
+        """
         account = await self._of(actor, "change accounts", name)
         if account.closed:
             raise ActRefused("账号已停用", "the account is closed")
         invitation = new_secret()
         entry = self._entry(actor, "account invite", "", name, reason, request, account.cities)
-        await self._visits.of(name)
-        await self._book.invite(entry, name, digest(invitation), self._now() + INVITED_S)
-        if account.has_codes:
-            off = self._entry(actor, "codes off", "on", "off", reason, cities=account.cities)
-            await self._book.set_codes(off, name, "", 0)
         await self._visits.close_all(name)
+        await self._book.invite(entry, name, digest(invitation), self._now() + INVITED_S)
         return invitation
 
     async def take_up(self, invitation: str, password: str, address: str) -> Account:
-        """Set a password by an invitation, which is used up by it. Nothing is done while visits cannot be ended."""
+        """Set a password by an invitation, which is used up by it; one-time codes are off then, wrong tries forgotten.
+
+        Raises Untouched where a store was away before it was done.
+        """
         mark = digest(invitation.strip()[:100])
-        name = await self._book.invited(mark, self._now())
-        if name is None:
-            raise _INVITATION_VOID
-        kept = await self._new_password(name, password)
-        await self._visits.of(name)
-        entry = AuditEntry(self._now(), name, address, "password set", "", "", "", "by invitation")
-        if not await self._book.set_password(entry, name, kept, mark):
+        with _nothing_done():
+            name = await self._book.invited(mark, self._now())
+            if name is None:
+                raise _INVITATION_VOID
+            had_codes = (await self._find(name)).has_codes
+            kept = await self._new_password(name, password)
+            await self._visits.close_all(name)
+        off = "codes off" if had_codes else ""
+        entry = AuditEntry(self._now(), name, address, "password set", "", "", off, "by invitation")
+        if not await self._book.take_up(entry, name, kept, mark):
             raise _INVITATION_VOID
         await self._visits.close_all(name)
+        await self._guessing.forgive(name, address)
         return await self._find(name)
 
-    async def change_password(self, name: str, old: str, new: str, address: str) -> None:
-        """The own password. Every visit of the account ends; who changed it begins a new one.
+    async def change_password(self, name: str, old: str, new: str, address: str, visit: str = "") -> None:
+        """The own password. Every visit of the account ends; who changed it begins a new one. Raises Untouched, Locked.
 
-        Nothing is done while visits cannot be ended: whoever took the old password would stay signed in.
+        `visit`: key of the visit it is changed in, which ends last: refused, the person is still there to try again.
         """
-        found = await self._book.find(name)
-        if found is None or not await self._scales.fits(found[1].password, old):
-            raise _at("old", "原密码不对", "the old password is wrong")
-        kept = await self._new_password(name, new)
-        await self._visits.of(name)
-        await self._book.set_password(AuditEntry(self._now(), name, address, "password set", "", "", ""), name, kept)
+        with _nothing_done():
+            before = await self._guessing.prove(name, old, address)
+            if before is None:
+                raise _OLD_WRONG
+            kept = await self._new_password(name, new)
+            await self._visits.close_all(name, visit)
+        entry = AuditEntry(self._now(), name, address, "password set", "", "", "")
+        if not await self._book.change_password(entry, name, before, kept):
+            raise _OLD_WRONG
         await self._visits.close_all(name)
 
-    async def use_codes(self, name: str, key: str, code: str, address: str) -> None:
-        """Ask this account for one-time codes from now on; `code` shows that the authenticator has the key."""
+    async def use_codes(self, name: str, password: str, key: str, code: str, address: str) -> None:
+        """Ask this account for one-time codes from now on; `code` shows that the authenticator has the key.
+
+        The password is asked for, lest whoever finds a page open puts the own telephone in place of the person's.
+        """
+        kept = await self._guessing.prove(name, password, address)
+        if kept is None:
+            raise _PASSWORD_WRONG
         try:
             step = codes.step_of(key, code, self._now(), 0) if 16 <= len(key) <= 64 else None
         except ValueError:
@@ -145,7 +174,8 @@ class People:
         if step is None:
             raise _at("code", "动态码不对，请核对手机时间", "the code is wrong; is the telephone's clock right?")
         entry = AuditEntry(self._now(), name, address, "codes on", "", "off", "on")
-        await self._book.set_codes(entry, name, key, step)
+        if not await self._book.set_codes(entry, name, kept, key, step):
+            raise _PASSWORD_WRONG
 
     async def own(self, name: str) -> Account:
         """The account of who asks."""
@@ -163,7 +193,7 @@ class People:
     async def end_visits(self, actor: Actor, name: str, key: str = "", reason: str = "") -> int:
         """Sign the account out everywhere, or end only the visit with this key; how many ended."""
         account = await self._of(actor, "change accounts", name)
-        await self._visits.of(name)
+        await self._visits.of(name)  # With Redis away nothing is noted either.
         await self._book.note(self._entry(actor, "visits end", name, "", reason, cities=account.cities))
         if not key:
             return await self._visits.close_all(name)
@@ -200,6 +230,10 @@ class People:
         if unheld := sorted(right for right in narrowed if not held & RIGHTS[right]):
             raise _at("rights", f"所选角色没有这些权限：{'、'.join(unheld)}", f"no chosen role has: {', '.join(unheld)}")
         reached = self._codes(cities)
+        if EVERYWHERE not in reached and (wide := sorted(narrowed & PROVINCE_WIDE)):
+            raise _at(
+                "rights", f"这些权限关系全省，范围须为全省：{'、'.join(wide)}", f"needs the province: {', '.join(wide)}"
+            )
         actor.must_for_all("change accounts", reached)
         now, secret = self._now(), new_secret()
         token = Token(
@@ -276,6 +310,12 @@ class People:
             )
         if not cities:
             raise _at("cities", "至少一个市，或 * 表示全省", "one city at least, or * for the province")
+        if Role.SYSTEM_ADMIN in roles and EVERYWHERE not in cities:
+            raise _at(
+                "cities",
+                "系统管理员管全省的推送，范围须为全省",
+                "a system administrator runs the province's webhooks: the whole province",
+            )
         codes_of = self._codes(cities)
         if Role.AGENT in roles:
             numbers = {
@@ -333,6 +373,17 @@ def _shown(account: Account) -> str:
     return json.dumps(shown, ensure_ascii=False)
 
 
+@contextmanager
+def _nothing_done() -> Iterator[None]:
+    """What comes before the first word is written: a store that is lost in here has left everything as it was."""
+    try:
+        yield
+    except StoreLost as lost:
+        raise Untouched(lost) from lost
+
+
+_OLD_WRONG = _at("old", "原密码不对", "the old password is wrong")
+_PASSWORD_WRONG = _at("password", "密码不对", "the password is wrong")
 _INVITATION_VOID = ActRefused(
     "邀请码无效、已用过或已过期；请安全管理员重新邀请",
     "the invitation is wrong, used or too old; ask the security administrator for a new one",

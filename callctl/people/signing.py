@@ -1,19 +1,16 @@
 """Signing in and out: name, password, one-time code where the account has one; guessing is slow and soon locked."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from callctl.core.acts import ActRefused, Sentence
 from callctl.people.codes import step_of
-from callctl.people.passwords import Scales
+from callctl.people.guessing import Guessing
+from callctl.people.passwords import Scales, TooBusy
 from callctl.store.accounts import Account, AccountBook, Secrets
 from callctl.store.port import AuditEntry
-from callctl.store.tries import Tries
-from callctl.store.visits import Visit, Visits
+from callctl.store.visits import Visit, Visits, digest
 
-LOCKED_S = 900.0  # A quarter of an hour, counted from the first wrong try.
-TRIES_PERSON = 5  # Wrong tries for one account from one address.
-TRIES_ACCOUNT = 20  # … from everywhere: so many addresses are no forgetful person.
-TRIES_ADDRESS = 60  # … from one address for whatever accounts: a hall of agents behind one address may mistype.
 OLDEST_PASSWORD_S = 90 * 86_400.0  # Then it must be changed at the next sign-in.
 
 
@@ -25,29 +22,33 @@ class CodeNeeded(ActRefused):
     """Name and password are right; the account also asks for its one-time code."""
 
 
-class Locked(ActRefused):
-    """Too many wrong tries; also the right password does not help for a while."""
-
-
 class SignIn:
     """The way in. Every call may also raise StoreLost and TooBusy."""
 
-    def __init__(self, book: AccountBook, visits: Visits, tries: Tries, scales: Scales, now: Callable[[], float]) -> None:
+    def __init__(
+        self, book: AccountBook, visits: Visits, guessing: Guessing, scales: Scales, now: Callable[[], float]
+    ) -> None:
         self._book = book
         self._visits = visits
-        self._tries = tries
+        self._guessing = guessing
         self._scales = scales
         self._now = now
 
     async def enter(self, name: str, password: str, code: str, address: str, browser: str) -> tuple[Visit, str]:
         """Begin a visit; the visit, and the secret for the cookie. Raises SignInRefused, CodeNeeded, Locked."""
         name = name.strip()[:64]
-        keys = [f"{name}@{address}", f"account:{name}", f"address:{address}"]
-        counts = await self._tries.count(keys, LOCKED_S)
-        if any(n > most for n, most in zip(counts, (TRIES_PERSON, TRIES_ACCOUNT, TRIES_ADDRESS), strict=True)):
-            if counts[0] == TRIES_PERSON + 1 or counts[1] == TRIES_ACCOUNT + 1:
-                await self._note("sign in locked", name, address)
-            raise _LOCKED
+        await self._guessing.begin(name, address)
+        try:
+            account = await self._proved(name, password, code, address)
+        except (CodeNeeded, TooBusy):
+            await self._guessing.take_back(name, address)
+            raise
+        entered = await self.begin(account, address, browser)
+        await self._guessing.take_back(name, address)
+        await self._guessing.forgive(name, address)
+        return entered
+
+    async def _proved(self, name: str, password: str, code: str, address: str) -> Account:
         found = await self._book.find(name)
         account, secrets = found or (None, Secrets("", "", 0))
         fits = await self._scales.fits(secrets.password, password)
@@ -56,12 +57,15 @@ class SignIn:
             raise _REFUSED
         await self._check_code(account, secrets, code, address)
         if self._scales.outdated(secrets.password):
-            await self._book.rehash(account.name, await self._scales.keep(password))
-        await self._tries.forget(keys)
-        return await self.begin(account, address, browser)
+            await self._book.rehash(account.name, secrets.password, await self._scales.keep(password))
+        return account
 
     async def begin(self, account: Account, address: str, browser: str) -> tuple[Visit, str]:
-        """Begin a visit for somebody who has proved to be that person."""
+        """Begin a visit for somebody who has proved to be that person. Raises SignInRefused.
+
+        `account` was read before the password was weighed, which takes long enough to lose a race: whoever changed or
+        closed it meanwhile has ended its visits before this one began. So it is read again after.
+        """
         now = self._now()
         visit = Visit(
             key="",
@@ -77,6 +81,11 @@ class SignIn:
             must_change=account.password_at is None or now - account.password_at > OLDEST_PASSWORD_S,
         )
         secret = await self._visits.open(visit)
+        found = await self._book.find(account.name)
+        if found is None or found[0] != account or account.closed:
+            await self._visits.close(replace(visit, key=digest(secret)))
+            await self._note("sign in refused", account.name, address)
+            raise _REFUSED
         await self._note("sign in", account.name, address)
         return visit, secret
 
@@ -114,8 +123,4 @@ _CODE_NEEDED = CodeNeeded(
     "请输入动态码",
     "type the one-time code",
     {"code": Sentence("手机验证器上的六位数字", "the six digits of your authenticator")},
-)
-_LOCKED = Locked(
-    "输错次数太多，请 15 分钟后再试，或请安全管理员重新邀请",
-    "too many wrong tries; try again in 15 minutes, or ask the security administrator for a new invitation",
 )

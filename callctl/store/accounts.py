@@ -117,25 +117,35 @@ class AccountBook:
             found: str | None = (await connection.execute(wanted)).scalar_one_or_none()
         return found
 
-    async def set_password(self, entry: AuditEntry, name: str, kept: str, invitation: str = "") -> bool:
-        """Give the account a password, by an invitation where one is named; False where that was used meanwhile."""
+    async def take_up(self, entry: AuditEntry, name: str, kept: str, invitation: str) -> bool:
+        """Give the account a password by its invitation, and ask for no one-time codes; False: it was used meanwhile."""
+        unused = invitations.c.digest == invitation, invitations.c.used_at.is_(None)
+        given = update(accounts).where(accounts.c.name == name)
         async with self._cabinet.writing(entry) as connection:
-            if invitation:
-                unused = invitations.c.digest == invitation, invitations.c.used_at.is_(None)
-                used = await connection.execute(update(invitations).where(*unused).values(used_at=entry.at))
-                if used.rowcount != 1:
-                    await connection.rollback()
-                    return False
-            await connection.execute(
-                update(accounts).where(accounts.c.name == name).values(password=kept, password_at=entry.at)
-            )
+            used = await connection.execute(update(invitations).where(*unused).values(used_at=entry.at))
+            if used.rowcount != 1:
+                await connection.rollback()
+                return False
+            await connection.execute(given.values(password=kept, password_at=entry.at, code_key="", code_step=0))
             await connection.execute(old_passwords.insert().values(account=name, at=entry.at, password=kept))
         return True
 
-    async def rehash(self, name: str, kept: str) -> None:
-        """The same password, kept better."""
+    async def change_password(self, entry: AuditEntry, name: str, before: str, kept: str) -> bool:
+        """Another password in place of the one kept as `before`; False where that was changed meanwhile."""
+        same = accounts.c.name == name, accounts.c.password == before
+        async with self._cabinet.writing(entry) as connection:
+            done = await connection.execute(update(accounts).where(*same).values(password=kept, password_at=entry.at))
+            if done.rowcount != 1:
+                await connection.rollback()
+                return False
+            await connection.execute(old_passwords.insert().values(account=name, at=entry.at, password=kept))
+        return True
+
+    async def rehash(self, name: str, before: str, kept: str) -> None:
+        """The same password, kept better; unless it was changed since it was kept as `before`."""
+        same = accounts.c.name == name, accounts.c.password == before
         async with self._cabinet.writing(None) as connection:
-            await connection.execute(update(accounts).where(accounts.c.name == name).values(password=kept))
+            await connection.execute(update(accounts).where(*same).values(password=kept))
 
     async def passwords_had(self, name: str, last: int) -> Sequence[str]:
         """The newest passwords of the account, as they are kept."""
@@ -144,10 +154,15 @@ class AccountBook:
             rows = await connection.execute(wanted.order_by(old_passwords.c.id.desc()).limit(last))
             return list(rows.scalars())
 
-    async def set_codes(self, entry: AuditEntry, name: str, key: str, step: int) -> None:
-        """Ask for one-time codes of this key from now on; "" for none."""
+    async def set_codes(self, entry: AuditEntry, name: str, password: str, key: str, step: int) -> bool:
+        """Ask for one-time codes of this key from now on; False where the password kept so was changed meanwhile."""
+        same = accounts.c.name == name, accounts.c.password == password
         async with self._cabinet.writing(entry) as connection:
-            await connection.execute(update(accounts).where(accounts.c.name == name).values(code_key=key, code_step=step))
+            done = await connection.execute(update(accounts).where(*same).values(code_key=key, code_step=step))
+            if done.rowcount != 1:
+                await connection.rollback()
+                return False
+        return True
 
     async def use_code(self, name: str, step: int) -> bool:
         """Spend a code; False where it, or a later one, was spent already."""

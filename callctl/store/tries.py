@@ -21,6 +21,14 @@ class Tries:
             pipe.pexpire(_key(key), round(within_s * 1000), nx=True)
         return [int(number) for number in (await bounded(pipe.execute()))[::2]]
 
+    async def take_back(self, keys: list[str], within_s: float) -> None:
+        """Count one try less for each key."""
+        pipe = self._redis.pipeline(transaction=True)
+        for key in keys:
+            pipe.decr(_key(key))
+            pipe.pexpire(_key(key), round(within_s * 1000), nx=True)  # One that ran out meanwhile is made anew by decr.
+        await bounded(pipe.execute())
+
     async def forget(self, keys: list[str]) -> None:
         """Begin at nought again."""
         await bounded(self._redis.delete(*map(_key, keys)))

@@ -18,6 +18,8 @@ from callctl.store.registry import bounded
 IDLE_S = 1800.0  # A supervisor who leaves the desk for half an hour signs in again.
 LONGEST_S = 12 * 3600.0  # The longest shift.
 TOUCH_S = 30.0  # How far `seen_at` may be behind: not every request writes.
+GRACE_S = 300.0  # With Redis lost, who was known so short a time ago still is: the emergency stop must not need Redis.
+GRACE_MOST = 1000  # Visits remembered for that.
 _TAG = "{callctl}"
 
 
@@ -55,6 +57,8 @@ class Visits:
         self._redis = link
         self._idle_s = idle_s
         self._longest_s = longest_s
+        self._lately: dict[str, tuple[float, Visit]] = {}  # By key: when it was found.
+        self._closings = 0
 
     async def open(self, visit: Visit) -> str:
         """Begin a visit; the secret for the cookie. `visit.key` is filled in."""
@@ -71,9 +75,10 @@ class Visits:
         """The visit of a cookie; None where it has ended. Being found keeps it alive."""
         if not secret or len(secret) > 100:
             return None
-        key = digest(secret)
+        key, closings = digest(secret), self._closings
         text = await bounded(self._redis.get(_visit(key)))
         if not text:
+            self._lately.pop(key, None)
             return None
         visit = _read(text)
         if now - visit.opened_at >= self._longest_s or now - visit.seen_at >= self._idle_s:
@@ -83,14 +88,23 @@ class Visits:
             visit = replace(visit, seen_at=now)
             # xx: a visit that was ended meanwhile stays ended.
             await bounded(self._redis.set(_visit(key), json.dumps(asdict(visit)), px=self._left_ms(visit), xx=True))
+        if closings == self._closings:  # Else it may be the one that was ended while we asked.
+            self._remember(visit, now)
         return visit
+
+    def lately(self, secret: str, now: float) -> Visit | None:
+        """The visit as this process found it last, GRACE_S ago at most: for when Redis cannot be asked."""
+        at, visit = self._lately.get(digest(secret), (0.0, None))
+        return visit if now - at <= GRACE_S else None
 
     async def alive(self, key: str) -> bool:
         """Whether the visit has not ended; for streams that run long. Does not keep it alive."""
         return bool(await bounded(self._redis.exists(_visit(key))))
 
     async def close(self, visit: Visit) -> None:
-        """End one visit."""
+        """End one visit. Here it is forgotten first: a cookie that was copied must not outlive it should Redis go."""
+        self._closings += 1
+        self._lately.pop(visit.key, None)
         pipe = self._redis.pipeline(transaction=True)
         pipe.delete(_visit(visit.key))
         pipe.srem(_account(visit.account), visit.key)
@@ -108,6 +122,12 @@ class Visits:
         for visit in ended:
             await self.close(visit)
         return len(ended)
+
+    def _remember(self, visit: Visit, now: float) -> None:
+        self._lately.pop(visit.key, None)
+        if len(self._lately) >= GRACE_MOST:
+            self._lately.pop(next(iter(self._lately)))
+        self._lately[visit.key] = (now, visit)
 
     def _left_ms(self, visit: Visit) -> int:
         left_s = min(self._idle_s, self._longest_s - (visit.seen_at - visit.opened_at))

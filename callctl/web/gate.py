@@ -1,7 +1,7 @@
 """Who comes through a door, and whether it opens: the visit of the cookie, or the token of a machine; right and city."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends
@@ -19,9 +19,8 @@ from callctl.web.problems import Problem
 from callctl.web.words import LANGUAGE_COOKIE, Words, chosen_language
 
 COOKIE = "__Host-callctl"
-GRACE_S = 300.0  # With Redis lost, who was known so short a time ago still is: the emergency stop must not need Redis.
 TURNS = 12  # Visits looked up at a time, so that who waits for a turn does not run into the registry's deadline.
-GRACE_MOST = 1000  # Visits remembered for that.
+RECHECK_S = 10.0  # How long a stream may run on after its visit, or its machine's token, was ended.
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,7 @@ class Caller:
     account: str  # Name of the account, or "token:<name>".
     agent: str  # 工号 of an agent's account.
     visit: Visit | None  # None: a machine with a token.
+    bearer: str = field(default="", repr=False)  # The secret of the machine's token.
 
 
 def words_of(request: Request) -> Words:
@@ -52,31 +52,24 @@ def address_of(request: Request) -> str:
 
 
 class Gate:
-    """Keeps the visits seen lately, for the minutes when Redis cannot be asked."""
+    """Finds the visit of a browser, a few at a time."""
 
     def __init__(self) -> None:
-        self._lately: dict[str, tuple[float, Visit]] = {}
         self._turns = asyncio.Semaphore(TURNS)
 
     async def visit_of(self, request: Request, now: float) -> Visit | None:
         """The visit of the browser's cookie. Raises StoreLost where Redis is away and the visit not known from before."""
-        secret = request.cookies.get(COOKIE, "")
+        secret, visits = request.cookies.get(COOKIE, ""), house_of(request).visits
         if not secret:
             return None
         try:
             async with self._turns:
-                visit = await house_of(request).visits.find(secret, now)
+                return await visits.find(secret, now)
         except StoreLost:
-            at, known = self._lately.get(secret, (0.0, None))
-            if known is None or now - at > GRACE_S:
+            known = visits.lately(secret, now)
+            if known is None:
                 raise
             return known
-        self._lately.pop(secret, None)
-        if visit is not None:
-            if len(self._lately) >= GRACE_MOST:
-                self._lately.pop(next(iter(self._lately)))
-            self._lately[secret] = (now, visit)
-        return visit
 
 
 def caller_of_visit(visit: Visit, address: str) -> Caller:
@@ -97,10 +90,35 @@ async def identify(request: Request) -> Caller | None:
         roles = frozenset(Role(role) for role in token.roles)
         only = frozenset(token.rights) if token.rights else None
         actor = Actor(f"token:{token.name}", address, roles, frozenset(token.cities), only)
-        return Caller(actor, f"token:{token.name}", "", None)
+        return Caller(actor, f"token:{token.name}", "", None, secret.strip())
     gate: Gate = request.app.state.gate
     visit = await gate.visit_of(request, house.now())
     return caller_of_visit(visit, address) if visit else None
+
+
+class Watch:
+    """Over a stream that runs long: whether who asked for it may still have it."""
+
+    def __init__(self, house: House, who: Caller) -> None:
+        self._house = house
+        self._who = who
+        self._clock = asyncio.get_running_loop().time
+        self._asked_at = self._clock()
+
+    async def over(self) -> bool:
+        """Whether the visit or the token has ended; asked of the stores every RECHECK_S at most.
+
+        With a store away nobody knows: then the stream says so, which is more use than a closed one.
+        """
+        if self._clock() - self._asked_at < RECHECK_S:
+            return False
+        self._asked_at = self._clock()
+        try:
+            if self._who.visit is not None:
+                return not await self._house.visits.alive(self._who.visit.key)
+            return await self._house.tokens.find(self._who.bearer) is None
+        except StoreLost:
+            return False
 
 
 class Needs:

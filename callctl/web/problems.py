@@ -10,8 +10,9 @@ from callctl.core.acts import ActRefused, Sentence
 from callctl.desk import DeskClosed, Overtaken
 from callctl.hooks import NoSuchWebhook
 from callctl.people.accounts import NoSuchAccount
+from callctl.people.guessing import Locked
 from callctl.people.passwords import TooBusy
-from callctl.people.signing import CodeNeeded, Locked, SignInRefused
+from callctl.people.signing import CodeNeeded, SignInRefused
 from callctl.rights import NotAllowed
 from callctl.scripts.desk import NoSuchScript
 from callctl.store.accounts import AccountChanged, AccountTaken

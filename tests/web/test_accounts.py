@@ -40,6 +40,7 @@ async def test_an_account_begins_with_an_invitation_and_its_persons_own_password
         ({"roles": []}, "roles"),
         ({"roles": ["auditor", "system_admin"]}, "roles"),
         ({"roles": ["king"]}, "roles.0"),
+        ({"roles": ["system_admin"]}, "cities"),
         ({"cities": []}, "cities"),
         ({"roles": ["agent"]}, "agent"),
         ({"roles": ["agent"], "agent": "A9"}, "agent"),

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from callctl.core.acts import Stop
 from callctl.rights import EVERYWHERE, RIGHTS, Role
 from callctl.web.doors import NOBODY, Door, Doors, every_door
 from callctl.web.site import _check, parts
@@ -17,6 +18,26 @@ from tests.web.house import ROOT, Console
 ALL = every_door(parts())
 OWN, OTHER = "yangzhou", "suzhou"
 STREAMS = {door.path for door in ALL if door.path.endswith("/stream")}  # They do not end; see test_live.
+
+# What is felt in every city, whoever presses: only the province's people.
+WHOLE = {"resume", "webhooks", "categories"}
+# What else stands behind a door without a city, and why a person of one city may come in.
+PARTS = {
+    "own account": "oneself",
+    "desk": "the own seat",
+    "script read": "one's own reading",
+    "stop all": "anybody who runs a shift may stop everything",
+    "see": "the others' figures are left out: test_board, test_live",
+    "see timeline": "the own cities' entries: test_assistance",
+    "see seats": "leads on to the own city's page",
+    "see books": "a list of pages",
+    "see scripts": "published ones are for everybody who answers",
+    "see orders": "the categories are the province's, and read by all",
+    "see audit": "the own cities' entries: test_accounts",
+    "see accounts": "the own cities' accounts: test_accounts",
+    "change accounts": "the own cities' accounts: test_accounts, and ASIDE below",
+    "event start": "the city is in the form: ASIDE below",
+}
 
 SIGNS_OUT = {("DELETE", "/api/v1/visit"), ("POST", "/signout")}
 
@@ -42,17 +63,45 @@ async def test_a_role_opens_its_doors_in_its_cities_and_no_others(console: Conso
     for place, cities in ((OWN, (OWN,)), (OTHER, (OWN,)), (OTHER, (EVERYWHERE,))):
         browser = await console.as_role(role, *cities)
         for door in ALL:
-            # What is no city's own affair is asked once, with the own city.
-            if door.right == NOBODY or door.path in STREAMS or not (door.of_city or place == OWN):
+            # What is no city's own affair is asked twice: by one city's people, and by the province's.
+            if door.right == NOBODY or door.path in STREAMS or not (door.of_city or place == OWN or EVERYWHERE in cities):
                 continue
             answer = await knock(browser, door, place)
-            at_home = not door.of_city or cities == (EVERYWHERE,) or place in cities
+            at_home = EVERYWHERE in cities or (place in cities if door.of_city else door.right not in WHOLE)
             allowed = role in RIGHTS[door.right] and at_home
             if shut(answer) == allowed or answer.status_code == 401 or answer.status_code >= 500:
                 wrong.append((door.method, door.path, role.value, place, cities, answer.status_code, answer.text[:200]))
             if (door.method, door.path) in SIGNS_OUT:
                 browser = await console.as_role(role, *cities)
     assert wrong == []
+
+
+def test_a_door_without_a_city_is_the_provinces_or_says_why_not() -> None:
+    assert {door.right for door in ALL if not door.of_city} - {NOBODY} == WHOLE | PARTS.keys()
+    assert [door.path for door in ALL if door.of_city and door.right in WHOLE] == []
+
+
+@pytest.mark.parametrize(
+    ("role", "places"),
+    [(Role.SYSTEM_ADMIN, ["/webhooks"]), (Role.DISPATCHER, ["/assistance/resume"]), (Role.DISPATCHER, ["/categories"])],
+)
+async def test_what_reaches_the_province_is_not_shown_to_one_citys_people(
+    console: Console, role: Role, places: list[str]
+) -> None:
+    at = "/" if role is Role.SYSTEM_ADMIN else places[0].removesuffix("/resume")
+    await console.house.desk.do(ROOT, Stop(True))
+    for cities, seen in (((OWN,), False), ((EVERYWHERE,), True)):
+        browser = await console.as_role(role, *cities)
+        page = await browser.get(at, follow_redirects=True)
+        assert page.status_code == 200, page.text
+        for place in places:
+            sent = f'<form method="post" action="{place}"' in page.text or f'<li><a href="{place}"' in page.text
+            assert sent == seen, (place, cities)
+    refused = await (await console.as_role(Role.DISPATCHER, OWN)).post(
+        "/assistance/resume", headers={"Accept-Language": "zh"}
+    )
+    assert (refused.status_code, "须由范围为全省的人员办理" in refused.text) == (403, True)
+    assert (await console.house.desk.wishes()).stopped
 
 
 WHOSE = {"person": "王", "roles": ["reporter"], "agent": ""}

@@ -14,10 +14,11 @@ from callctl.core.picture import picture
 from callctl.core.plan import Plan
 from callctl.core.wishes import Wishes
 from callctl.core.world import unseen
+from callctl.people.tokens import REMEMBERED_S
 from callctl.rights import Role
 from callctl.web.gate import COOKIE
 from tests.store.servers import Valkey
-from tests.web.house import PROVINCE, Console, observed
+from tests.web.house import PROVINCE, ROOT, Console, observed
 
 
 @asynccontextmanager
@@ -133,10 +134,32 @@ async def test_when_redis_is_lost_the_page_is_told_and_no_old_number_stays(
 
 
 async def test_a_stream_ends_when_its_visit_is_ended(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("callctl.web.api.live.RECHECK_S", 0.0)
+    monkeypatch.setattr("callctl.web.gate.RECHECK_S", 0.0)
     async with served(console) as address, listening(console, address, Role.SUPERVISOR, "suzhou") as stream:
         await stream.next("picture")
         await console.house.visits.close_all("supervisor-suzhou")
+        await publish(console, suzhou=2)
+        assert await stream.next("end") == {}
+
+
+@pytest.mark.parametrize("past", ["revoked", "until"])
+@pytest.mark.parametrize("place", ["/api/v1/stream", "/cities/suzhou/board/stream"])
+async def test_a_machines_stream_ends_when_its_token_is_ended_or_runs_out(
+    console: Console, monkeypatch: pytest.MonkeyPatch, place: str, past: str
+) -> None:
+    monkeypatch.setattr("callctl.web.gate.RECHECK_S", 0.0)
+    secret = await console.house.people.make_token(ROOT, "screen", [Role.SUPERVISOR], ["suzhou"], [], days=1)
+    bearer = {"Authorization": f"Bearer {secret}"}
+    async with (
+        served(console) as address,
+        httpx.AsyncClient(base_url=address, headers=bearer, timeout=40) as client,
+        client.stream("GET", place) as answer,
+    ):
+        assert answer.status_code == 200
+        stream = Stream(answer.aiter_lines())
+        if past == "revoked":
+            await console.house.people.end_token(ROOT, "screen")
+        console.clock.at += REMEMBERED_S + 1.0 if past == "revoked" else 86_400.0
         await publish(console, suzhou=2)
         assert await stream.next("end") == {}
 

@@ -68,6 +68,8 @@ async def test_a_token_made_on_the_page_opens_what_it_may_until_it_is_ended_ther
         ({"roles": []}, "roles"),
         ({"cities": []}, "cities"),
         ({"rights": "king"}, "rights"),
+        ({"roles": "system_admin"}, "cities"),
+        ({"roles": "dispatcher", "rights": ["resume"]}, "rights"),
         ({"rights": ["see calls", "stop all"]}, "rights"),
     ],
 )

@@ -91,6 +91,28 @@ async def test_signing_out_ends_the_visit_for_every_copy_of_the_cookie(console: 
     assert (await copy.get("/api/v1/me")).status_code == 401
 
 
+@pytest.mark.parametrize("end", ["signed out", "ended by security", "password changed"])
+async def test_a_visit_that_was_ended_does_not_come_back_when_redis_goes(
+    console: Console, valkey: Valkey, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    await console.account("li", Role.SUPERVISOR, "yangzhou")
+    browser, other = await console.signed_in("wang"), await console.signed_in("li")
+    assert [(await who.get("/api/v1/me")).status_code for who in (browser, other)] == [200, 200]
+    copy = console.browser()
+    copy.cookies.set(COOKIE, browser.cookies[COOKIE])
+    if end == "signed out":
+        await browser.delete("/api/v1/visit")
+    elif end == "ended by security":
+        await console.house.people.end_visits(ROOT, "wang")
+    else:
+        await browser.post("/api/v1/me/password", json={"old": PASSWORD, "new": STRONGER})
+    monkeypatch.setattr("callctl.store.registry.DEADLINE_S", 0.5)
+    await asyncio.to_thread(valkey.kill)
+    assert (await other.get("/api/v1/me")).status_code == 200, "who was not signed out still is in"
+    assert (await copy.get("/api/v1/me")).status_code == 503
+
+
 async def test_a_visit_ends_when_nothing_is_asked_and_after_a_shift_in_any_case(console: Console) -> None:
     idle = await console.as_role(Role.SUPERVISOR, "yangzhou")
     console.clock.at += IDLE_S + 1
@@ -128,8 +150,9 @@ async def test_with_one_time_codes_the_password_alone_does_not_open_and_a_code_o
     browser = await console.signed_in("wang")
     key = (await browser.post("/api/v1/me/codes/key")).json()["key"]
     step = int(console.clock.at // STEP_S)
-    assert (await browser.put("/api/v1/me/codes", json={"key": key, "code": "000000"})).status_code == 422
-    assert (await browser.put("/api/v1/me/codes", json={"key": key, "code": code_at(key, step)})).status_code == 204
+    own = {"key": key, "password": PASSWORD}
+    assert (await browser.put("/api/v1/me/codes", json={**own, "code": "000000"})).status_code == 422
+    assert (await browser.put("/api/v1/me/codes", json={**own, "code": code_at(key, step)})).status_code == 204
     asked = console.browser()
     entry = {"name": "wang", "password": PASSWORD}
     assert problem(await asked.post("/api/v1/visit", json=entry))["code"] == "code_needed"
@@ -175,8 +198,8 @@ async def test_without_the_database_the_forms_of_passwords_say_so_and_give_no_pa
     await lose_sql(console)
     twice = {"password": STRONGER, "again": STRONGER}
     presses = (
-        (nobody, "/welcome", {"invitation": invitation, **twice}, "恢复后请先试新密码"),
-        (signed_in, "/password", {"old": PASSWORD, **twice}, "恢复后请先试新密码"),
+        (nobody, "/welcome", {"invitation": invitation, **twice}, "历史库联系不上，密码没有更换"),
+        (signed_in, "/password", {"old": PASSWORD, **twice}, "历史库联系不上，密码没有更换"),
         (nobody, "/signin", {"name": "wang", "password": PASSWORD}, "历史库联系不上，暂时不能登录"),
     )
     for who, place, form, said in presses:
@@ -194,12 +217,13 @@ async def test_without_the_database_the_form_of_one_time_codes_keeps_its_key(con
     await console.account("wang", Role.SUPERVISOR, "yangzhou")
     browser = await console.signed_in("wang")
     key = (await browser.post("/api/v1/me/codes/key")).json()["key"]
-    form = {"key": key, "code": code_at(key, int(console.clock.at // STEP_S))}
+    form = {"key": key, "code": code_at(key, int(console.clock.at // STEP_S)), "password": PASSWORD}
     await lose_sql(console)
     answer = await browser.post("/account/codes", data=form, headers=ZH)
     assert (answer.status_code, "历史库联系不上" in answer.text) == (503, True)
     assert f'name="key" value="{key}"' in answer.text, "the telephone has this key already"
     assert "未启用" not in answer.text, "nobody knows"
+    assert PASSWORD not in answer.text
     await find_sql(console)
     assert (await browser.post("/account/codes", data=form)).status_code == 303
 
@@ -217,8 +241,12 @@ async def test_a_password_is_not_changed_while_visits_cannot_be_ended(
     await asyncio.to_thread(valkey.kill)
     console.clock.at += 1
     twice = {"password": STRONGER, "again": STRONGER}
-    assert (await browser.post("/password", data={"old": PASSWORD, **twice}, headers=ZH)).status_code == 503
-    assert (await nobody.post("/welcome", data={"invitation": invitation, **twice}, headers=ZH)).status_code == 503
+    for answer in (
+        await browser.post("/password", data={"old": PASSWORD, **twice}, headers=ZH),
+        await nobody.post("/welcome", data={"invitation": invitation, **twice}, headers=ZH),
+    ):
+        assert (answer.status_code, "登记库联系不上，密码没有更换" in answer.text) == (503, True)
+        assert "可能已经生效" not in answer.text, "nothing was written"
     said = await nobody.post("/signin", data={"name": "wang", "password": PASSWORD}, headers=ZH)
     assert (said.status_code, "登记库联系不上，暂时不能登录" in said.text) == (503, True)
     assert [(await console.house.people.own(name)).password_at for name in ("wang", "li")] == before

@@ -15,10 +15,9 @@ from callctl.store.day import DayLine
 from callctl.store.port import StoreLost
 from callctl.web.doors import NOBODY, Doors
 from callctl.web.feed import Feed
-from callctl.web.gate import Caller, TheCity, TheHouse, Who
+from callctl.web.gate import Caller, TheCity, TheHouse, Watch, Who
 
 DOORS = Doors()
-RECHECK_S = 10.0  # How long a stream may run on after its visit was ended.
 QUARTER_S = 900.0
 MINUTE_S = 60.0
 HOUR_STEPS = 60
@@ -104,7 +103,7 @@ def _figures(line: DayLine) -> dict[str, list[float | None]]:
     tags=["live"],
 )
 async def stream(request: Request, house: TheHouse, who: Who, pictures: bool = True) -> StreamingResponse:
-    """Server-sent events. `picture`: as /status, at once and on every change; `end`: the visit has ended, sign in again.
+    """Server-sent events. `picture`: as /status, at once and on every change; `end`: the visit, or the token, has ended.
 
     `pictures=false`: notices alone, for who has the picture otherwise.
 
@@ -116,7 +115,7 @@ async def stream(request: Request, house: TheHouse, who: Who, pictures: bool = T
 async def _messages(feed: Feed, house: TheHouse, who: Caller, pictures: bool) -> AsyncIterator[bytes]:
     """The stream as it goes over the line. FastAPI would encode each message for each client: at 500 of them, too slow."""
     cities = scope(who)
-    number, asked_at = feed.number, house.now()
+    number, watch = feed.number, Watch(house, who)
     yield feed.message(cities) if pictures else KEEPALIVE_COMMENT
     while True:
         before, number = number, await feed.next(number)
@@ -124,19 +123,9 @@ async def _messages(feed: Feed, house: TheHouse, who: Caller, pictures: bool) ->
             body = json.dumps({**notice.body, "kind": notice.kind, "city": notice.city}, ensure_ascii=False)
             yield f"event: notice\ndata: {body}\n\n".encode()
         yield feed.message(cities) if pictures and number != before else KEEPALIVE_COMMENT
-        if who.visit is not None and house.now() - asked_at >= RECHECK_S:
-            asked_at = house.now()
-            if not await _still_here(house, who):
-                yield b"event: end\ndata: {}\n\n"
-                return
-
-
-async def _still_here(house: TheHouse, who: Caller) -> bool:
-    assert who.visit is not None
-    try:
-        return await house.visits.alive(who.visit.key)
-    except StoreLost:
-        return True  # Then the stream says that Redis is away, which is more use than a closed one.
+        if await watch.over():
+            yield b"event: end\ndata: {}\n\n"
+            return
 
 
 def scope(who: Caller) -> frozenset[str] | None:

@@ -41,8 +41,9 @@ class Invited(Form):
 
 
 class Codes(Form):
-    """One-time codes to begin with: the key that was given out, and a code to show that it arrived."""
+    """One-time codes to begin with: the key that was given out, a code to show that it arrived, and the own password."""
 
+    password: Text
     key: Annotated[str, Field(max_length=64)]
     code: Annotated[str, Field(max_length=10)]
 
@@ -103,9 +104,12 @@ async def me(who: Who) -> dict[str, Any]:
 
 @DOORS.post("/api/v1/me/password", "own account", status_code=204, tags=["visit"])
 async def change_password(request: Request, house: TheHouse, who: Who, body: NewPassword) -> Response:
-    """Change the own password. All visits of the account end, and this browser gets a new one."""
-    _visit(who)
-    await house.people.change_password(who.account, body.old, body.new, who.actor.where)
+    """Change the own password. All visits of the account end, and this browser gets a new one.
+
+    Wrong old passwords count as at the sign-in: 429 after too many.
+    """
+    visit = _visit(who)
+    await house.people.change_password(who.account, body.old, body.new, who.actor.where, visit.key)
     browser = request.headers.get("user-agent", "")
     _, secret = await house.sign_in.begin(await house.people.own(who.account), who.actor.where, browser)
     answer = Response(status_code=204)
@@ -130,9 +134,9 @@ async def new_code_key(who: Who) -> dict[str, str]:
 
 @DOORS.put("/api/v1/me/codes", "own account", status_code=204, tags=["visit"])
 async def use_codes(house: TheHouse, who: Who, body: Annotated[Codes, Body()]) -> Response:
-    """Ask this account for one-time codes from now on."""
+    """Ask this account for one-time codes from now on, or for those of another key. Wrong passwords count: see above."""
     _visit(who)
-    await house.people.use_codes(who.account, body.key, body.code, who.actor.where)
+    await house.people.use_codes(who.account, body.password, body.key, body.code, who.actor.where)
     return Response(status_code=204)
 
 

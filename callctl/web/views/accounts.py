@@ -63,7 +63,7 @@ async def change(request: Request, house: TheHouse, who: Who, words: TheWords, n
 
 @DOORS.post("/accounts/{name}/invite", "change accounts")
 async def invite(request: Request, house: TheHouse, who: Who, name: str) -> Response:
-    """A new invitation; the old password is void."""
+    """A new invitation; the old password holds until it is taken up."""
     form = await typed(request)
     try:
         invitation = await house.people.invite(who.actor, name, form.get("reason"), form.get("request"))

@@ -7,6 +7,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from callctl.core.acts import ActRefused, Sentence
 from callctl.people import codes
+from callctl.people.accounts import Untouched
 from callctl.rights import Role
 from callctl.store.accounts import Account
 from callctl.store.port import Refusal, RegistryLost, StoreLost
@@ -16,7 +17,7 @@ from callctl.web.doors import NOBODY, Doors
 from callctl.web.forms import UNDONE, Typed, filled, onward, own_path, refused, status_of, typed
 from callctl.web.gate import COOKIE, Caller, TheHouse, TheWords, Who, address_of
 from callctl.web.pages import page
-from callctl.web.shown.show import THEME_COOKIE, THEMES
+from callctl.web.shown.show import PLACES, THEME_COOKIE, THEMES
 from callctl.web.words import EN, LANGUAGE_COOKIE, ZH
 
 DOORS = Doors()
@@ -37,7 +38,9 @@ LANDINGS = (
 @DOORS.get("/", "own account")
 async def landing(who: Who) -> Response:
     """Where a role's day begins."""
-    return RedirectResponse(next((place for role, place in LANDINGS if role in who.actor.roles), "/board"), 303)
+    needs = {place.href: place.right for place in PLACES}
+    fits = (place for role, place in LANDINGS if role in who.actor.roles and who.actor.may(needs[place], ""))
+    return RedirectResponse(next(fits, "/board"), 303)
 
 
 @DOORS.post("/look", NOBODY)
@@ -127,7 +130,8 @@ async def password(request: Request, house: TheHouse, who: Who, words: TheWords)
     form = await typed(request)
     try:
         _must_be_alike(form)
-        await house.people.change_password(who.account, form.get("old"), form.get("password"), who.actor.where)
+        here = who.visit.key if who.visit else ""
+        await house.people.change_password(who.account, form.get("old"), form.get("password"), who.actor.where, here)
         browser = request.headers.get("user-agent", "")
         _, secret = await house.sign_in.begin(await house.people.own(who.account), who.actor.where, browser)
     except UNDONE as fault:
@@ -146,6 +150,8 @@ def _must_be_alike(form: Typed) -> None:
 def _without_passwords(form: Typed, fault: ActRefused | Refusal | StoreLost) -> Typed:
     """What went against it. A password that was not saved, or perhaps was, is typed again: it is never given back."""
     shown = refused(form, fault).without("old", "password", "again")
+    if isinstance(fault, Untouched):
+        return Typed(shown.values, {"": _NOT_SET_REGISTRY if fault.registry else _NOT_SET_DATABASE})
     return Typed(shown.values, {"": _PERHAPS_SET}) if isinstance(fault, StoreLost) else shown
 
 
@@ -166,9 +172,10 @@ async def use_codes(request: Request, house: TheHouse, who: Who, words: TheWords
     """Ask for one-time codes from now on."""
     form = await typed(request)
     try:
-        await house.people.use_codes(who.account, form.get("key"), form.get("code"), who.actor.where)
+        await house.people.use_codes(who.account, form.get("password"), form.get("key"), form.get("code"), who.actor.where)
     except UNDONE as fault:
-        return await _account(request, house, who, refused(form, fault), form.get("key")[:64], status_of(fault))
+        form = refused(form, fault).without("password")
+        return await _account(request, house, who, form, form.get("key")[:64], status_of(fault))
     return onward("/account", "good", words("动态码已启用，下次登录起需要输入"))
 
 
@@ -210,6 +217,14 @@ _UNLIKE = Sentence("两次输入的密码不一样", "the two passwords differ")
 _PERHAPS_SET = Sentence(
     "存储暂时联系不上，新密码可能已经生效，也可能没有；恢复后请先试新密码，不行再重新设置",
     "a store cannot be reached, the new password may hold or not; later try it first, and set it again if it fails",
+)
+_NOT_SET_REGISTRY = Sentence(
+    "登记库联系不上，密码没有更换；请稍后再试",
+    "the registry cannot be reached, the password was not changed; try again later",
+)
+_NOT_SET_DATABASE = Sentence(
+    "历史库联系不上，密码没有更换；请稍后再试",
+    "the history database cannot be reached, the password was not changed; try again later",
 )
 _NO_REGISTRY = Sentence(
     "登记库联系不上，暂时不能登录；各市接听不受影响，命令行 callctl stop 仍可用",

@@ -1,6 +1,5 @@
 """话务大屏: the province's board and each city's, live, with the charts of the day."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from starlette.requests import Request
@@ -10,13 +9,12 @@ from callctl.store.port import StoreLost
 from callctl.web.api.live import day_lines, scope
 from callctl.web.boards import Boards, Sight
 from callctl.web.doors import Doors
-from callctl.web.gate import Caller, TheCity, TheHouse, TheWords, Who
+from callctl.web.gate import Caller, TheCity, TheHouse, TheWords, Watch, Who
 from callctl.web.pages import page
 from callctl.web.shown.show import Show
 from callctl.web.words import Words
 
 DOORS = Doors()
-RECHECK_S = 10.0  # How long a stream may run on after its visit was ended.
 
 
 @DOORS.get("/board", "see")
@@ -76,22 +74,12 @@ def _stream(request: Request, house: TheHouse, who: Caller, sight: Sight) -> Str
 
 
 async def _watched(boards: Boards, house: TheHouse, who: Caller, sight: Sight) -> AsyncIterator[bytes]:
-    clock = asyncio.get_running_loop().time
-    asked_at = clock()
+    watch = Watch(house, who)
     async for message in boards.watch(sight):
         yield message
-        if who.visit is not None and clock() - asked_at >= RECHECK_S:
-            asked_at = clock()
-            if not await _still_here(house, who.visit.key):
-                yield b"event: end\ndata: {}\n\n"
-                return
-
-
-async def _still_here(house: TheHouse, key: str) -> bool:
-    try:
-        return await house.visits.alive(key)
-    except StoreLost:
-        return True  # The board itself says that Redis is away.
+        if await watch.over():
+            yield b"event: end\ndata: {}\n\n"
+            return
 
 
 async def _day(house: TheHouse, cities: list[str], words: Words, span: str) -> JSONResponse:
