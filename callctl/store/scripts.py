@@ -140,12 +140,13 @@ class ScriptBook:
         """Every published version, whether in force by now or not; one that has begun may stand beside those before it."""
         return await self._read(script_versions.c.state == PUBLISHED)
 
-    async def mark(self) -> tuple[int, float | None]:
-        """Changes whenever the published ones may have."""
-        wanted = select(func.count(), func.max(script_versions.c.decided_at)).where(script_versions.c.state != DRAFT)
+    async def mark(self) -> Mapping[str, int]:
+        """Changes with every decision, whatever the clocks say: a version goes from state to state and never back."""
+        decided = script_versions.c.state.in_((PUBLISHED, REJECTED, EXPIRED))  # By the index of the state.
+        wanted = select(script_versions.c.state, func.count().label("number")).where(decided)
         async with self._cabinet.reading() as connection:
-            count, newest = (await connection.execute(wanted)).one()
-        return count, newest
+            rows = await connection.execute(wanted.group_by(script_versions.c.state))
+            return {row.state: row.number for row in rows}
 
     async def read(self, script: Script, agent: str, city: str, now: float) -> bool:
         """Note that the agent has read this version; False where it was noted before."""

@@ -216,6 +216,18 @@ async def test_every_console_shows_a_script_published_at_another_one(console: Co
     assert len((await (await agent(console)).get("/api/v1/scripts")).json()) == 1
 
 
+async def test_every_console_takes_away_what_another_one_withdrew_also_where_that_one_s_clock_is_slow(
+    console: Console,
+) -> None:
+    withdrawn, kept = await published(console), await published(console, question="疫苗接种点在哪里？")
+    console.clock.at -= 3600.0
+    other = Actor("李审核", "elsewhere", frozenset({Role.APPROVER}), frozenset({"yangzhou"}), account="li")
+    await console.house.scripts.expire(other, "yangzhou", withdrawn["id"], "政策调整")
+    console.clock.at += 3600.0
+    await console.house.reading.look()
+    assert [one["id"] for one in (await (await agent(console)).get("/api/v1/scripts")).json()] == [kept["id"]]
+
+
 async def test_wrong_fields_are_told_one_by_one(console: Console) -> None:
     editor = await console.as_role(Role.EDITOR, "yangzhou")
     wrong = problem(await editor.post(Y, json={**FEVER, "question": " ", "answer": "\x00", "until": 1.0}))
