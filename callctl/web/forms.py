@@ -16,6 +16,7 @@ from callctl.web.words import Words
 
 log = structlog.get_logger()
 
+NUMBER_MOST = 2**31 - 1  # The largest number that every database takes.
 FIELD_MOST = 20_000  # Characters of one field; the longest is a script's text.
 NOT_NOW = Sentence(
     "历史库联系不上，可能没有办成；内容仍在本页，请稍后再按一次",
@@ -43,6 +44,12 @@ class Typed:
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of a field that may have several."""
         return self.values.get(name, ())
+
+    def number(self, name: str) -> int:
+        """A number that the page itself had put into a field; 0 where it is none, or larger than any the page has."""
+        text = self.get(name)
+        fits = text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= NUMBER_MOST
+        return int(text) if fits else 0
 
     def starting(self, prefix: str) -> dict[str, str]:
         """The fields whose name begins so, by the rest of their name."""
