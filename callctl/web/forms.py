@@ -88,12 +88,15 @@ def status_of(fault: ActRefused | Refusal | StoreLost) -> int:
 
 
 async def typed(request: Request) -> Typed:
-    """The form of this request. Files are not taken; a field that is too long is cut, and the desk says what it misses."""
+    """The form of this request. Files are not taken; a field that is too long is cut, and the desk says what it misses.
+
+    A NUL, which no keyboard types and PostgreSQL takes in no text, is shown as what could not be read.
+    """
     values: dict[str, list[str]] = {}
     async with request.form(max_files=0, max_fields=500) as form:
         for name, value in form.multi_items():
             if isinstance(value, str):
-                values.setdefault(name[:100], []).append(value[:FIELD_MOST])
+                values.setdefault(name[:100], []).append(value[:FIELD_MOST].replace("\0", "\N{REPLACEMENT CHARACTER}"))
     return Typed({name: tuple(value) for name, value in values.items()})
 
 

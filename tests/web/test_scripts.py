@@ -230,7 +230,7 @@ async def test_every_console_takes_away_what_another_one_withdrew_also_where_tha
 
 async def test_wrong_fields_are_told_one_by_one(console: Console) -> None:
     editor = await console.as_role(Role.EDITOR, "yangzhou")
-    wrong = problem(await editor.post(Y, json={**FEVER, "question": " ", "answer": "\x00", "until": 1.0}))
+    wrong = problem(await editor.post(Y, json={**FEVER, "question": " ", "answer": "\x07", "until": 1.0}))
     assert {error["field"] for error in wrong["errors"]} == {"question", "answer", "until"}
 
 

@@ -14,7 +14,7 @@ from callctl.rights import Role
 from callctl.scripts.desk import NoSuchScript, difference
 from callctl.store.port import StoreLost
 from callctl.store.scripts import DRAFT, PUBLISHED, Script, ScriptChanged, Wording
-from callctl.web.api.scripts import agents_city
+from callctl.web.api.scripts import Id, Version, agents_city
 from callctl.web.doors import Doors
 from callctl.web.forms import UNDONE, Typed, onward, refused, status_of, typed
 from callctl.web.gate import Caller, TheCity, TheHouse, TheWords, Who
@@ -56,14 +56,14 @@ async def search(
 
 @DOORS.get("/scripts/of/{owner}/{script}", "see scripts")
 async def one(
-    request: Request, house: TheHouse, who: Who, owner: str, script: int, old: int = 0, new: int = 0
+    request: Request, house: TheHouse, who: Who, owner: str, script: Id, old: int = 0, new: int = 0
 ) -> HTMLResponse:
     """One script, its versions, and the difference between two of them."""
     return await _one(request, house, who, find_city(house.province, owner).code, script, (old, new), Typed())
 
 
 @DOORS.post("/scripts/{script}/receipt", "script read")
-async def receipt(request: Request, house: TheHouse, who: Who, words: TheWords, script: int) -> Response:
+async def receipt(request: Request, house: TheHouse, who: Who, words: TheWords, script: Id) -> Response:
     """已读确认 of the version that was shown."""
     form = await typed(request)
     found = house.reading.shelf.find(script, house.now())
@@ -103,7 +103,7 @@ async def write_new(request: Request, house: TheHouse, who: Who, words: TheWords
 
 
 @DOORS.get("/cities/{city}/scripts/{script}/edit", "script write")
-async def edit_page(request: Request, house: TheHouse, who: Who, city: TheCity, script: int) -> HTMLResponse:
+async def edit_page(request: Request, house: TheHouse, who: Who, city: TheCity, script: Id) -> HTMLResponse:
     """The newest version in the form."""
     newest = (await house.scripts.versions(who.actor, city.code, script))[0]
     saves = newest.saves if newest.state == DRAFT else 0
@@ -111,7 +111,7 @@ async def edit_page(request: Request, house: TheHouse, who: Who, city: TheCity, 
 
 
 @DOORS.post("/cities/{city}/scripts/{script}/edit", "script write")
-async def edit(request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity, script: int) -> Response:
+async def edit(request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity, script: Id) -> Response:
     """A new version, or its draft once more; refused where somebody saved it meanwhile, with what was typed kept."""
     form = await typed(request)
     saves, meanwhile = form.number("seen_saves"), None
@@ -126,7 +126,7 @@ async def edit(request: Request, house: TheHouse, who: Who, words: TheWords, cit
 
 @DOORS.post("/cities/{city}/scripts/{script}/versions/{version}/decide", "script publish")
 async def decide(
-    request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity, script: int, version: int
+    request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity, script: Id, version: Version
 ) -> Response:
     """Publish the draft, or send it back with a reason."""
     form = await typed(request)
@@ -146,7 +146,7 @@ async def decide(
 
 
 @DOORS.post("/cities/{city}/scripts/{script}/expire", "script expire")
-async def expire(request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity, script: int) -> Response:
+async def expire(request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity, script: Id) -> Response:
     """Withdraw what is published."""
     form = await typed(request)
     version = form.number("version") if form.get("version") else None
