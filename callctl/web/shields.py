@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from callctl.bookkeeping import SHEET_MOST
 from callctl.core.acts import Sentence
 from callctl.log import mask_text
 from callctl.web.problems import Problem, as_json
@@ -17,6 +18,7 @@ from callctl.web.words import LANGUAGE_COOKIE, Words, chosen_language
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 BODY_MOST = 256 * 1024  # Bytes; the longest script with its sources is a tenth of that.
+SHEET_BODY_MOST = SHEET_MOST + 64 * 1024  # Of the doors that take a list of categories, with the form around it.
 
 AnswerFault = Callable[[Request, Exception], Awaitable[Response]]
 
