@@ -101,8 +101,10 @@ class BookKeeping:
             raise ActRefused(f"分类或节假日文件有误：{error}", str(error)) from None
 
     async def _audit(self, books: Books, actor: Actor, what: str, city: str, after: str) -> None:
-        entry = AuditEntry(self._now(), actor.name, actor.where, what, city, "", after, "", secrets.token_hex(8))
-        await write_audit(books.engine, entry, None, "")
+        await write_audit(books.engine, self._entry(actor, what, city, after), None, "")
+
+    def _entry(self, actor: Actor, what: str, city: str, after: str) -> AuditEntry:
+        return AuditEntry(self._now(), actor.name, actor.where, what, city, "", after, "", secrets.token_hex(8))
 
     # ------------------------------------------------------------------------------------- orders
     async def stubs(self, actor: Actor, city: str, after: int, most: int) -> tuple[list[dict[str, Any]], int]:
@@ -247,6 +249,5 @@ class BookKeeping:
                 lines = [line.removeprefix(f"{path}: ") for line in str(error).splitlines()]
                 raise ActRefused("；".join(lines[:20]), "; ".join(lines[:20])) from None
         async with self._open() as books:
-            await self._audit(books, actor, "categories", "", f"{len(tree)}")
-            await replace_tree(books.engine, tree)
+            await replace_tree(books.engine, tree, self._entry(actor, "categories", "", f"{len(tree)}"))
         return len(tree)

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from callctl.core.acts import ActRefused, Sentence
+from callctl.core.events import CallAnswered
 from callctl.core.model import SlotRef
 from callctl.rights import Actor
 from callctl.store.hooks import HOW_MANY, Delivery, Happened, HookBook, Webhook
@@ -138,13 +139,8 @@ class Webhooks:
         hooks = await self._book.all()
         if not hooks:
             return
-        happened = [_of_audit(number, entry) for number, entry in await self._book.audited_since(KINDS)]
-        if any(REMOTE in hook.kinds for hook in hooks):
-            for number, fact in await self._book.answered_remotely_since():
-                assert isinstance(fact.by, SlotRef)
-                body = {"call": fact.call, "city": fact.city, "by_city": fact.by.supporting, "waited_s": fact.waited_s}
-                happened.append(Happened(f"journal:{number}", REMOTE, fact.at, _dump(body)))
-        await self._book.keep(happened, hooks)
+        remote = any(REMOTE in hook.kinds for hook in hooks)
+        await self._book.note_news(hooks, KINDS, _of_audit, _of_answer if remote else None)
         by_name = {hook.name: hook for hook in hooks}
         self._looks += 1
         names = sorted(by_name, key=lambda name: self._last_turn.get(name, 0))  # Who waited longest comes first.
@@ -238,6 +234,12 @@ def _is_address(text: str) -> bool:
 def _of_audit(number: int, entry: AuditEntry) -> Happened:
     body = {"city": entry.city, "who": entry.who, "before": entry.before, "after": entry.after}
     return Happened(f"audit:{number}", KINDS[entry.what], entry.at, _dump(body))
+
+
+def _of_answer(number: int, fact: CallAnswered) -> Happened:
+    assert isinstance(fact.by, SlotRef)
+    body = {"call": fact.call, "city": fact.city, "by_city": fact.by.supporting, "waited_s": fact.waited_s}
+    return Happened(f"journal:{number}", REMOTE, fact.at, _dump(body))
 
 
 def _dump(body: dict[str, Any]) -> str:

@@ -30,18 +30,20 @@ class Seating:
         self._now = now
 
     async def sit(self, actor: Actor, city: str, agent: str, seat: str) -> SeatRef:
-        """签入: sit at a seat of the own city. Not ready yet: that is a press of its own."""
+        """签入: sit at a seat of the own city. Not ready yet: that is a press of its own. Who sits there stays as is."""
         actor.must("desk", city)
         known = next((one for one in self._province.cities[city].seats if one.id == seat), None)
         if known is None:
             said = Sentence("本市没有这个座席", "the city has no such seat")
             raise ActRefused(said.zh, said.en, {"seat": said})
         ref = SeatRef(city, seat)
-        left = await self._sitting.sit(ref, actor.account, agent, self._now())
-        for other in left:
+        sat = await self._sitting.sit(ref, actor.account, agent, self._now())
+        for other in sat.left:
             await self._press(other, False, "258")
-        await self._press(ref, False, "260")
-        await self._note(actor, "seat in", ref, agent)
+        if sat.new:
+            await self._press(ref, False, "260")
+        # Asked again, the line is there already; or it is written now, where SQL was away when the agent sat down.
+        await self._note(actor, "seat in", ref, agent, request=f"{actor.account} {sat.since:.3f}")
         return ref
 
     async def stand_up(self, actor: Actor) -> None:

@@ -114,8 +114,7 @@ def categories(
     async def do(desk: Desk) -> list[Category]:
         if file is not None:
             tree = read_categories(file)
-            await desk.audited("categories", "", f"{file.name}: {len(tree)}", "")
-            await replace_tree(desk.books.engine, tree)
+            await replace_tree(desk.books.engine, tree, desk.entry("categories", "", f"{file.name}: {len(tree)}"))
         return await tree_in_use(desk.books.engine, desk.books.settings)
 
     tree = _told(lambda: at_desk(province, do))

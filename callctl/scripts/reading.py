@@ -10,7 +10,7 @@ from callctl.core.model import Lending, Province, SeatRef
 from callctl.scripts.shelf import Shelf
 from callctl.store.notices import Notices
 from callctl.store.port import Registry, StoreLost
-from callctl.store.scripts import Script, ScriptBook
+from callctl.store.scripts import Reader, Script, ScriptBook
 from callctl.store.sitting import Sitting
 
 LOOK_S = 1.0  # How often the database is asked whether a script was published; within the two seconds promised.
@@ -91,7 +91,7 @@ class Reading:
             if script.wording.must_read and may_be_asked(self._province, script.city, city)
         ]
         readers = await self._book.readers(must)
-        return [script for script in must if agent not in readers[script.id, script.version]]
+        return [script for script in must if (city, agent) not in readers[script.id, script.version]]
 
     def fresh(self, city: str) -> list[dict[str, object]]:
         """Scripts without 必读 that agents of this city may need and that began lately, the newest first."""
@@ -139,9 +139,9 @@ def agents_of(province: Province, city: str) -> frozenset[str]:
     return frozenset(seat.agent for seat in province.cities[city].seats if seat.lend is not Lending.NO)
 
 
-def _rates(province: Province, assisted: str, readers: Mapping[str, float]) -> dict[str, dict[str, int]]:
+def _rates(province: Province, assisted: str, readers: Mapping[Reader, float]) -> dict[str, dict[str, int]]:
     return {
-        code: {"agents": len(agents), "read": len(agents & readers.keys())}
+        code: {"agents": len(agents), "read": sum((code, agent) in readers for agent in agents)}
         for code in province.cities
         if may_be_asked(province, assisted, code) and (agents := agents_of(province, code))
     }
@@ -150,7 +150,7 @@ def _rates(province: Province, assisted: str, readers: Mapping[str, float]) -> d
 def unbriefed(
     province: Province,
     must: Sequence[Script],
-    readers: Mapping[tuple[int, int], Mapping[str, float]],
+    readers: Mapping[tuple[int, int], Mapping[Reader, float]],
     sitters: Mapping[SeatRef, str],
 ) -> dict[str, frozenset[SeatRef]]:
     """By assisted city: the other cities' lendable seats whose agents have not read all its must-read scripts.
@@ -166,6 +166,6 @@ def unbriefed(
             if may_be_asked(province, assisted, code)
             for seat in city.seats
             if seat.lend is not Lending.NO
-            and not all(sitters.get(SeatRef(code, seat.id), seat.agent) in agents for agents in read)
+            and not all((code, sitters.get(SeatRef(code, seat.id), seat.agent)) in agents for agents in read)
         )
     return found

@@ -11,7 +11,7 @@ from callctl.core.daily import ScriptFigures
 from callctl.core.days import Span
 from callctl.store.console_tables import receipts, script_versions, scripts
 from callctl.store.record_tables import wrapups
-from callctl.store.scripts import EXPIRED, PUBLISHED
+from callctl.store.scripts import EXPIRED, PUBLISHED, Reader
 from callctl.store.support import noted
 
 WITHOUT_MOST = 5
@@ -53,9 +53,10 @@ async def script_figures(
     ended = [one for one in versions if one.state == PUBLISHED and one.ends_in(span)]
     ended += [one for one in versions if one.withdrawn and one.decided_at in span]
     read = await _read(engine, [*must, *published], span.until)
-    everybody = {agent for some in agents.values() for agent in some}
+    people = {code: {(code, agent) for agent in some} for code, some in agents.items()}
+    everybody = frozenset[Reader]().union(*people.values())
     took = [
-        max(at for agent, at in readers.items() if agent in everybody) - one.decided_at
+        max(at for reader, at in readers.items() if reader in everybody) - one.decided_at
         for one in published
         if everybody and everybody <= (readers := read.get((one.script, one.version), {})).keys()
     ]
@@ -69,8 +70,8 @@ async def script_figures(
         without=await _without(engine, city, span, min((one.began_at for one in versions), default=math.inf)),
     )
     rates = {
-        code: sum(len(set(some) & read.get((one.script, one.version), {}).keys()) for one in must) / (len(some) * len(must))
-        for code, some in agents.items()
+        code: sum(len(some & read.get((one.script, one.version), {}).keys()) for one in must) / (len(some) * len(must))
+        for code, some in people.items()
         if some and must
     }
     return figures, rates
@@ -104,14 +105,14 @@ async def _versions(engine: AsyncEngine, city: str) -> list[_Version]:
 
 async def _read(
     engine: AsyncEngine, wanted: Sequence[_Version], until: float
-) -> Mapping[tuple[int, int], Mapping[str, float]]:
-    found: dict[tuple[int, int], dict[str, float]] = {}
+) -> Mapping[tuple[int, int], Mapping[Reader, float]]:
+    found: dict[tuple[int, int], dict[Reader, float]] = {}
     ids = sorted({one.script for one in wanted})
     async with engine.connect() as connection:
         for first in range(0, len(ids), 500):
             some = and_(receipts.c.script.in_(ids[first : first + 500]), receipts.c.read_at < until)
             for row in await connection.execute(select(receipts).where(some)):
-                found.setdefault((row.script, row.version), {})[row.agent] = row.read_at
+                found.setdefault((row.script, row.version), {})[row.city, row.agent] = row.read_at
     return found
 
 

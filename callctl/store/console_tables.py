@@ -104,8 +104,8 @@ receipts = Table(
     metadata,
     Column("script", Key, primary_key=True, autoincrement=False),
     Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("city", String(32), primary_key=True),  # The agent's: the same 工号 may be another's elsewhere.
     Column("agent", String(64), primary_key=True),  # 工号.
-    Column("city", String(32), nullable=False),  # The agent's.
     Column("read_at", Utc, nullable=False),
 )
 

@@ -1,6 +1,6 @@
 """Webhooks and what is to be delivered to them, in SQL: found in audit and journal, kept until told."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, RowMapping, Table, delete, func, select, update
@@ -17,7 +17,7 @@ from callctl.store.port import AuditEntry, Refusal
 from callctl.store.tables import audit, journal
 
 OVERLAP = 100  # Rows looked at again each time: of two writers the one with the lower number may be written later.
-ROWS_MOST = 1000
+ROWS_MOST = 1000  # New rows a look; those beyond are the next look's.
 STATES = WAITING, TOLD, DEAD = "waiting", "told", "dead"
 HOW_MANY = "{n}"  # In an audit entry: how many deliveries it was, known in its transaction only.
 
@@ -76,10 +76,13 @@ class HookBook:
             return [_webhook(row) for row in rows.mappings()]
 
     async def add(self, entry: AuditEntry, hook: Webhook) -> None:
-        """A new one. Raises HookTaken."""
+        """A new one, which hears of what happens from now on. Raises HookTaken."""
         async with self._cabinet.writing(entry) as connection:
             if (await connection.execute(select(webhooks.c.name).where(webhooks.c.name == hook.name))).one_or_none():
                 raise HookTaken(f"a webhook {hook.name} is, or was, there already")
+            if not (await connection.execute(select(webhooks.c.name).where(webhooks.c.ended_at.is_(None)))).first():
+                for name, table in (("audit", audit), ("journal", journal)):  # Nobody has listened until now.
+                    await _to_the_end(connection, name, table)
             row = {"name": hook.name, "address": hook.address, "secret": hook.secret, "kinds": ",".join(hook.kinds)}
             await connection.execute(webhooks.insert().values({**row, "made_at": hook.made_at, "made_by": hook.made_by}))
 
@@ -90,42 +93,31 @@ class HookBook:
             waits = hook_deliveries.c.webhook == name, hook_deliveries.c.state == WAITING
             await connection.execute(update(hook_deliveries).where(*waits).values(state=DEAD, why="the webhook was ended"))
 
-    async def audited_since(self, kinds: Iterable[str]) -> Sequence[tuple[int, AuditEntry]]:
-        """Audited acts of these words behind the bookmark, with their numbers; the bookmark moves on."""
-        async with self._cabinet.writing(None) as connection:
-            place = await _turn_to(connection, "audit", audit)
-            wanted = select(audit).where(audit.c.id > place - OVERLAP, audit.c.what.in_(list(kinds)))
-            rows = (await connection.execute(wanted.order_by(audit.c.id).limit(ROWS_MOST))).mappings().all()
-            await _mark(connection, "audit", audit)
-        return [
-            (
-                row["id"],
-                AuditEntry(row["at"], row["who"], row["from_where"], row["what"], row["city"], row["before"], row["after"]),
-            )
-            for row in rows
-        ]
+    async def note_news(
+        self,
+        hooks: Sequence[Webhook],
+        words: Iterable[str],
+        of_audit: Callable[[int, AuditEntry], Happened],
+        of_answer: Callable[[int, CallAnswered], Happened] | None,
+    ) -> None:
+        """What happened behind the bookmarks is noted for delivery and the bookmarks move on: both, or neither.
 
-    async def answered_remotely_since(self) -> Sequence[tuple[int, CallAnswered]]:
-        """Calls answered by another city behind the bookmark; the bookmark moves on."""
+        Audited acts of these words and, with `of_answer`, calls that another city answered.
+        """
         async with self._cabinet.writing(None) as connection:
-            place = await _turn_to(connection, "journal", journal)
-            wanted = select(journal.c.id, journal.c.body).where(
-                journal.c.id > place - OVERLAP, journal.c.kind == CallAnswered.__name__
-            )
-            rows = (await connection.execute(wanted.order_by(journal.c.id))).all()
-            await _mark(connection, "journal", journal)
-        found = []
-        for number, body in rows:
-            try:
-                fact = decode(body)
-            except Unreadable:
-                continue  # Of a later callctl; its own console tells of it.
-            if isinstance(fact, CallAnswered) and isinstance(fact.by, SlotRef):
-                found.append((number, fact))
-        return found
+            happened = [of_audit(number, entry) for number, entry in await _audited(connection, words)]
+            if of_answer is None:
+                await _to_the_end(connection, "journal", journal)  # Who asks for it later has nothing to catch up with.
+            else:
+                happened += [of_answer(number, fact) for number, fact in await _answered_remotely(connection)]
+            await self._keep(connection, happened, hooks)
 
     async def keep(self, happened: Sequence[Happened], hooks: Sequence[Webhook]) -> None:
         """One delivery for each webhook that wants to hear; what is there already is not kept twice."""
+        async with self._cabinet.writing(None) as connection:
+            await self._keep(connection, happened, hooks)
+
+    async def _keep(self, connection: AsyncConnection, happened: Sequence[Happened], hooks: Sequence[Webhook]) -> None:
         rows = [
             {
                 "mark": f"{hook.name}:{one.mark}", "webhook": hook.name, "kind": one.kind, "at": one.at, "body": one.body,
@@ -135,10 +127,8 @@ class HookBook:
             for hook in hooks
             if one.kind in hook.kinds and one.at >= hook.made_at
         ]  # fmt: skip
-        if not rows:
-            return
         insert = (sqlite if self._cabinet.is_sqlite else postgresql).insert
-        async with self._cabinet.writing(None) as connection:
+        if rows:
             await connection.execute(insert(hook_deliveries).on_conflict_do_nothing(index_elements=["mark"]), rows)
 
     async def claim(self, hooks: Sequence[str], now: float, again_at: float, most: int) -> Sequence[Delivery]:
@@ -247,19 +237,44 @@ class HookBook:
         return len(numbers)
 
 
-async def _turn_to(connection: AsyncConnection, name: str, table: Table) -> int:
-    """The bookmark's place; a new bookmark begins at the end: nobody wants to hear of last year."""
-    place: int | None = (
-        await connection.execute(select(bookmarks.c.place).where(bookmarks.c.name == name))
-    ).scalar_one_or_none()
-    if place is None:
-        place = await _end(connection, table) + OVERLAP
-        await connection.execute(bookmarks.insert().values(name=name, place=place - OVERLAP))
-    return place
+async def _audited(connection: AsyncConnection, words: Iterable[str]) -> list[tuple[int, AuditEntry]]:
+    rows = await _behind(connection, "audit", audit, audit.c.what.in_(list(words)))
+    names = ("at", "who", "from_where", "what", "city", "before", "after")
+    return [(row["id"], AuditEntry(*(row[name] for name in names))) for row in rows]
 
 
-async def _mark(connection: AsyncConnection, name: str, table: Table) -> None:
-    await connection.execute(update(bookmarks).where(bookmarks.c.name == name).values(place=await _end(connection, table)))
+async def _answered_remotely(connection: AsyncConnection) -> list[tuple[int, CallAnswered]]:
+    found = []
+    for row in await _behind(connection, "journal", journal, journal.c.kind == CallAnswered.__name__):
+        try:
+            fact = decode(row["body"])
+        except Unreadable:
+            continue  # Of a later callctl; its own console tells of it.
+        if isinstance(fact, CallAnswered) and isinstance(fact.by, SlotRef):
+            found.append((row["id"], fact))
+    return found
+
+
+async def _behind(connection: AsyncConnection, name: str, table: Table, which: ColumnElement[bool]) -> Sequence[RowMapping]:
+    """These rows of the table behind its bookmark, which moves on to the last that was read."""
+    end = await _end(connection, table)
+    asked = select(bookmarks.c.place).where(bookmarks.c.name == name)
+    place: int | None = (await connection.execute(asked)).scalar_one_or_none()
+    if place is None:  # Nobody wants to hear of last year.
+        await connection.execute(bookmarks.insert().values(name=name, place=end))
+        return []
+    most = OVERLAP + ROWS_MOST  # However many of the overlap are read again, there is as much room for new ones.
+    wanted = select(table).where(table.c.id > place - OVERLAP, table.c.id <= end, which).order_by(table.c.id).limit(most)
+    rows = (await connection.execute(wanted)).mappings().all()
+    read_to = end if len(rows) < most else rows[-1]["id"]
+    await connection.execute(update(bookmarks).where(bookmarks.c.name == name).values(place=read_to))
+    return rows
+
+
+async def _to_the_end(connection: AsyncConnection, name: str, table: Table) -> None:
+    """Put the bookmark behind the table's last row."""
+    await connection.execute(delete(bookmarks).where(bookmarks.c.name == name))
+    await connection.execute(bookmarks.insert().values(name=name, place=await _end(connection, table)))
 
 
 async def _end(connection: AsyncConnection, table: Table) -> int:

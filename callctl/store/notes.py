@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from callctl.core.categories import Category
 from callctl.core.days import Span, bucket_of
 from callctl.core.demand import PERSONAL, Demand, Result, StubState, WrapUp, further, wrong_with
-from callctl.store.ledger import clean, upsert
-from callctl.store.port import Refusal
+from callctl.store.chain import exclusive
+from callctl.store.ledger import clean, insert_audit, upsert
+from callctl.store.port import AuditEntry, Refusal
 from callctl.store.record_tables import categories, deliveries, stale, stub_steps, stubs, wrapups
 from callctl.store.schema import IMMEDIATE
 from callctl.store.seal import Seal
@@ -312,8 +313,8 @@ async def reconcile(engine: AsyncEngine, city: str, span: Span) -> Unreconciled:
     )
 
 
-async def replace_tree(engine: AsyncEngine, tree: Sequence[Category]) -> None:
-    """The new tree in place of the old one, in one transaction; notes keep their codes."""
+async def replace_tree(engine: AsyncEngine, tree: Sequence[Category], entry: AuditEntry) -> None:
+    """The new tree in place of the old one, and the audit's line, in one transaction; notes keep their codes."""
     rows = [
         {
             "code": one.code,
@@ -330,7 +331,8 @@ async def replace_tree(engine: AsyncEngine, tree: Sequence[Category]) -> None:
         }
         for one in tree
     ]
-    async with _writing(engine) as connection:
+    async with exclusive(engine) as connection:
+        await insert_audit(connection, entry)
         await connection.execute(delete(categories))
         await connection.execute(insert(categories), rows)
 

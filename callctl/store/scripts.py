@@ -14,6 +14,8 @@ from callctl.store.port import AuditEntry, Refusal
 
 DRAFT, PUBLISHED, REJECTED, EXPIRED = "draft", "published", "rejected", "expired"
 
+Reader = tuple[str, str]  # City and 工号: a 工号 is a city's own.
+
 
 class ScriptChanged(Refusal):
     """Somebody else saved or decided the script first."""
@@ -138,33 +140,34 @@ class ScriptBook:
         """Every published version, whether in force by now or not; one that has begun may stand beside those before it."""
         return await self._read(script_versions.c.state == PUBLISHED)
 
-    async def mark(self) -> tuple[int, float | None]:
-        """Changes whenever the published ones may have."""
-        wanted = select(func.count(), func.max(script_versions.c.decided_at)).where(script_versions.c.state != DRAFT)
+    async def mark(self) -> Mapping[str, int]:
+        """Changes with every decision, whatever the clocks say: a version goes from state to state and never back."""
+        decided = script_versions.c.state.in_((PUBLISHED, REJECTED, EXPIRED))  # By the index of the state.
+        wanted = select(script_versions.c.state, func.count().label("number")).where(decided)
         async with self._cabinet.reading() as connection:
-            count, newest = (await connection.execute(wanted)).one()
-        return count, newest
+            rows = await connection.execute(wanted.group_by(script_versions.c.state))
+            return {row.state: row.number for row in rows}
 
     async def read(self, script: Script, agent: str, city: str, now: float) -> bool:
         """Note that the agent has read this version; False where it was noted before."""
         row = {"script": script.id, "version": script.version, "agent": agent, "city": city, "read_at": now}
-        key = and_(receipts.c.script == script.id, receipts.c.version == script.version, receipts.c.agent == agent)
+        key = (receipts.c[name] == row[name] for name in ("script", "version", "city", "agent"))
         async with self._cabinet.writing(None) as connection:
-            if (await connection.execute(select(receipts.c.agent).where(key))).one_or_none():
+            if (await connection.execute(select(receipts.c.agent).where(*key))).one_or_none():
                 return False
             await connection.execute(receipts.insert().values(row))
         return True
 
-    async def readers(self, wanted: Sequence[Script]) -> Mapping[tuple[int, int], Mapping[str, float]]:
+    async def readers(self, wanted: Sequence[Script]) -> Mapping[tuple[int, int], Mapping[Reader, float]]:
         """By script and version: the agents who have read it, and when."""
-        found: dict[tuple[int, int], dict[str, float]] = {(one.id, one.version): {} for one in wanted}
+        found: dict[tuple[int, int], dict[Reader, float]] = {(one.id, one.version): {} for one in wanted}
         ids = sorted({one.id for one in wanted})
         async with self._cabinet.reading() as connection:
             for begin in range(0, len(ids), 500):
                 some = receipts.c.script.in_(ids[begin : begin + 500])
                 for row in await connection.execute(select(receipts).where(some)):
                     if (row.script, row.version) in found:
-                        found[row.script, row.version][row.agent] = row.read_at
+                        found[row.script, row.version][row.city, row.agent] = row.read_at
         return found
 
     async def _read(self, condition: Any, newest_first: bool = False) -> list[Script]:

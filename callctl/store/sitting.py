@@ -30,19 +30,30 @@ class Sitter:
     since: float
 
 
+@dataclass(frozen=True, slots=True)
+class SatDown:
+    """What came of signing in at a seat."""
+
+    since: float
+    new: bool  # False: the agent sat there already, since then.
+    left: tuple[SeatRef, ...] = ()  # Where the account had sat until then.
+
+
 class Sitting:
     """Every call may raise StoreLost."""
 
     def __init__(self, registry: RedisRegistry) -> None:
         self._registry = registry
 
-    async def sit(self, seat: SeatRef, account: str, agent: str, now: float) -> list[SeatRef]:
-        """Sign in at a seat; the seats the account thereby left. Raises SeatTaken."""
+    async def sit(self, seat: SeatRef, account: str, agent: str, now: float) -> SatDown:
+        """Sign in at a seat. Who sits there already is left as is. Raises SeatTaken."""
         key = f"{seat.city}/{seat.seat}"
         reply = await self._registry.run("sit", [_SITTING, _SAT], key, account, agent, round(now * 1000))
         if reply[0] == "taken":
             raise SeatTaken(f"{_sitter(reply[1]).agent} is signed in at seat {seat.seat}")
-        return [_ref(left) for left in reply[1:]]
+        if reply[0] == "sits":
+            return SatDown(_sitter(reply[1]).since, False)
+        return SatDown(round(now * 1000) / 1000, True, tuple(_ref(left) for left in reply[1:]))
 
     async def stand_up(self, seat: SeatRef, now: float, agent: str | None = None) -> None:
         """Nobody sits there any more. `agent`: only if it is this one who sits there ("": nobody). Raises SitterChanged."""

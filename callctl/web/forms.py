@@ -16,6 +16,7 @@ from callctl.web.words import Words
 
 log = structlog.get_logger()
 
+NUMBER_MOST = 2**31 - 1  # The largest number that every database takes.
 FIELD_MOST = 20_000  # Characters of one field; the longest is a script's text.
 NOT_NOW = Sentence(
     "历史库联系不上，可能没有办成；内容仍在本页，请稍后再按一次",
@@ -43,6 +44,12 @@ class Typed:
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of a field that may have several."""
         return self.values.get(name, ())
+
+    def number(self, name: str) -> int:
+        """A number that the page itself had put into a field; 0 where it is none, or larger than any the page has."""
+        text = self.get(name)
+        fits = text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= NUMBER_MOST
+        return int(text) if fits else 0
 
     def starting(self, prefix: str) -> dict[str, str]:
         """The fields whose name begins so, by the rest of their name."""
@@ -81,12 +88,15 @@ def status_of(fault: ActRefused | Refusal | StoreLost) -> int:
 
 
 async def typed(request: Request) -> Typed:
-    """The form of this request. Files are not taken; a field that is too long is cut, and the desk says what it misses."""
+    """The form of this request. Files are not taken; a field that is too long is cut, and the desk says what it misses.
+
+    A NUL, which no keyboard types and PostgreSQL takes in no text, is shown as what could not be read.
+    """
     values: dict[str, list[str]] = {}
     async with request.form(max_files=0, max_fields=500) as form:
         for name, value in form.multi_items():
             if isinstance(value, str):
-                values.setdefault(name[:100], []).append(value[:FIELD_MOST])
+                values.setdefault(name[:100], []).append(value[:FIELD_MOST].replace("\0", "\N{REPLACEMENT CHARACTER}"))
     return Typed({name: tuple(value) for name, value in values.items()})
 
 

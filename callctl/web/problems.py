@@ -142,6 +142,7 @@ _FIELD_ZH = {
     "model_attributes_type": "须是 JSON 对象",
     "string_pattern_mismatch": "格式不对",
     "finite_number": "须是有限的数",
+    "control_character": "不能有控制字符",
 }
 
 

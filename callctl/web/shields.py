@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from callctl.bookkeeping import SHEET_MOST
 from callctl.core.acts import Sentence
 from callctl.log import mask_text
 from callctl.web.problems import Problem, as_json
@@ -17,6 +18,7 @@ from callctl.web.words import LANGUAGE_COOKIE, Words, chosen_language
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 BODY_MOST = 256 * 1024  # Bytes; the longest script with its sources is a tenth of that.
+SHEET_BODY_MOST = SHEET_MOST + 64 * 1024  # Of the doors that take a list of categories, with the form around it.
 
 AnswerFault = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -72,12 +74,17 @@ class Shields:
                     out.setdefault("Cache-Control", "no-store")
             await send(message)
 
+        refusal = None
         if foreign(scope["method"], headers):
             log.warning("request of another site refused", method=scope["method"], path=scope["path"][:200])
+            refusal = Problem(403, "foreign_site", FOREIGN)
+        elif "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            refusal = Problem(404, "not_found", NAMES_NOTHING)
+        if refusal:
             # The cookie parser is the request's; here only the language is wanted.
             chosen = "en" if f"{LANGUAGE_COOKIE}=en" in headers.get("cookie", "") else ""
             words = Words(chosen_language(chosen, headers.get("accept-language", "")))
-            await as_json(Problem(403, "foreign_site", FOREIGN), words, request)(scope, receive, send_on)
+            await as_json(refusal, words, request)(scope, receive, send_on)
             return
         try:
             await self._app(scope, receive, send_on)
@@ -89,6 +96,8 @@ class Shields:
                 await answer(scope, receive, send_on)
 
 
+# PostgreSQL takes no NUL in a text: it would look as if the database were away.
+NAMES_NOTHING = Sentence("地址里有空字符，没有这样的页面或对象", "no page or thing has a NUL in its name")
 FOREIGN = Sentence(
     "请求来自别的网站，已拒绝；请从本页面操作",
     "the request came from another site's page and was refused; use this site's own pages",

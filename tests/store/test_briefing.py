@@ -49,8 +49,10 @@ async def test_scripts_in_force_new_changed_ended_and_how_they_were_read(sql_url
     draft = (await book.versions(old.id))[0]
     await book.decide(act(T0 + 2000, "script publish", "2"), draft, PUBLISHED, "approver", "")
     changed = (await book.versions(old.id))[0]
-    for agent, at in (("A1", T0 + 1060), ("A2", T0 + 1240), ("B1", T0 + 1600)):
+    for agent, at in (("A1", T0 + 1060), ("A2", T0 + 1240), ("B1", T0 + 1300)):
         await book.read(new, agent, X, at)
+    await book.read(new, "A1", "suzhou", T0 + 1400)  # Not whom suzhou's calls may go to, nor this city's A1 once more.
+    await book.read(new, "B1", "suzhou", T0 + 1600)
     await book.read(changed, "A1", X, T0 + 2500)
     await book.read(changed, "A2", X, DAY.until + 5)  # The next morning.
     figures, rates = await script_figures(engine, Y, DAY, AGENTS)

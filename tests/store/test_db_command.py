@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import IntegrityError
 from typer.testing import CliRunner
 
 from callctl.cli.db import register
@@ -152,18 +155,24 @@ async def test_the_migrations_make_exactly_the_tables_the_program_uses(sql_url: 
     assert differences == []
 
 
+def back_to(revision: str) -> Callable[[Connection], None]:
+    """To an earlier version's tables."""
+
+    def go(connection: Connection) -> None:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+    return go
+
+
 async def test_an_upgrade_counts_again_what_a_number_given_twice_may_have_spoilt(sql_url: str) -> None:
     """From 0003 on; PostgreSQL never gives a number twice, and there nothing is touched."""
     engine = open_engine(sql_url)
     await upgrade(engine)
 
-    def back_to_0003(connection: Connection) -> None:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0003")
-
     async with engine.begin() as connection:
-        await connection.run_sync(back_to_0003)
+        await connection.run_sync(back_to("0003"))
         await connection.execute(insert(stale), [{"bucket": 600}])
         nothing = dict.fromkeys(NAMES, 0)
         await connection.execute(insert(counters), [{"bucket": bucket, "city": "扬州", **nothing} for bucket in (0, 600)])
@@ -172,6 +181,37 @@ async def test_an_upgrade_counts_again_what_a_number_given_twice_may_have_spoilt
     async with engine.connect() as connection:
         marked = list((await connection.execute(select(stale.c.bucket).order_by(stale.c.bucket))).scalars())
     assert marked == ([600] if engine.dialect.name == "postgresql" else [0, 600])
+    await engine.dispose()
+
+
+async def test_an_upgrade_keeps_what_agents_have_read_and_each_city_has_its_own_numbers_from_then(sql_url: str) -> None:
+    """From 0006 on, where the 工号 alone was the key; and back, where the first of two with one number stays."""
+    engine = open_engine(sql_url)
+    await upgrade(engine)
+    at = datetime(2021, 8, 7, tzinfo=UTC).timestamp()
+    rows = [{"script": 1, "version": 2, "agent": "8001", "city": "xuzhou", "read_at": at}]
+    rows += [{"script": 1, "version": 2, "agent": "8002", "city": "suzhou", "read_at": at}]
+    same = {**rows[0], "city": "suzhou", "read_at": at + 60.0}
+
+    async def kept() -> list[dict[str, object]]:
+        async with engine.connect() as connection:
+            found = await connection.execute(select(console_tables.receipts).order_by("agent", "city"))
+            return [dict(row) for row in found.mappings()]
+
+    async with engine.begin() as connection:
+        await connection.run_sync(back_to("0006"))
+        await connection.execute(insert(console_tables.receipts), rows)
+    with pytest.raises(IntegrityError):
+        async with engine.begin() as connection:
+            await connection.execute(insert(console_tables.receipts), [same])
+    await upgrade(engine)
+    assert await kept() == rows
+    async with engine.begin() as connection:
+        await connection.execute(insert(console_tables.receipts), [same])
+    assert await kept() == [same, *rows]
+    async with engine.begin() as connection:
+        await connection.run_sync(back_to("0006"))
+    assert await kept() == rows
     await engine.dispose()
 
 

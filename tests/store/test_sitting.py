@@ -4,7 +4,7 @@ import pytest
 
 from callctl.core.model import SeatRef
 from callctl.store.registry import RedisRegistry
-from callctl.store.sitting import SeatTaken, SitterChanged, Sitting
+from callctl.store.sitting import SatDown, SeatTaken, SitterChanged, Sitting
 
 HERE, THERE = SeatRef("xuzhou", "3001"), SeatRef("xuzhou", "3002")
 T0 = 1_790_000_000.0
@@ -12,9 +12,9 @@ T0 = 1_790_000_000.0
 
 async def test_who_sat_there_is_known_for_every_moment_and_an_empty_seat_is_nobody(registry: RedisRegistry) -> None:
     sitting = Sitting(registry)
-    await sitting.sit(HERE, "li", "A1", T0)
-    await sitting.sit(HERE, "li", "A1", T0 + 5.0)  # Signed in there once more: still the same stay.
-    await sitting.sit(THERE, "li", "A1", T0 + 10.0)  # Moves; nobody is left.
+    assert await sitting.sit(HERE, "li", "A1", T0) == SatDown(T0, True)
+    assert await sitting.sit(HERE, "li", "A1", T0 + 5.0) == SatDown(T0, False), "once more: still the same stay"
+    assert await sitting.sit(THERE, "li", "A1", T0 + 10.0) == SatDown(T0 + 10.0, True, (HERE,)), "moves; nobody is left"
     await sitting.sit(HERE, "wang", "A2", T0 + 20.0)
     with pytest.raises(SeatTaken):
         await sitting.sit(HERE, "li", "A1", T0 + 25.0)

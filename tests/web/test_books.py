@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from callctl.bookkeeping import SHEET_MOST
 from callctl.core.categories import Category
 from callctl.core.days import day_of, moment
 from callctl.core.demand import Demand, Result, WrapUp
@@ -14,6 +15,7 @@ from callctl.core.events import CallBackEnd, CallBackEnded
 from callctl.rights import Role
 from callctl.store.notes import keep_note
 from callctl.store.seal import Clear
+from callctl.web.shields import SHEET_BODY_MOST
 from tests.store.facts import Y, abandoned, answered_remote, name
 from tests.store.servers import Valkey
 from tests.web.house import Console, open_console, problem
@@ -207,6 +209,47 @@ async def test_a_broken_list_of_categories_is_told_by_line_and_changes_nothing(k
     good = "code,level,parent,name_zh\n0101,1,,甲\n".encode("gb18030")
     assert (await chief.put("/api/v1/categories", content=good)).json() == {"categories": 1}
     assert [one["name_zh"] for one in (await chief.get("/api/v1/categories")).json()] == ["甲"]
+
+
+def long_list(size: int) -> bytes:
+    """A list of categories of about so many bytes."""
+    top = "code,level,parent,name_zh,synonyms\n" + "".join(f"{code:04},1,,第{code}类,\n" for code in range(1, 100))
+    row = "{top:04}{code:02},2,{top:04},第{code}号,{words}\n"
+    words = "|".join("停水停电停气" for _ in range(12))
+    count = size // len(row.format(top=1, code=1, words=words).encode())
+    return (top + "".join(row.format(top=n % 99 + 1, code=n // 99, words=words) for n in range(count))).encode()
+
+
+async def test_a_list_of_categories_may_be_larger_than_any_form(kept: Kept) -> None:
+    chief = await kept.console.as_role(Role.DISPATCHER)
+    sheet = long_list(300_000)
+    done = await chief.put("/api/v1/categories", content=sheet)
+    assert (done.status_code, done.json()) == (200, {"categories": sheet.count(b"\n") - 1})
+    assert (await chief.post("/categories", files={"sheet": ("c.csv", sheet, "text/csv")})).status_code == 303
+    before = (await chief.get("/api/v1/categories")).json()
+    for size, status in ((SHEET_MOST + 30_000, 422), (SHEET_BODY_MOST + 50_000, 413)):
+        sheet = long_list(size)
+        assert (await chief.put("/api/v1/categories", content=sheet)).status_code == status
+        assert (await chief.post("/categories", files={"sheet": ("c.csv", sheet, "text/csv")})).status_code == status
+    assert (await chief.get("/api/v1/categories")).json() == before
+    other = await kept.console.as_role(Role.SUPERVISOR, "yangzhou")
+    assert (await other.put("/api/v1/categories", content=long_list(300_000))).status_code == 403
+
+
+async def test_a_list_that_could_not_be_kept_leaves_no_line_that_says_it_was(kept: Kept) -> None:
+    chief = await kept.console.as_role(Role.DISPATCHER)
+    sheet = "code,level,parent,name_zh\n0101,1,,甲\n".encode()
+    before = (await chief.get("/api/v1/categories")).json()
+    async with kept.console.house.books._books.engine.begin() as connection:
+        await connection.exec_driver_sql("CREATE TRIGGER nothing_comes BEFORE INSERT ON categories"
+                                         " BEGIN SELECT RAISE(ABORT, 'no'); END")  # fmt: skip
+    assert (await chief.put("/api/v1/categories", content=sheet)).status_code >= 500
+    assert (await chief.get("/api/v1/categories")).json() == before
+    assert "categories" not in [one.what for one in await kept.console.house.room.history.audited(9)]
+    async with kept.console.house.books._books.engine.begin() as connection:
+        await connection.exec_driver_sql("DROP TRIGGER nothing_comes")
+    assert (await chief.put("/api/v1/categories", content=sheet)).status_code == 200
+    assert [one.after for one in await kept.console.house.room.history.audited(9) if one.what == "categories"] == ["1"]
 
 
 async def test_wrong_holidays_and_wrong_rules_do_not_close_the_page_of_categories(valkey: Valkey, tmp_path: Path) -> None:

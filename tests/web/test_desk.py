@@ -43,6 +43,23 @@ async def test_signing_in_at_a_seat_is_not_yet_ready(console: Console) -> None:
     assert (shown["seat"], shown["state"]) == ("3001", None), "no controller: unknown, never a guess"
 
 
+async def test_who_signs_in_where_they_sit_stays_as_they_are(console: Console) -> None:
+    browser = await seated(console)
+    await browser.put("/api/v1/desk/ready", json={"ready": True})
+    ready, since = await console.house.room.registry.presses(), await console.house.sitting.all()
+    console.clock.at += 5.0
+    assert (await browser.put("/api/v1/desk/seat", json={"seat": "3001"})).status_code == 200, "a retry"
+    assert (await browser.post("/desk/seat", data={"seat": "3001"})).status_code == 303
+    assert await console.house.room.registry.presses() == ready, "still ready"
+    assert await console.house.sitting.all() == since
+    acts = [one.what for one in await console.house.room.history.audited(9)]
+    assert acts.count("seat in") == 1
+    await browser.delete("/api/v1/desk/seat")
+    await browser.put("/api/v1/desk/seat", json={"seat": "3001"})
+    press = (await console.house.room.registry.presses())[SeatRef("xuzhou", "3001")]
+    assert (press.ready, press.reason) == (False, "260"), "anew is anew"
+
+
 async def test_ready_and_not_ready_with_a_reason_are_asked_of_the_pbx(console: Console) -> None:
     browser = await seated(console)
     assert (await browser.put("/api/v1/desk/ready", json={"ready": True})).status_code == 202

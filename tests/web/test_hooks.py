@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hmac
 import json
+import secrets
 import threading
 from collections.abc import Iterator
 from http.client import HTTPException
@@ -15,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from callctl.hooks import AT_A_TIME, PAUSES_S, TIDY_EVERY_S, TOLD_KEPT_S, post, signature
 from callctl.rights import Role
 from callctl.store.console_tables import hook_deliveries
-from callctl.store.hooks import Delivery, Happened, Webhook
+from callctl.store.hooks import OVERLAP, Delivery, Happened, Webhook
 from callctl.store.port import AuditEntry, StoreLost
 from tests.store.facts import answered_remote
 from tests.web.explained import explained
@@ -91,6 +92,78 @@ async def test_a_call_answered_by_another_city_is_told_without_its_number(consol
     ((_, body),) = receiver.got
     assert json.loads(body)["what"]["by_city"] == "xuzhou"
     assert b"13800" not in body
+
+
+async def others_acted(console: Console, count: int) -> None:
+    """Acts that no webhook tells of, more than are looked through again each time."""
+    for _ in range(count):
+        entry = AuditEntry(console.clock(), "test", "test", "export", "yangzhou", "", "", "", secrets.token_hex(8))
+        await console.house.calls.note(entry)
+
+
+async def test_what_was_found_when_the_deliveries_could_not_be_kept_is_told_at_the_next_look(
+    console: Console, receiver: Receiver
+) -> None:
+    await created(console, receiver, "stop.all", "call.answered_remotely")
+    await console.house.desk.stop_all(ROOT)
+    for number in range(3):
+        for fact in answered_remote(number, console.clock(), console.clock() + 20.0):
+            console.house.room.history.record(fact)
+    await console.house.room.history.flush()  # type: ignore[attr-defined]
+    await others_acted(console, OVERLAP + 20)
+    console.clock.at += 60.0
+    cabinet = console.house.hook_book._cabinet
+    async with cabinet.writing(None) as connection:
+        await connection.exec_driver_sql("CREATE TRIGGER nothing_comes BEFORE INSERT ON hook_deliveries"
+                                         " BEGIN SELECT RAISE(ABORT, 'no'); END")  # fmt: skip
+    with pytest.raises((StoreLost, IntegrityError)):
+        await console.house.webhooks.look()
+    async with cabinet.writing(None) as connection:
+        await connection.exec_driver_sql("DROP TRIGGER nothing_comes")
+    await console.house.webhooks.look()
+    kinds = [json.loads(body)["kind"] for _, body in receiver.got]
+    assert (kinds.count("stop.all"), kinds.count("call.answered_remotely")) == (1, 3)
+
+
+async def test_more_than_a_look_can_take_is_told_over_several(
+    console: Console, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callctl.store.hooks.ROWS_MOST", 3)
+    monkeypatch.setattr("callctl.store.hooks.OVERLAP", 2)
+    await created(console, receiver, "stop.all", "resume", "call.answered_remotely")
+    for _ in range(5):
+        await console.house.desk.stop_all(ROOT)
+        await console.house.desk.resume(ROOT)
+    for number in range(7):
+        for fact in answered_remote(number, console.clock(), console.clock() + 20.0):
+            console.house.room.history.record(fact)
+    await console.house.room.history.flush()  # type: ignore[attr-defined]
+    console.clock.at += 60.0
+    for _ in range(12):
+        await console.house.webhooks.look()
+    told = [json.loads(body) for _, body in receiver.got]
+    assert len({one["id"] for one in told}) == len(told) == 17
+    assert [[one["kind"] for one in told].count(kind) for kind in ("stop.all", "resume")] == [5, 5]
+
+
+async def test_a_webhook_hears_of_what_happens_before_the_first_look_but_not_of_last_year(
+    console: Console, receiver: Receiver
+) -> None:
+    await console.house.desk.stop_all(ROOT)
+    await others_acted(console, OVERLAP + 20)
+    admin = await console.as_role(Role.SYSTEM_ADMIN)
+    for name in ("first", "second"):
+        await console.house.desk.resume(ROOT)  # Nobody listens.
+        await others_acted(console, OVERLAP + 20)
+        console.clock.at += 1.0
+        body = {"name": name, "address": receiver.address, "kinds": ["stop.all", "resume"]}
+        assert (await admin.post("/api/v1/webhooks", json=body)).status_code == 201
+        await console.house.desk.stop_all(ROOT)
+        await others_acted(console, OVERLAP + 20)
+        await console.house.webhooks.look()
+        assert [json.loads(told)["kind"] for _, told in receiver.got] == ["stop.all"]
+        receiver.got.clear()
+        assert (await admin.delete(f"/api/v1/webhooks/{name}")).status_code == 204
 
 
 async def test_a_receiver_that_is_away_is_told_when_it_is_back_and_not_too_often(
@@ -303,9 +376,7 @@ async def test_what_was_told_is_forgotten_after_its_time_and_not_found_in_the_au
     await console.house.webhooks.look()
     news, told = await console.house.hook_book.deliveries("orders", "told", 9)
     assert told.kind == "stop.all", "kept: the audit is still looked through from before it"
-    for number in range(120):  # More than are looked through again each time.
-        entry = AuditEntry(console.clock(), "test", "test", "export", "yangzhou", "", "", "", f"export-{number}")
-        await console.house.calls.note(entry)
+    await others_acted(console, OVERLAP + 20)
     for _ in range(2):
         console.clock.at += TIDY_EVERY_S + 1.0
         await console.house.webhooks.look()

@@ -175,6 +175,28 @@ async def test_the_rate_of_each_supporting_city_is_told(console: Console) -> Non
     assert told["cities"]["xuzhou"] == {"agents": 3, "read": 1}
 
 
+async def test_two_cities_agents_with_one_number_are_two_people(console: Console) -> None:
+    """工号 are a city's own: in Xuzhou and in Suzhou there is an A1."""
+    script = await published(console)
+    registry, receipt = console.house.room.registry, f"/api/v1/scripts/{script['id']}/receipt"
+    one, other = await agent(console, "A1", "xuzhou"), await agent(console, "A1", "suzhou")
+    assert (await one.post(receipt, json={"version": 1})).json() == {"new": True}
+    barred = (await registry.unbriefed())["yangzhou"]
+    assert (SeatRef("xuzhou", "3001") in barred, SeatRef("suzhou", "2001") in barred) == (False, True)
+    assert [found["id"] for found in (await other.get("/api/v1/scripts/unread")).json()] == [script["id"]]
+    supervisor = await console.as_role(Role.SUPERVISOR, "yangzhou")
+
+    async def read() -> dict[str, int]:
+        (told,) = (await supervisor.get(f"{Y}/rates")).json()
+        return {city: rate["read"] for city, rate in told["cities"].items()}
+
+    assert await read() == {"xuzhou": 1, "suzhou": 0}
+    assert (await other.post(receipt, json={"version": 1})).json() == {"new": True}
+    assert (await other.post(receipt, json={"version": 1})).json() == {"new": False}
+    assert (await read(), (await other.get("/api/v1/scripts/unread")).json()) == ({"xuzhou": 1, "suzhou": 1}, [])
+    assert SeatRef("suzhou", "2001") not in (await registry.unbriefed())["yangzhou"]
+
+
 async def test_only_the_agent_confirms_and_nobody_for_another_city(console: Console) -> None:
     script = await published(console)
     supervisor = await console.as_role(Role.SUPERVISOR, "xuzhou")
@@ -194,9 +216,21 @@ async def test_every_console_shows_a_script_published_at_another_one(console: Co
     assert len((await (await agent(console)).get("/api/v1/scripts")).json()) == 1
 
 
+async def test_every_console_takes_away_what_another_one_withdrew_also_where_that_one_s_clock_is_slow(
+    console: Console,
+) -> None:
+    withdrawn, kept = await published(console), await published(console, question="疫苗接种点在哪里？")
+    console.clock.at -= 3600.0
+    other = Actor("李审核", "elsewhere", frozenset({Role.APPROVER}), frozenset({"yangzhou"}), account="li")
+    await console.house.scripts.expire(other, "yangzhou", withdrawn["id"], "政策调整")
+    console.clock.at += 3600.0
+    await console.house.reading.look()
+    assert [one["id"] for one in (await (await agent(console)).get("/api/v1/scripts")).json()] == [kept["id"]]
+
+
 async def test_wrong_fields_are_told_one_by_one(console: Console) -> None:
     editor = await console.as_role(Role.EDITOR, "yangzhou")
-    wrong = problem(await editor.post(Y, json={**FEVER, "question": " ", "answer": "\x00", "until": 1.0}))
+    wrong = problem(await editor.post(Y, json={**FEVER, "question": " ", "answer": "\x07", "until": 1.0}))
     assert {error["field"] for error in wrong["errors"]} == {"question", "answer", "until"}
 
 

@@ -5,6 +5,9 @@ local by = held and string.match(held, '^(%S+) ')
 if by and by ~= ARGV[2] then
   return {'taken', held}
 end
+if held and string.match(held, '^(%S+ %S+) ') == ARGV[2] .. ' ' .. ARGV[3] then
+  return {'sits', held}
+end
 local all = redis.call('HGETALL', KEYS[6])
 local left = {}
 for i = 1, #all, 2 do

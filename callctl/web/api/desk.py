@@ -56,7 +56,7 @@ class WrapUp(Form):
     confidential: bool = False
     nuisance: bool = False
     script: Annotated[str, Field(max_length=32)] = ""
-    script_version: int | None = None
+    script_version: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
 
 
 class HalfWritten(Form):

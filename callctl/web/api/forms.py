@@ -1,10 +1,12 @@
 """What the bodies of requests have in common."""
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from callctl.core.acts import Sentence
 from callctl.web.gate import Who
@@ -23,6 +25,22 @@ class Form(BaseModel):
     """What every body is: nothing unknown, so that a mistyped name is told instead of ignored."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _without_nul(cls, value: Any) -> Any:
+        """PostgreSQL takes no NUL in a text: it would look as if the database were away."""
+        if _has_nul(value):
+            raise PydanticCustomError("control_character", "no control characters")
+        return value
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(_has_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, list | tuple | set | frozenset) and any(_has_nul(part) for part in value)
 
 
 def _once_key(who: Who, idempotency_key: Annotated[str, Header(max_length=200)] = "") -> str:

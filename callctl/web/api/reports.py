@@ -12,6 +12,7 @@ from callctl.store.reports import Report, plain
 from callctl.web.api.forms import Form, OnceKey, Text
 from callctl.web.doors import Doors
 from callctl.web.gate import TheCity, TheHouse, Who
+from callctl.web.shields import SHEET_BODY_MOST
 
 DOORS = Doors()
 TAGS = ["reports"]
@@ -96,6 +97,7 @@ async def categories(house: TheHouse) -> list[dict[str, Any]]:
     "/api/v1/categories",
     "categories",
     tags=TAGS,
+    max_body_size=SHEET_BODY_MOST,
     openapi_extra={"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 async def replace(request: Request, house: TheHouse, who: Who) -> dict[str, int]:

@@ -54,8 +54,8 @@ async def change(request: Request, house: TheHouse, who: Who, words: TheWords, n
     """Change it as it was seen; its visits end."""
     form = await typed(request)
     try:
-        version = int(form.get("version")) if form.get("version").isdecimal() else 0
-        await house.people.change(who.actor, name, version, _wanted(form), form.get("reason"), form.get("request"))
+        seen = form.number("version")
+        await house.people.change(who.actor, name, seen, _wanted(form), form.get("reason"), form.get("request"))
     except UNDONE as fault:
         return await _account(request, house, who, name, refused(form, fault), status_of(fault))
     return onward(f"/accounts/{name}", "good", words("已保存；该账号的登录都已退出"))

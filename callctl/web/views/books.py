@@ -21,6 +21,7 @@ from callctl.web.doors import Doors
 from callctl.web.forms import UNDONE, Typed, onward, refused, status_of, typed
 from callctl.web.gate import TheCity, TheHouse, TheWords, Who, seen_cities
 from callctl.web.pages import page
+from callctl.web.shields import SHEET_BODY_MOST
 
 DOORS = Doors()
 HOW_WORDS = {
@@ -232,7 +233,7 @@ async def categories(request: Request, house: TheHouse) -> HTMLResponse:
     return await _categories(request, house, Typed())
 
 
-@DOORS.post("/categories", "categories")
+@DOORS.post("/categories", "categories", max_body_size=SHEET_BODY_MOST)
 async def replace(request: Request, house: TheHouse, who: Who, words: TheWords) -> Response:
     """A new tree from a file: all of it, or nothing, with every mistake told by its line."""
     sheet = b""

@@ -10,13 +10,13 @@ from callctl.core.acts import ActRefused, Sentence
 from callctl.core.presses import BY_AGENT, REASONS
 from callctl.rights import NotAllowed
 from callctl.store.drafts import Note
-from callctl.store.port import Refusal, StoreLost
+from callctl.store.port import StoreLost
 from callctl.web.api.calls import CallId
 from callctl.web.api.desk import desk as seen_desk
 from callctl.web.api.desk import phone, seat_or_none
 from callctl.web.api.scripts import agents_city
 from callctl.web.doors import Doors
-from callctl.web.forms import Typed, onward, refused, typed
+from callctl.web.forms import UNDONE, Typed, onward, refused, status_of, typed
 from callctl.web.gate import Caller, TheHouse, TheWords, Who
 from callctl.web.pages import page
 from callctl.web.problems import Problem
@@ -85,15 +85,18 @@ async def sit(request: Request, house: TheHouse, who: Who, words: TheWords) -> R
     form = await typed(request)
     try:
         ref = await house.seating.sit(who.actor, agents_city(who), who.agent, form.get("seat").strip())
-    except (ActRefused, Refusal) as fault:
-        return await _desk(request, house, who, refused(form, fault), "", 422)
+    except UNDONE as fault:
+        return await _desk(request, house, who, refused(form, fault), "", status_of(fault))
     return onward("/desk", "good", words("已签入座席 {seat}，示闲后开始接听", seat=ref.seat))
 
 
 @DOORS.post("/desk/seat/leave", "desk")
-async def stand_up(house: TheHouse, who: Who, words: TheWords) -> Response:
+async def stand_up(request: Request, house: TheHouse, who: Who, words: TheWords) -> Response:
     """签出."""
-    await house.seating.stand_up(who.actor)
+    try:
+        await house.seating.stand_up(who.actor)
+    except UNDONE as fault:
+        return await _desk(request, house, who, refused(Typed(), fault), "", status_of(fault))
     return onward("/desk", "good", words("已签出"))
 
 
@@ -104,8 +107,8 @@ async def ready(request: Request, house: TheHouse, who: Who) -> Response:
     wanted = form.get("ready") == "yes"
     try:
         await house.seating.ready(who.actor, wanted, form.get("reason") or "1")
-    except ActRefused as fault:
-        return await _desk(request, house, who, form.refused(fault), "", 422)
+    except UNDONE as fault:
+        return await _desk(request, house, who, refused(form, fault), "", status_of(fault))
     return onward("/desk")
 
 

@@ -1,5 +1,6 @@
 """统一答复口径: found, read and confirmed by agents; written by the city's editors, published by its approvers."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,11 +12,11 @@ from callctl.core.acts import ActRefused, Sentence
 from callctl.core.day import ZONE_S
 from callctl.rights import Role
 from callctl.scripts.desk import NoSuchScript, difference
-from callctl.store.port import Refusal, StoreLost
-from callctl.store.scripts import DRAFT, PUBLISHED, Script, Wording
-from callctl.web.api.scripts import agents_city
+from callctl.store.port import StoreLost
+from callctl.store.scripts import DRAFT, PUBLISHED, Script, ScriptChanged, Wording
+from callctl.web.api.scripts import Id, Version, agents_city
 from callctl.web.doors import Doors
-from callctl.web.forms import Typed, onward, refused, typed
+from callctl.web.forms import UNDONE, Typed, onward, refused, status_of, typed
 from callctl.web.gate import Caller, TheCity, TheHouse, TheWords, Who
 from callctl.web.pages import page
 
@@ -55,14 +56,14 @@ async def search(
 
 @DOORS.get("/scripts/of/{owner}/{script}", "see scripts")
 async def one(
-    request: Request, house: TheHouse, who: Who, owner: str, script: int, old: int = 0, new: int = 0
+    request: Request, house: TheHouse, who: Who, owner: str, script: Id, old: int = 0, new: int = 0
 ) -> HTMLResponse:
     """One script, its versions, and the difference between two of them."""
     return await _one(request, house, who, find_city(house.province, owner).code, script, (old, new), Typed())
 
 
 @DOORS.post("/scripts/{script}/receipt", "script read")
-async def receipt(request: Request, house: TheHouse, who: Who, words: TheWords, script: int) -> Response:
+async def receipt(request: Request, house: TheHouse, who: Who, words: TheWords, script: Id) -> Response:
     """已读确认 of the version that was shown."""
     form = await typed(request)
     found = house.reading.shelf.find(script, house.now())
@@ -96,13 +97,13 @@ async def write_new(request: Request, house: TheHouse, who: Who, words: TheWords
     try:
         wording = wanted(form)
         made = await house.scripts.write(who.actor, city.code, wording, request=form.get("request"))
-    except (ActRefused, Refusal) as fault:
-        return _editor(request, city.code, None, refused(form, fault), 0, 422)
+    except UNDONE as fault:
+        return _editor(request, city.code, None, refused(form, fault), 0, status_of(fault))
     return onward(f"/scripts/of/{city.code}/{made.id}", "good", words("草稿已保存，等待另一人审核发布"))
 
 
 @DOORS.get("/cities/{city}/scripts/{script}/edit", "script write")
-async def edit_page(request: Request, house: TheHouse, who: Who, city: TheCity, script: int) -> HTMLResponse:
+async def edit_page(request: Request, house: TheHouse, who: Who, city: TheCity, script: Id) -> HTMLResponse:
     """The newest version in the form."""
     newest = (await house.scripts.versions(who.actor, city.code, script))[0]
     saves = newest.saves if newest.state == DRAFT else 0
@@ -110,25 +111,26 @@ async def edit_page(request: Request, house: TheHouse, who: Who, city: TheCity, 
 
 
 @DOORS.post("/cities/{city}/scripts/{script}/edit", "script write")
-async def edit(request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity, script: int) -> Response:
+async def edit(request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity, script: Id) -> Response:
     """A new version, or its draft once more; refused where somebody saved it meanwhile, with what was typed kept."""
     form = await typed(request)
-    saves = int(form.get("seen_saves")) if form.get("seen_saves").isdecimal() else 0
+    saves, meanwhile = form.number("seen_saves"), None
     try:
         await house.scripts.write(who.actor, city.code, wanted(form), script, saves, form.get("request"))
-    except (ActRefused, Refusal) as fault:
-        status = 409 if isinstance(fault, Refusal) else 422
-        return _editor(request, city.code, script, refused(form, fault), saves, status)
+    except UNDONE as fault:
+        if isinstance(fault, ScriptChanged):
+            saves, meanwhile = await _meanwhile(house, who, city.code, script, form, saves)
+        return _editor(request, city.code, script, refused(form, fault), saves, status_of(fault), meanwhile)
     return onward(f"/scripts/of/{city.code}/{script}", "good", words("草稿已保存，等待另一人审核发布"))
 
 
 @DOORS.post("/cities/{city}/scripts/{script}/versions/{version}/decide", "script publish")
 async def decide(
-    request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity, script: int, version: int
+    request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity, script: Id, version: Version
 ) -> Response:
     """Publish the draft, or send it back with a reason."""
     form = await typed(request)
-    saves = int(form.get("seen_saves")) if form.get("seen_saves").isdecimal() else 0
+    saves = form.number("seen_saves")
     try:
         if form.get("decision") == "publish":
             done = await house.scripts.publish(who.actor, city.code, script, version, saves, form.get("request"))
@@ -137,21 +139,23 @@ async def decide(
         else:
             await house.scripts.reject(who.actor, city.code, script, version, saves, form.get("why"), form.get("request"))
             said = words("已退回编写人")
-    except (ActRefused, Refusal) as fault:
-        return await _one(request, house, who, city.code, script, (0, 0), refused(form, fault), 422)
+    except UNDONE as fault:
+        pressed = ("decide", version)
+        return await _one(request, house, who, city.code, script, (0, 0), refused(form, fault), status_of(fault), pressed)
     return onward(f"/scripts/of/{city.code}/{script}", "good", said)
 
 
 @DOORS.post("/cities/{city}/scripts/{script}/expire", "script expire")
-async def expire(request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity, script: int) -> Response:
+async def expire(request: Request, house: TheHouse, who: Who, words: TheWords, city: TheCity, script: Id) -> Response:
     """Withdraw what is published."""
     form = await typed(request)
+    version = form.number("version") if form.get("version") else None
     try:
-        version = int(form.get("version")) if form.get("version").isdecimal() else None
         done = await house.scripts.expire(who.actor, city.code, script, form.get("why"), form.get("request"), version)
         await house.reading.published(done)
-    except (ActRefused, Refusal) as fault:
-        return await _one(request, house, who, city.code, script, (0, 0), refused(form, fault), 422)
+    except UNDONE as fault:
+        pressed = ("expire", version or 0)
+        return await _one(request, house, who, city.code, script, (0, 0), refused(form, fault), status_of(fault), pressed)
     return onward(f"/scripts/of/{city.code}/{script}", "good", words("已失效"))
 
 
@@ -187,8 +191,28 @@ def _moment(text: str, name: str, wrong: dict[str, Sentence]) -> float | None:
     return moment.timestamp() - ZONE_S
 
 
-def _editor(request: Request, city: str, script: int | None, form: Typed, saves: int, status: int = 200) -> HTMLResponse:
-    shown = {"city": city, "script": script, "form": form, "saves": saves}
+async def _meanwhile(
+    house: TheHouse, who: Caller, city: str, script: int, form: Typed, saves: int
+) -> tuple[int, Mapping[str, Sequence[tuple[str, str]]] | None]:
+    """What somebody saved first: its number, with which the next press is an informed one, and how the form differs."""
+    try:
+        newest = (await house.scripts.versions(who.actor, city, script))[0]
+    except StoreLost:
+        return saves, None
+    return newest.saves if newest.state == DRAFT else 0, difference(newest.wording, wanted(form))
+
+
+def _editor(
+    request: Request,
+    city: str,
+    script: int | None,
+    form: Typed,
+    saves: int,
+    status: int = 200,
+    meanwhile: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+) -> HTMLResponse:
+    about = {"city": city, "script": script, "saves": saves, "field_names": dict(FIELDS)}
+    shown = {**about, "form": form, "meanwhile": meanwhile}
     return page(request, "scripts/edit.html", status, shown)
 
 
@@ -201,8 +225,16 @@ async def _one(
     pair: tuple[int, int],
     form: Typed,
     status: int = 200,
+    pressed: tuple[str, int] = ("", 0),
 ) -> HTMLResponse:
-    versions = await house.scripts.versions(who.actor, owner, script)
+    """The script. `pressed`: the form that was refused; with the database away it is there alone."""
+    about = {"path": f"/scripts/of/{owner}/{script}", "owner": owner, "form": form, "pressed": pressed}
+    try:
+        versions = await house.scripts.versions(who.actor, owner, script)
+    except StoreLost:
+        if not form.wrong:
+            raise
+        return page(request, "scripts/press.html", status, {**about, "script": script})
     if not versions:
         raise NoSuchScript("没有这条口径", "there is no such script")
     by_number = {version.version: version for version in versions}
@@ -212,8 +244,7 @@ async def _one(
         old, new = versions[1], newest
     in_force = house.reading.shelf.find(script, house.now())
     shown: dict[str, Any] = {
-        "path": f"/scripts/of/{owner}/{script}",
-        "owner": owner,
+        **about,
         "versions": versions,
         "newest": newest,
         "in_force": in_force,
@@ -223,7 +254,6 @@ async def _one(
         "new": new,
         "difference": difference(old.wording, new.wording) if old and new else {},
         "field_names": dict(FIELDS),
-        "form": form,
         "rights": _rights(who, owner),
         "unread": [one for one in await _unread(house, who) if one.id == script],
     }

@@ -5,16 +5,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from callctl.core.acts import ActRefused, Sentence
+from callctl.core.acts import Sentence
 from callctl.core.listening import How
 from callctl.core.model import City, PbxKind
 from callctl.listening import HOW_WORDS
 from callctl.store.port import StoreLost
-from callctl.store.sitting import SitterChanged
 from callctl.web.api.team import seats as seen_seats
 from callctl.web.api.team import shown_permit
 from callctl.web.doors import Doors
-from callctl.web.forms import Typed, onward, refused, typed
+from callctl.web.forms import UNDONE, Typed, onward, refused, status_of, typed
 from callctl.web.gate import Caller, TheCity, TheHouse, TheWords, Who, seen_cities, words_of
 from callctl.web.pages import page
 from callctl.web.problems import not_found
@@ -61,8 +60,8 @@ async def force(request: Request, house: TheHouse, who: Who, words: TheWords, ci
             await house.seating.force_out(who.actor, city.code, seat, reason, request_id, agent=agent)
             return onward(_place(city), "good", words("座席 {seat} 已强制签出", seat=seat))
         await house.seating.force(who.actor, city.code, seat, act == "ready", reason, request_id, agent=agent)
-    except SitterChanged as fault:
-        return await _team(request, house, who, city, refused(form, fault), 409)
+    except UNDONE as fault:
+        return await _team(request, house, who, city, refused(form, fault), status_of(fault))
     said = "已要求座席 {seat} 示闲" if act == "ready" else "已要求座席 {seat} 示忙"
     return onward(_place(city), "good", words(said, seat=seat))
 
@@ -79,8 +78,8 @@ async def listen(request: Request, house: TheHouse, who: Who, words: TheWords, c
     try:
         seat, phone = form.get("seat").strip(), form.get("phone").strip()
         await house.ear.ask(who.actor, city.code, seat, how, phone, form.get("reason")[:200], form.get("request")[:64])
-    except ActRefused as fault:
-        return await _team(request, house, who, city, form.refused(fault), 422)
+    except UNDONE as fault:
+        return await _team(request, house, who, city, refused(form, fault), status_of(fault))
     answer = onward(_place(city), "good", words("已申请，话务平台许可后请拨号"))
     answer.set_cookie(PHONE_COOKIE, phone, max_age=MONTH_S, secure=True, httponly=True, samesite="lax")
     return answer
