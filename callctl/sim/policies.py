@@ -81,10 +81,20 @@ class Sharing(NoHelp):
         for city in engine.cities:
             for assisted, most in city.spec.channels.items():
                 self.allocation.between(engine.by_name[assisted].room, city.room).channels = most
+            for assisted, steps in engine.scenario.shares(city.spec).items():
+                self._share((city, assisted, steps[0][1]))
+                for at, seats in steps[1:]:
+                    engine.at(at, self._share, (city, assisted, seats))
             city.room.least_reserve = city.spec.reserve if self.reserve is None else self.reserve
             if not self.protect:
                 city.room.experience.budget = Budget(0.0, 1.0)  # A target of nothing is always kept.
         self._look_at_reserves(None)
+
+    def _share(self, what: tuple[City, str, int]) -> None:
+        """The event lends so many seats of this city from now on."""
+        city, assisted, seats = what
+        self.allocation.between(self.engine.by_name[assisted].room, city.room).seats = seats
+        self.seats_changed(city)
 
     def _look_at_reserves(self, _: None) -> None:
         now = self.engine.now

@@ -157,6 +157,7 @@ def from_now_on(scenario: Scenario, at_s: float, starts: Mapping[str, Start]) ->
                 per_h=city.per_h[int(skipped) :],
                 staff=_later(city.staff, at_s),
                 quota=_later(city.quota, at_s),
+                shares={name: _later(steps, at_s) for name, steps in scenario.shares(city).items()},
                 start=starts.get(city.name, NOTHING),
             )
         )
@@ -169,6 +170,7 @@ def from_now_on(scenario: Scenario, at_s: float, starts: Mapping[str, Start]) ->
         + tuple((at - at_s, name, on_) for at, name, on_ in scenario.switches if at > at_s),
         faults=tuple(replace(fault, at=fault.at - at_s) for fault in scenario.faults if fault.at > at_s),
         cities=tuple(cities),
+        waves=tuple(wave for wave in scenario.waves if wave.at is None),  # The others are in the shares.
     )
 
 

@@ -136,7 +136,7 @@ def test_mistakes_of_a_start_are_told_all_at_once() -> None:
         "扬州.start.wraping: unknown key; known: waiting_s, talking_s, wrapping, lent_s, active",
         "扬州.start.waiting_s: -1 must be seconds, 0 to 1000000000",
         "扬州.start.talking_s: 'x' must be seconds, 0 to 1000000000, or null",
-        "扬州.channels and start.lent_s: no city is named '无锡'",
+        "扬州.channels, shares and start.lent_s: no city is named '无锡'",
     )
 
 
