@@ -47,7 +47,7 @@ class NoHelp:
 
     def adopt(self, help_: Help) -> None:
         """A lent talk goes on until it ends."""
-        help_.supporting.idle -= 1
+        self._back(help_, -1)
         help_.supporting.lent += 1
         help_.supporting.legs += 1
         help_.assisted.legs += 1
@@ -60,7 +60,14 @@ class NoHelp:
     def wrapped_up(self, help_: Help) -> None:
         """The agent is idle."""
         help_.supporting.lent -= 1
-        help_.supporting.idle += 1
+        self._back(help_, 1)
+
+    @staticmethod
+    def _back(help_: Help, seats: int) -> None:
+        if help_.dedicated:
+            help_.supporting.dedicated += seats
+        else:
+            help_.supporting.idle += seats
 
 
 class Sharing(NoHelp):

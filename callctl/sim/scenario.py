@@ -45,7 +45,8 @@ class Start:
 
     waiting_s: tuple[float, ...] = ()  # How long each waiting caller has waited.
     talking_s: tuple[float | None, ...] = ()  # How long each own talk has lasted; None: not known.
-    wrapping: int = 0  # Own agents in wrap-up.
+    wrapping: int = 0  # Agents in wrap-up.
+    wrapping_dedicated: int = 0  # Of them, those of dedicated seats.
     lent_s: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)  # By assisted city.
     active: bool = False  # Assistance acts for this city.
 
@@ -159,7 +160,7 @@ CITY_KEYS = (
     *("arrivals", "talk", "wrap", "patience", "redial", "reserve", "release_s", "dedicated", "channels", "together"),
     *("start", "label", "lendable", "shares"),
 )
-START_KEYS = ("waiting_s", "talking_s", "wrapping", "lent_s", "active")
+START_KEYS = ("waiting_s", "talking_s", "wrapping", "wrapping_dedicated", "lent_s", "active")
 
 
 def _redial(reader: SpecReader, city: Mapping[str, Any], where: str) -> Redial:
@@ -193,10 +194,12 @@ def _start(reader: SpecReader, city: Mapping[str, Any], where: str) -> Start:
     where += "start."
     reader.known(spec, where[:-1], START_KEYS)
     lent = reader.table(spec, "lent_s", where)
+    wrapping = int(reader.number(spec, "wrapping", where, 0))
     return Start(
         tuple(age for age in _ages(reader, spec, "waiting_s", where, False) if age is not None),
         _ages(reader, spec, "talking_s", where, True),
-        int(reader.number(spec, "wrapping", where, 0)),
+        wrapping,
+        int(reader.number(spec, "wrapping_dedicated", where, 0, high=wrapping)),
         {name: _ages(reader, lent, name, f"{where}lent_s.", True) for name in lent},
         reader.flag(spec, "active", where, False),
     )

@@ -151,6 +151,10 @@ def _start(city: City, picture: Mapping[str, Any]) -> dict[str, Any]:
         "waiting_s": [round(longest_s * (1.0 - i / waiting), 1) for i in range(waiting)],
         "talking_s": [None] * max(0, busy - sum(map(len, lent.values()))),
         "wrapping": shown["seats"]["wrap_up"] or 0,
+        "wrapping_dedicated": sum(
+            seat.lend is Lending.DEDICATED and (shown.get("seat_states") or {}).get(seat.id) == "wrap_up"
+            for seat in city.seats
+        ),
         "lent_s": lent,
         "active": shown["assistance"] == "acting",
     }
