@@ -98,7 +98,7 @@ class _Opening:
     def _talks_at_home(self, lasted_s: float | None) -> None:
         city, caller = self.city, self._caller(self.city)
         city.room.idle -= 1
-        caller.state = TALKING
+        caller.state, caller.met = TALKING, True
         caller.due = self._rest(city.talk, lasted_s)
         city.talks[caller] = None
         self.engine.at(caller.due, self.engine._end_home_talk, caller)
@@ -106,7 +106,7 @@ class _Opening:
     def _talks_lent(self, assisted: City, lasted_s: float | None) -> None:
         engine, caller = self.engine, self._caller(assisted)
         factor = engine.scenario.remote.aht_factor
-        caller.state = TALKING
+        caller.state, caller.met = TALKING, True
         caller.due = factor * self._rest(assisted.talk, None if lasted_s is None else lasted_s / factor)
         if engine.pooled:
             self.city.room.idle -= 1

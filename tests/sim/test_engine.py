@@ -218,3 +218,59 @@ def test_after_the_switch_off_no_agent_answers_an_empty_line() -> None:
     outcomes = [run_once(flaps, "policy", seed) for seed in range(3)]
     assert sum(outcome.set_ups for outcome in outcomes) > 100
     assert sum(outcome.empty_answers for outcome in outcomes) == 0
+
+
+def test_somebody_cut_off_who_is_answered_again_is_one_person() -> None:
+    again = {"p_block": 1.0, "p_abandon": 1.0, "max": 20}
+    scenario = province(
+        cities=[city("a", 30, 200, staff=[[0, 30]], redial=again)],
+        faults=[{"t": 1200, "kind": "pbx_down", "city": "a", "dur": 30}],
+        assist=[],
+    )
+    for seed in range(3):
+        engine = engine_for(scenario, "policy", seed)
+        engine.run()
+        counts = engine.cities[0].counts
+        assert counts.lost_by_pbx > 2
+        assert counts.answered > counts.people
+        assert counts.people <= counts.callers
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_no_more_people_are_answered_than_called_whatever_fails(policy: str) -> None:
+    outcome = run_once(province(faults=FAULTS), policy, 2)
+    assert 0.3 < outcome.assisted.people_answered <= 1.0
+    assert all(one.people_answered <= 1.0 for one in outcome.cities.values())
+
+
+def test_whoever_came_back_and_was_cut_off_dials_again_as_anybody_does() -> None:
+    """The helper's trunk dies, the caller is back in the home queue, and then the home PBX dies, too."""
+    again = {"p_block": 1.0, "p_abandon": 1.0, "max": 20, "delay_abandon": {"dist": "det", "mean": 60}}
+    again["delay_block"] = {"dist": "det", "mean": 60}
+    patient = {"dist": "det", "mean": 900}
+    cities = [city("a", 3, 240, staff=[[0, 3]], redial=again, patience=patient), city("b", 20, 0.001, quota=[[0, 12]])]
+    faults = [
+        {"t": 1200, "kind": "trunk_down", "city": "b", "dur": 3000},
+        {"t": 1215, "kind": "pbx_down", "city": "a", "dur": 20},
+    ]
+    engine = engine_for(province(cities=cities, faults=faults), "policy", 1)
+    returned: set[int] = set()
+    back_again: list[Caller] = []
+    enqueue = engine._enqueue
+
+    def watched(caller: Caller) -> None:
+        newcomer = caller.tries > 0 and caller.key in returned
+        enqueue(caller)
+        if caller.returned:
+            returned.add(caller.key)
+        if newcomer and engine.now > 1215 and caller.state == WAITING:
+            back_again.append(caller)
+            assert caller.city.queue[-1][1] is caller, "who dials anew stands at the end"
+
+    engine._enqueue = watched  # type: ignore[method-assign]
+    engine.run()
+    counts = engine.cities[0].counts
+    assert len(back_again) >= 3
+    assert counts.lost_by_pbx > 0
+    waiting = sum(not entry[1].returned for entry in engine.cities[0].queue if engine._still_there(entry))
+    assert counts.attempts == counts.answered + counts.abandoned + counts.blocked + waiting
