@@ -51,7 +51,10 @@ def _demand(city: SimCity, scenario: Scenario, spans: int, target: float | None)
 
 
 def _supply(city: SimCity, lent: int, assisted: SimCity, promised: Sequence[int], later: Sequence[SimCity]) -> Supply:
-    """What the city could give, whatever the event asks of it now: to change that is what a proposal is for."""
+    """What the city could give, whatever the event asks of it now: to change that is what a proposal is for.
+
+    What its dedicated seats took lately is not in a scenario: only the daily report gives that reason.
+    """
     spans = len(promised)
     agents = [_at(city.staff, span) for span in range(spans)]
     return Supply(
