@@ -110,9 +110,8 @@ class Sharing(NoHelp):
         self.engine.at(now + QUARTER_S, self._look_at_reserves, None)
 
     def arrived(self, city: City) -> None:
-        """Count the arrival where it will be needed."""
-        if city.room.quota:
-            city.room.experience.arrived(self.engine.now)
+        """Count the arrival, as the controller does: a city that lends nothing today may be asked to tomorrow."""
+        city.room.experience.arrived(self.engine.now)
 
     def line_changed(self, city: City) -> None:
         """Cover the waiting callers of an active city; give up set-ups nobody needs any more."""
