@@ -21,7 +21,7 @@ from callctl.core.model import Province
 from callctl.core.recommend import AbsurdForecast, Recommendation
 from callctl.foresight import measured_lately, time_of_day
 from callctl.settings import read_settings
-from callctl.sim.bounds import still_bounded
+from callctl.sim.bounds import beyond_measure, still_bounded
 from callctl.sim.forecast import BIN_S, DAYS, ForecastError, read_forecast
 from callctl.sim.lookahead import Run, look_ahead
 from callctl.sim.proposal import proposals, with_proposals
@@ -200,7 +200,10 @@ def _with_forecast(present: Scenario, forecast: Path | None) -> Scenario:
     except ForecastError as error:
         _refuse(str(error).splitlines())
     cities = [replace(city, per_h=rates[city.name], bin_s=BIN_S) if city.name in rates else city for city in present.cities]
-    return replace(present, cities=tuple(cities))
+    present = replace(present, cities=tuple(cities))
+    if mistakes := [told(mistake) for mistake in beyond_measure(present)]:
+        _refuse(mistakes)
+    return present
 
 
 def _asked(present: Scenario, asked: Sequence[str]) -> list[Scenario]:
@@ -211,6 +214,8 @@ def _asked(present: Scenario, asked: Sequence[str]) -> list[Scenario]:
             scenarios.append(changed(present, read_changes(text, present)))
         except WhatIfRefused as error:
             mistakes += [told(mistake) for mistake in error.mistakes]
+        else:
+            mistakes += [told(mistake) for mistake in beyond_measure(scenarios[-1])]
     if mistakes:
         _refuse(mistakes)
     return scenarios

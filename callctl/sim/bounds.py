@@ -1,9 +1,9 @@
-"""What still bounds the seats a question asks for: those that may be lent at all, the trunk, the city's own quota."""
+"""What still bounds a question: seats that may be lent at all, the trunk, the own quota; calls beyond all measure."""
 
 from collections.abc import Iterator
 
 from callctl.core.acts import Sentence
-from callctl.sim.scenario import Scenario, SimCity
+from callctl.sim.scenario import MOST_CALLERS, MOST_PER_H, Scenario, SimCity
 from callctl.sim.spec_reader import Steps
 from callctl.sim.whatif import helped
 
@@ -54,4 +54,21 @@ def _of_pair(city: SimCity, assisted: SimCity, seats: int, labels: dict[str, str
         yield Sentence(
             f"{name}：问到 {seats} 席，该市配额只有 {quota} 席",
             f"{name}: {seats} seats are asked for, its quota is {quota}",
+        )
+
+
+def beyond_measure(scenario: Scenario) -> Iterator[Sentence]:
+    """Cities of which more calls are expected than can be lived through: a slip of the pen, and hours of waiting."""
+    for city in scenario.cities:
+        name, most = city.label or city.name, max(city.per_h, default=0.0)
+        if most > MOST_PER_H:
+            yield Sentence(
+                f"{name}：预计每小时 {most:,.0f} 通，最多 {MOST_PER_H:,.0f} 通，请核对来电预测或倍数",
+                f"{name}: {most:,.0f} calls an hour expected; at most {MOST_PER_H:,.0f}: look at the forecast or factor",
+            )
+    callers = sum(sum(city.per_h) * city.bin_s for city in scenario.cities) / 3600.0
+    if callers > MOST_CALLERS:
+        yield Sentence(
+            f"各市合计 {callers:,.0f} 通来电，最多 {MOST_CALLERS:,.0f} 通",
+            f"{callers:,.0f} callers in all cities together; at most {MOST_CALLERS:,.0f} can be lived through",
         )

@@ -86,7 +86,8 @@ def check(engine: Engine) -> None:
         live = [entry for entry in city_.queue if engine._still_there(entry)]
         assert len(live) == room.waiting
         lent = sum(help_.seats for other in engine.cities for help_ in other.room.under_way if help_.supporting is room)
-        assert lent <= room.lent <= max(room.quota, room.lent)
+        talks = sum(help_.supporting is room for help_ in city_.helps)
+        assert lent + talks <= room.lent  # The rest wraps up.
         assert 0 <= len(room.under_way) <= room.waiting
         talking = sum(isinstance(h.caller, Caller) and h.caller.city is city_ for h in city_.helps)
         waiting_or_talking[place] = room.waiting + len(city_.talks) + talking
