@@ -204,6 +204,21 @@ def test_shipped_scenarios_reach_the_protected_limit(letter: str, gain: float) -
     assert figures["assisted"]["lost_by_trunk"] == 0
 
 
+def test_where_everybody_helps_everybody_no_city_is_worse_off() -> None:
+    """E of the scenarios, in small: each city is switched on, and each lends."""
+    sizes = ((6, 70), (10, 130), (14, 190), (9, 110))
+    cities = [
+        city(name, n, per_h, staff=[[0, n]], quota=[[0, n // 2]]) for name, (n, per_h) in zip("abcd", sizes, strict=True)
+    ]
+    scenario = province(cities=cities, assist=[[0, name, True] for name in "abcd"])
+    changes: dict[str, list[float]] = {name: [] for name in "abcd"}
+    for seed in range(4):
+        without, policy = run_once(scenario, "none", seed), run_once(scenario, "policy", seed)
+        for name, found in changes.items():
+            found.append(policy.cities[name].sl15 - without.cities[name].sl15)
+    assert {name for name, found in changes.items() if sum(found) < 0.0} == set(), changes
+
+
 def test_processes_change_nothing() -> None:
     scenario = province()
     one = replicate(scenario, ("none", "policy"), seeds_of(scenario, 2), processes=1)
