@@ -320,3 +320,13 @@ def test_a_proposal_goes_beyond_the_seats_of_the_event(plan: Plan, tmp_path: Pat
     assert sum(lent(tried, name) for name in lending) > lent(told["as_it_is"], "xuzhou") + 5.0
     first = [step for step in proposal["steps"] if step["city"] == "xuzhou" and step["half_hour"] == 0]
     assert all(step["then"] - step["seats"] == 1 for step in first if step["move"] == "add")
+
+
+def test_on_a_terminal_a_bar_shows_how_far_it_is(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(yangzhou=rush())
+    assert "100%" not in plan("--if", "关闭 扬州")[2]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    code, _, err = plan("--if", "关闭 扬州")
+    assert code == 0
+    assert "推演" in err
+    assert "100%" in err
