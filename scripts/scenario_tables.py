@@ -52,6 +52,9 @@ def main() -> None:
         fast = _with_short_set_up(scenario, runs, options.seeds if word == "connect_rate" else 3, options.processes)
         goals.append(_goal_line(scenario.name, runs, word, fast))
         print(f"## {scenario.name}\n\n{as_markdown(runs)}\n\n{_beside(runs, published[scenario.name])}\n", flush=True)
+        if scenario.name.startswith("E"):
+            city, change = least_change(runs)
+            print(f"Least change of SL15 by the policy: {city} {100.0 * change:+.2f} points.\n", flush=True)
     print("## Goals\n\n" + "\n".join(goals))
 
 
@@ -61,6 +64,18 @@ def _with_short_set_up(scenario: Scenario, runs: Runs, number: int, processes: i
     again: dict[str, list[Outcome]] = replicate(quick, ["policy"], seeds_of(scenario, number), processes)
     parts = {name: runs[name][:number] for name in ("none", "limit")} | again
     return ratios(parts, "policy", "limit", "people_answered" if scenario.name.startswith("B") else "connect_rate")
+
+
+def least_change(runs: Runs) -> tuple[str, float]:
+    """The city that gains least by the policy, and how much: its SL15 against no help, mean over the seeds."""
+    changes = {
+        city: fmean(
+            policy.cities[city].sl15 - without.cities[city].sl15
+            for without, policy in zip(runs["none"], runs["policy"], strict=True)
+        )
+        for city in runs["none"][0].cities
+    }
+    return min(changes.items(), key=lambda one: one[1])
 
 
 def _goal_line(name: str, runs: Runs, word: str, fast: list[float]) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -21,6 +21,7 @@ from callctl.core.model import Province
 from callctl.core.recommend import AbsurdForecast, Recommendation
 from callctl.foresight import measured_lately, time_of_day
 from callctl.settings import read_settings
+from callctl.sim.bounds import beyond_measure, still_bounded
 from callctl.sim.forecast import BIN_S, DAYS, ForecastError, read_forecast
 from callctl.sim.lookahead import Run, look_ahead
 from callctl.sim.proposal import proposals, with_proposals
@@ -97,7 +98,7 @@ def plan(
         _write(save, present)
     asked = list(if_ or [])
     scenarios = [present, *_asked(present, asked)]
-    notes += [note for scenario in scenarios[1:] for note in _beyond_lendable(present, scenario)]
+    notes += [note for scenario in scenarios[1:] for note in still_bounded(present, scenario)]
     proposed: list[Recommendation] = []
     if recommend:
         try:
@@ -199,7 +200,10 @@ def _with_forecast(present: Scenario, forecast: Path | None) -> Scenario:
     except ForecastError as error:
         _refuse(str(error).splitlines())
     cities = [replace(city, per_h=rates[city.name], bin_s=BIN_S) if city.name in rates else city for city in present.cities]
-    return replace(present, cities=tuple(cities))
+    present = replace(present, cities=tuple(cities))
+    if mistakes := [told(mistake) for mistake in beyond_measure(present)]:
+        _refuse(mistakes)
+    return present
 
 
 def _asked(present: Scenario, asked: Sequence[str]) -> list[Scenario]:
@@ -210,21 +214,11 @@ def _asked(present: Scenario, asked: Sequence[str]) -> list[Scenario]:
             scenarios.append(changed(present, read_changes(text, present)))
         except WhatIfRefused as error:
             mistakes += [told(mistake) for mistake in error.mistakes]
+        else:
+            mistakes += [told(mistake) for mistake in beyond_measure(scenarios[-1])]
     if mistakes:
         _refuse(mistakes)
     return scenarios
-
-
-def _beyond_lendable(present: Scenario, asked: Scenario) -> Iterator[Sentence]:
-    """The run lends no more seats than may be lent at all; where a question asks for more, that is said."""
-    for before, city in zip(present.cities, asked.cities, strict=True):
-        most = max((number for _, number in city.quota), default=0)
-        if city.quota != before.quota and city.lendable is not None and most > city.lendable:
-            name = city.label or city.name
-            yield Sentence(
-                f"{name}：问到 {most} 席，在岗可借调的只有 {city.lendable} 席，按后者推演",
-                f"{name}: {most} seats are asked for; only {city.lendable} on duty may be lent, no more are in this run",
-            )
 
 
 def _write(save: Path, present: Scenario) -> None:

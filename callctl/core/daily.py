@@ -72,6 +72,11 @@ class Supporter:
     signed_s: float | None = None  # Of lent_s, with somebody signed in at the seat; None: nobody signs in there by callctl.
     read: float | None = None  # 口径已读率: must-read scripts read by the agents who can get calls.
 
+    @property
+    def calls_per_h(self) -> float | None:
+        """Calls one lent seat took in an hour of its loans; None where none was lent."""
+        return self.answered * 3600.0 / self.lent_s if self.lent_s else None
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:

@@ -68,7 +68,7 @@ class Supply:
     given: int = 0  # Seats it may lend now, and that no other assisted city goes on using.
     promised: tuple[int, ...] = ()  # Seats proposed for other assisted cities already, by half hour; dedicated ones first.
     asked_again: bool = False  # Another assisted city asks after this one: what is not needed now is left to it.
-    dedicated_calls_per_h: float | None = None  # Calls one dedicated seat took lately; None: not known.
+    dedicated_calls_per_h: float | None = None  # Calls one seat took lately in an hour on loan; None: not known.
 
 
 @dataclass(frozen=True, slots=True)

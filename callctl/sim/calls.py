@@ -166,6 +166,7 @@ class Calls:
         if caller.tries < city.most and bits >> WRAP & 0xFFFF < city.p_abandon:
             caller.tries += 1
             caller.bits = mixed(caller.key, caller.tries)
+            caller.returned = False  # A new call: it stands at the end, and counts.
             self.at(self.now + city.delay_abandon[bits >> TALK & MASK], self._dial, caller)
 
     def _hang_up_waiting(self, caller: Caller) -> None:
@@ -220,7 +221,9 @@ class Calls:
         waited_s = self.now - since
         caller.waited_s = waited_s
         counts.answered += 1
-        counts.people += 1
+        if not caller.met:
+            caller.met = True
+            counts.people += 1
         counts.waits.append(waited_s)
         if waited_s <= 60.0:
             place = int(since / BIN_S)

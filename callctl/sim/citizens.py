@@ -17,7 +17,7 @@ from callctl.sim.scenario import SimCity
 class Citizen:
     """One citizen, the same person over all attempts; notices what a person on the phone notices."""
 
-    __slots__ = ("bits", "call", "gives_up", "key", "returned", "since", "talking", "town", "tries")
+    __slots__ = ("bits", "call", "gives_up", "key", "met", "returned", "since", "talking", "town", "tries")
 
     def __init__(self, town: "Town", key: int) -> None:
         self.town, self.key = town, key
@@ -27,6 +27,7 @@ class Citizen:
         self.since = 0.0  # When this attempt began.
         self.talking = False
         self.returned = False
+        self.met = False  # Has spoken with an agent, in this attempt or an earlier one.
         self.gives_up: asyncio.TimerHandle | None = None
 
     def answered(self, call: SimCall) -> None:
@@ -54,7 +55,7 @@ class Citizen:
         if self.call:
             counts = self.town.counts
             counts.lost_by_pbx += 1
-            counts.abandoned += not self.talking
+            counts.abandoned += not self.talking and not self.returned  # Who had talked before is counted as answered.
             self.leave()
             self.town.redial(self)
 
@@ -175,7 +176,9 @@ class Town(Populace):
             helper.given += 1
         waited_s = self.seconds() - citizen.since
         counts.answered += 1
-        counts.people += 1
+        if not citizen.met:
+            citizen.met = True
+            counts.people += 1
         counts.waits.append(waited_s)
         place = int(citizen.since / BIN_S)
         if waited_s <= 60.0:

@@ -118,7 +118,7 @@ class Engine(Calls):
                 continue
             if caller.state == WAITING:
                 city.room.waiting -= 1
-                city.counts.abandoned += 1
+                city.counts.abandoned += not caller.returned  # Who had talked before is counted as answered.
             elif caller.helped_by:
                 self._leg_over(caller)
             else:

@@ -27,11 +27,14 @@ def codes_of(scenario: Scenario) -> dict[str, str]:
 
 
 def check_livable(scenario: Scenario) -> None:
-    """ScenarioError names every word of the scenario that real PBXs cannot live: a call they never connected."""
-    begun = [city.name for city in scenario.cities if city.start != NOTHING]
-    if begun:
-        what = "--depth full begins with nobody on the line; take `start` out, or use --depth fast"
-        raise ScenarioError(scenario.name, [f"{name}.start: {what}" for name in begun])
+    """ScenarioError names every word of the scenario that --depth full cannot live: a call that no PBX ever connected."""
+    what = "--depth full begins with nobody on the line; take `start` out, or use --depth fast"
+    mistakes = [f"{city.name}.start: {what}" for city in scenario.cities if city.start != NOTHING]
+    what = "--depth full keeps every share as it begins; leave the later ones out, or use --depth fast"
+    changing = [city for city in scenario.cities if any(len(steps) > 1 for steps in scenario.shares(city).values())]
+    mistakes += [f"{city.name}.shares: {what}" for city in changing]
+    if mistakes:
+        raise ScenarioError(scenario.name, mistakes)
 
 
 def found(scenario: Scenario) -> Province:
@@ -108,7 +111,7 @@ def timing_of(scenario: Scenario) -> SimTiming:
 def first_wishes(scenario: Scenario) -> Wishes:
     """An assistance event for every city that is ever switched on; switches and quotas as they stand at the start.
 
-    A city's `channels` become its share of the event: seats it may lend to that one city, none where they are 0.
+    A city's `channels` bound its share of the event: seats it may lend to that one city, none where they are 0.
     """
     codes = codes_of(scenario)
     weights = {city.name: city.weight for city in scenario.cities}
@@ -125,6 +128,9 @@ def first_wishes(scenario: Scenario) -> Wishes:
 def _shares(scenario: Scenario, assisted: str, codes: Mapping[str, str]) -> Mapping[str, int]:
     """Most seats by supporting city; empty where no city limits its help."""
     others = [city for city in scenario.cities if city.name != assisted]
-    if not any(assisted in city.channels for city in others):
+    named = {city.name: scenario.shares(city).get(assisted, ((0.0, _most_staff(city)),))[0][1] for city in others}
+    if not any(assisted in city.channels or assisted in scenario.shares(city) for city in others):
         return MappingProxyType({})
-    return MappingProxyType({codes[city.name]: city.channels.get(assisted, _most_staff(city)) for city in others})
+    return MappingProxyType(
+        {codes[city.name]: min(named[city.name], city.channels.get(assisted, named[city.name])) for city in others}
+    )

@@ -17,7 +17,20 @@ TALK, WRAP = BITS, 2 * BITS  # Where in a caller's bits talk (or redial delay) a
 class Caller:
     """A citizen; the same person over all attempts."""
 
-    __slots__ = ("bits", "city", "due", "helped_by", "key", "queued", "returned", "since", "state", "tries", "waited_s")
+    __slots__ = (
+        "bits",
+        "city",
+        "due",
+        "helped_by",
+        "key",
+        "met",
+        "queued",
+        "returned",
+        "since",
+        "state",
+        "tries",
+        "waited_s",
+    )
 
     def __init__(self, city: "City", key: int) -> None:
         self.city, self.key = city, key
@@ -26,6 +39,7 @@ class Caller:
         self.state = GONE
         self.since = self.queued = self.due = 0.0
         self.returned = False
+        self.met = False  # Has spoken with an agent, in this attempt or an earlier one.
         self.helped_by: Help | None = None
         self.waited_s = 0.0
 

@@ -47,7 +47,7 @@ class NoHelp:
 
     def adopt(self, help_: Help) -> None:
         """A lent talk goes on until it ends."""
-        help_.supporting.idle -= 1
+        self._back(help_, -1)
         help_.supporting.lent += 1
         help_.supporting.legs += 1
         help_.assisted.legs += 1
@@ -60,7 +60,14 @@ class NoHelp:
     def wrapped_up(self, help_: Help) -> None:
         """The agent is idle."""
         help_.supporting.lent -= 1
-        help_.supporting.idle += 1
+        self._back(help_, 1)
+
+    @staticmethod
+    def _back(help_: Help, seats: int) -> None:
+        if help_.dedicated:
+            help_.supporting.dedicated += seats
+        else:
+            help_.supporting.idle += seats
 
 
 class Sharing(NoHelp):
@@ -81,10 +88,20 @@ class Sharing(NoHelp):
         for city in engine.cities:
             for assisted, most in city.spec.channels.items():
                 self.allocation.between(engine.by_name[assisted].room, city.room).channels = most
+            for assisted, steps in engine.scenario.shares(city.spec).items():
+                self._share((city, assisted, steps[0][1]))
+                for at, seats in steps[1:]:
+                    engine.at(at, self._share, (city, assisted, seats))
             city.room.least_reserve = city.spec.reserve if self.reserve is None else self.reserve
             if not self.protect:
                 city.room.experience.budget = Budget(0.0, 1.0)  # A target of nothing is always kept.
         self._look_at_reserves(None)
+
+    def _share(self, what: tuple[City, str, int]) -> None:
+        """The event lends so many seats of this city from now on."""
+        city, assisted, seats = what
+        self.allocation.between(self.engine.by_name[assisted].room, city.room).seats = seats
+        self.seats_changed(city)
 
     def _look_at_reserves(self, _: None) -> None:
         now = self.engine.now
@@ -93,9 +110,8 @@ class Sharing(NoHelp):
         self.engine.at(now + QUARTER_S, self._look_at_reserves, None)
 
     def arrived(self, city: City) -> None:
-        """Count the arrival where it will be needed."""
-        if city.room.quota:
-            city.room.experience.arrived(self.engine.now)
+        """Count the arrival, as the controller does: a city that lends nothing today may be asked to tomorrow."""
+        city.room.experience.arrived(self.engine.now)
 
     def line_changed(self, city: City) -> None:
         """Cover the waiting callers of an active city; give up set-ups nobody needs any more."""

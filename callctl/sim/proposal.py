@@ -19,7 +19,7 @@ def proposals(scenario: Scenario, target: float | None = None) -> list[Recommend
     found = []
     for place, city in enumerate(assisted):
         supplies = [
-            _supply(one, city, promised[one.name], any(_may_help(one, later) for later in assisted[place + 1 :]))
+            _supply(one, _lent_now(scenario, one, city), city, promised[one.name], assisted[place + 1 :])
             for one in scenario.cities
             if one.name not in on and _may_help(one, city)
         ]
@@ -31,6 +31,11 @@ def proposals(scenario: Scenario, target: float | None = None) -> list[Recommend
 
 def _may_help(city: SimCity, assisted: SimCity) -> bool:
     return city.channels.get(assisted.name, 1) > 0
+
+
+def _lent_now(scenario: Scenario, city: SimCity, assisted: SimCity) -> int:
+    """Seats the city's event lets it lend to this city at present."""
+    return _at(scenario.shares(city).get(assisted.name, city.quota), 0)
 
 
 def _demand(city: SimCity, scenario: Scenario, spans: int, target: float | None) -> Demand:
@@ -45,7 +50,11 @@ def _demand(city: SimCity, scenario: Scenario, spans: int, target: float | None)
     )
 
 
-def _supply(city: SimCity, assisted: SimCity, promised: Sequence[int], asked_again: bool) -> Supply:
+def _supply(city: SimCity, lent: int, assisted: SimCity, promised: Sequence[int], later: Sequence[SimCity]) -> Supply:
+    """What the city could give, whatever the event asks of it now: to change that is what a proposal is for.
+
+    What its dedicated seats took lately is not in a scenario: only the daily report gives that reason.
+    """
     spans = len(promised)
     agents = [_at(city.staff, span) for span in range(spans)]
     return Supply(
@@ -59,9 +68,9 @@ def _supply(city: SimCity, assisted: SimCity, promised: Sequence[int], asked_aga
         quota=city.may_lend(max(agents)) if city.supporter else 0,
         channels=min(city.channels.get(assisted.name, city.trunks), city.trunks),
         dedicated=city.dedicated,
-        given=max(0, city.may_lend(_at(city.quota, 0)) - promised[0]),
+        given=max(0, min(city.may_lend(_at(city.quota, 0)) - promised[0], lent)),
         promised=tuple(promised),
-        asked_again=asked_again,
+        asked_again=any(_may_help(city, other) for other in later),
     )
 
 
@@ -84,16 +93,28 @@ def _aht_s(city: SimCity) -> float:
 
 
 def with_proposals(scenario: Scenario, found: Sequence[Recommendation]) -> Scenario:
-    """Every supporting city's seats as proposed, half hour by half hour; together where several cities are helped."""
+    """Every supporting city's seats as proposed, half hour by half hour; together where several cities are helped.
+
+    Where the event names seats those become what is proposed, waves to come among them.
+    """
     rows: dict[str, list[int]] = {}
     for one in found:
         for name, row in one.seats.items():
             before = rows.setdefault(name, [0] * len(row))
             rows[name] = [a + b for a, b in zip(before, row, strict=True)]
     cities = [
-        replace(city, quota=tuple((span * SPAN_S, seats) for span, seats in enumerate(rows[city.name])))
-        if city.name in rows
-        else city
+        replace(city, quota=_steps(rows[city.name]), shares=_shares(scenario, city, found)) if city.name in rows else city
         for city in scenario.cities
     ]
-    return replace(scenario, cities=tuple(cities))
+    settled = {one.city for one in found}
+    waves = tuple(wave for wave in scenario.waves if wave.city not in settled)
+    return replace(scenario, cities=tuple(cities), waves=waves)
+
+
+def _shares(scenario: Scenario, city: SimCity, found: Sequence[Recommendation]) -> dict[str, Steps]:
+    proposed = {one.city: _steps(one.seats[city.name]) for one in found if city.name in one.seats}
+    return {name: proposed.get(name, steps) for name, steps in {**scenario.shares(city), **city.shares}.items()}
+
+
+def _steps(row: Sequence[int]) -> Steps:
+    return tuple((span * SPAN_S, seats) for span, seats in enumerate(row))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from callctl.core.model import RING_TOGETHER
-from callctl.sim.spec_reader import SpecReader, Steps, parsed
+from callctl.sim.spec_reader import SpecReader, Steps, parsed, stepped
 
 FAULTS = ("trunk_down", "pbx_down")
 
@@ -45,7 +45,8 @@ class Start:
 
     waiting_s: tuple[float, ...] = ()  # How long each waiting caller has waited.
     talking_s: tuple[float | None, ...] = ()  # How long each own talk has lasted; None: not known.
-    wrapping: int = 0  # Own agents in wrap-up.
+    wrapping: int = 0  # Agents in wrap-up.
+    wrapping_dedicated: int = 0  # Of them, those of dedicated seats.
     lent_s: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)  # By assisted city.
     active: bool = False  # Assistance acts for this city.
 
@@ -77,6 +78,9 @@ class SimCity:
     dedicated: int = 0  # Of the staff, seats that take only assisted calls.
     lendable: int | None = None  # Of the staff, seats that may be lent at all, dedicated ones with them; None: all.
     channels: Mapping[str, int] = field(default_factory=dict)  # Calls at a time, by assisted city.
+    shares: Mapping[str, Steps] = field(
+        default_factory=dict
+    )  # Seats in the event of an assisted city; not named: by quota.
     together: int = RING_TOGETHER  # Most lent seats that ring together for one caller.
     start: Start = NOTHING
     label: str = ""  # The name for people; empty: the name itself.
@@ -102,6 +106,16 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class SimWave:
+    """Seats that come on top of the shares of one city's event when the wave enters."""
+
+    city: str  # The assisted one.
+    number: int
+    seats: Mapping[str, int]  # By supporting city.
+    at: float | None = None  # None: it waits for somebody to let it in.
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A whole scenario; `switches` are (time, city, assistance on)."""
 
@@ -117,6 +131,15 @@ class Scenario:
     cities: tuple[SimCity, ...]
     note: str = field(default="", compare=False)
     begins_s: float = 0.0  # Time of day at time 0, seconds after midnight.
+    waves: tuple[SimWave, ...] = ()  # Of the events, those still to enter.
+
+    def shares(self, city: SimCity) -> dict[str, Steps]:
+        """Seats the city may lend to each assisted city whose event names seats, with the waves that enter."""
+        found = dict(city.shares)
+        for wave in self.waves:
+            if (more := wave.seats.get(city.name, 0)) and wave.at is not None:
+                found[wave.city] = stepped(found.get(wave.city, ((0.0, 0),)), wave.at, more.__add__)
+        return found
 
 
 MOST_PER_H = 1e6
@@ -135,9 +158,9 @@ class ScenarioError(Exception):
 CITY_KEYS = (
     *("name", "lines", "trunks", "threshold_s", "sl_target", "supporter", "weight", "staff", "quota"),
     *("arrivals", "talk", "wrap", "patience", "redial", "reserve", "release_s", "dedicated", "channels", "together"),
-    *("start", "label", "lendable"),
+    *("start", "label", "lendable", "shares"),
 )
-START_KEYS = ("waiting_s", "talking_s", "wrapping", "lent_s", "active")
+START_KEYS = ("waiting_s", "talking_s", "wrapping", "wrapping_dedicated", "lent_s", "active")
 
 
 def _redial(reader: SpecReader, city: Mapping[str, Any], where: str) -> Redial:
@@ -171,18 +194,25 @@ def _start(reader: SpecReader, city: Mapping[str, Any], where: str) -> Start:
     where += "start."
     reader.known(spec, where[:-1], START_KEYS)
     lent = reader.table(spec, "lent_s", where)
+    wrapping = int(reader.number(spec, "wrapping", where, 0))
     return Start(
         tuple(age for age in _ages(reader, spec, "waiting_s", where, False) if age is not None),
         _ages(reader, spec, "talking_s", where, True),
-        int(reader.number(spec, "wrapping", where, 0)),
+        wrapping,
+        int(reader.number(spec, "wrapping_dedicated", where, 0, high=wrapping)),
         {name: _ages(reader, lent, name, f"{where}lent_s.", True) for name in lent},
         reader.flag(spec, "active", where, False),
     )
 
 
-def _channels(reader: SpecReader, city: Mapping[str, Any], where: str) -> Mapping[str, int]:
-    spec = reader.table(city, "channels", where)
-    return {name: int(reader.number(spec, name, f"{where}channels.")) for name in spec}
+def _by_city(reader: SpecReader, table: Mapping[str, Any], key: str, where: str) -> Mapping[str, int]:
+    spec = reader.table(table, key, where)
+    return {name: int(reader.number(spec, name, f"{where}{key}.")) for name in spec}
+
+
+def _shares(reader: SpecReader, city: Mapping[str, Any], where: str) -> Mapping[str, Steps]:
+    spec = reader.table(city, "shares", where)
+    return {name: reader.steps(spec, name, f"{where}shares.", 0) for name in spec}
 
 
 def _city(reader: SpecReader, spec: object, place: int) -> SimCity | None:
@@ -221,7 +251,8 @@ def _city(reader: SpecReader, spec: object, place: int) -> SimCity | None:
         release_s=reader.number(spec, "release_s", where, 60.0),
         dedicated=int(reader.number(spec, "dedicated", where, 0)),
         lendable=None if spec.get("lendable") is None else int(reader.number(spec, "lendable", where)),
-        channels=_channels(reader, spec, where),
+        channels=_by_city(reader, spec, "channels", where),
+        shares=_shares(reader, spec, where),
         together=int(reader.number(spec, "together", where, RING_TOGETHER, low=1, high=10)),
         start=_start(reader, spec, where),
         label=str(spec.get("label", "")),
@@ -260,6 +291,23 @@ def _faults(reader: SpecReader, spec: Mapping[str, Any], names: set[str]) -> tup
     return tuple(faults)
 
 
+def _waves(reader: SpecReader, spec: Mapping[str, Any], names: set[str]) -> tuple[SimWave, ...]:
+    waves = []
+    for place, wave in enumerate(reader.items(spec, "waves", "")):
+        where = f"waves[{place}]"
+        if not isinstance(wave, Mapping):
+            reader.wrong(where, "must be an object { }")
+            continue
+        reader.known(wave, where, ("city", "number", "seats", "at"))
+        seats = _by_city(reader, wave, "seats", f"{where}.")
+        for name in [wave.get("city"), *seats]:
+            if name not in [*names]:
+                reader.wrong(where, f"no city is named {name!r}")
+        at = None if wave.get("at") is None else reader.number(wave, "at", f"{where}.", high=MOST_S)
+        waves.append(SimWave(str(wave.get("city")), int(reader.number(wave, "number", f"{where}.", low=1)), seats, at))
+    return tuple(waves)
+
+
 def _remote(reader: SpecReader, spec: Mapping[str, Any]) -> Remote:
     defaults = Remote()
     words = Remote.__slots__
@@ -272,6 +320,7 @@ def _remote(reader: SpecReader, spec: Mapping[str, Any]) -> Remote:
 
 SCENARIO_KEYS = (
     *("name", "note", "begins_s", "seed", "horizon_s", "warmup_s", "remote", "noise", "assist", "faults", "cities"),
+    "waves",
 )
 
 
@@ -288,8 +337,8 @@ def scenario_from(spec: object, source: str) -> Scenario:
     for name in sorted({name for name in names if names.count(name) > 1}):
         reader.wrong(f"cities: {name}", "is there twice; every city needs its own name")
     for city in filter(None, cities):
-        for name in sorted({*city.channels, *city.start.lent_s} - set(names)):
-            reader.wrong(f"{city.name}.channels and start.lent_s", f"no city is named {name!r}")
+        for name in sorted({*city.channels, *city.shares, *city.start.lent_s} - set(names)):
+            reader.wrong(f"{city.name}.channels, shares and start.lent_s", f"no city is named {name!r}")
     horizon_s = reader.number(spec, "horizon_s", "", low=1.0, high=366 * 86400)
     scenario = Scenario(
         name=str(spec.get("name") or Path(source).stem),
@@ -304,6 +353,7 @@ def scenario_from(spec: object, source: str) -> Scenario:
         cities=tuple(filter(None, cities)),
         note=str(spec.get("note", "")),
         begins_s=reader.number(spec, "begins_s", "", 0.0, high=86400.0),
+        waves=_waves(reader, spec, set(names)),
     )
     callers = sum(sum(city.per_h) * city.bin_s for city in scenario.cities) / 3600.0
     if callers > MOST_CALLERS:

@@ -9,6 +9,7 @@ from typing import Any
 
 from callctl.core.acts import Sentence
 from callctl.core.model import City, Lending, Pair, Province
+from callctl.sim.coming import lent_now, waves_to_come
 from callctl.sim.forecast import BIN_S, shaped
 from callctl.sim.scenario import NOTHING, Scenario
 
@@ -53,6 +54,7 @@ def snapshot(
     known = {city["name"] for city in cities}
     for row in cities:
         row["channels"] = {name: most for name, most in row["channels"].items() if name in known}
+        row["shares"] = {name: steps for name, steps in row["shares"].items() if name in known}
         row["start"]["lent_s"] = {name: talks for name, talks in row["start"]["lent_s"].items() if name in known}
     events = wishes.get("events") or {}
     on = [
@@ -63,6 +65,7 @@ def snapshot(
         "begins_s": begins_s,
         "horizon_s": bins * BIN_S,
         "assist": [[0, code, True] for code in on],
+        "waves": waves_to_come(province, picture, known, bins * BIN_S, notes),
         "cities": cities,
     }
     return spec, notes
@@ -95,7 +98,6 @@ def _city(
     talk_s = seen.talk_s if seen is not None and seen.talk_s else TALK_S
     patience_s = seen.patience_s if seen is not None and seen.patience_s else PATIENCE_S
     event = (wishes.get("events") or {}).get(code) or {}
-    channels = _channels(province, city, wishes)
     return {
         "name": code,
         "label": city.name_zh,
@@ -111,7 +113,8 @@ def _city(
         "dedicated": dedicated,
         "lendable": lendable,
         "quota": [[0, min(shown["quota"], lendable)]],
-        "channels": channels,
+        "channels": _channels(province, city),
+        "shares": _shares(city, wishes),
         "talk": {"dist": "lognorm", "mean": talk_s, "cv": TALK_CV},
         "wrap": {"dist": "det", "mean": city.queue.wrapup_s},
         "patience": {"dist": "exp", "mean": patience_s},
@@ -119,19 +122,19 @@ def _city(
     }
 
 
-def _channels(province: Province, city: City, wishes: Mapping[str, Any]) -> dict[str, int]:
+def _channels(province: Province, city: City) -> dict[str, int]:
     """Calls at a time from each other city that may be helped; 0 where the two may or can not."""
-    most: dict[str, int] = {}
-    for other in province.cities.values():
-        if other.code == city.code:
-            continue
-        event = (wishes.get("events") or {}).get(other.code) or {}
-        seats = event.get("seats") or {}
-        allowed = city.may_help(other.code) and (not seats or city.code in seats)
-        most[other.code] = (
-            min(province.channels(Pair(other.code, city.code)), seats.get(city.code, NO_LIMIT)) if allowed else 0
-        )
-    return most
+    others = [other.code for other in province.cities.values() if other.code != city.code]
+    return {other: province.channels(Pair(other, city.code)) if city.may_help(other) else 0 for other in others}
+
+
+def _shares(city: City, wishes: Mapping[str, Any]) -> dict[str, list[list[int]]]:
+    """Seats of this city in each event that names seats."""
+    return {
+        assisted: [[0, most.get(city.code, 0)]]
+        for assisted, event in (wishes.get("events") or {}).items()
+        if assisted != city.code and (most := lent_now(event))
+    }
 
 
 def _start(city: City, picture: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,6 +151,10 @@ def _start(city: City, picture: Mapping[str, Any]) -> dict[str, Any]:
         "waiting_s": [round(longest_s * (1.0 - i / waiting), 1) for i in range(waiting)],
         "talking_s": [None] * max(0, busy - sum(map(len, lent.values()))),
         "wrapping": shown["seats"]["wrap_up"] or 0,
+        "wrapping_dedicated": sum(
+            seat.lend is Lending.DEDICATED and (shown.get("seat_states") or {}).get(seat.id) == "wrap_up"
+            for seat in city.seats
+        ),
         "lent_s": lent,
         "active": shown["assistance"] == "acting",
     }
@@ -173,6 +180,7 @@ def spec_of(scenario: Scenario) -> dict[str, Any]:
         "remote": asdict(scenario.remote),
         "noise": {"bin_cv": scenario.bin_cv, "day_cv": scenario.day_cv},
         "assist": [list(switch) for switch in scenario.switches],
+        "waves": [asdict(wave) for wave in scenario.waves],
         "faults": [{"t": f.at, "kind": f.kind, "city": f.city, "dur": f.for_s} for f in scenario.faults],
         "cities": cities,
     }

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from callctl.sim.draws import FAMILIES
@@ -43,6 +43,13 @@ def parsed(text: str) -> Any:
 
 def _line(text: str, place: int) -> int:
     return text.count("\n", 0, place) + 1
+
+
+def stepped(steps: Steps, at_s: float, new: Callable[[int], int]) -> Steps:
+    """The steps, each number made new from `at_s` on."""
+    before = [step for step in steps if step[0] < at_s]
+    now = next((n for at, n in reversed(steps) if at <= at_s), 0)
+    return (*before, (at_s, new(now)), *((at, new(n)) for at, n in steps if at > at_s))
 
 
 class SpecReader:

@@ -66,9 +66,13 @@ class _Opening:
         room, start = self.city.room, self.start
         for lasted_s in start.talking_s:
             self._talks_at_home(lasted_s)
-        for _ in range(start.wrapping):
-            room.idle -= 1
-            self.engine.at(self._rest(self.city.wrap, None), self.engine._agent_ready, self.city)
+        for number in range(start.wrapping):
+            if number < start.wrapping_dedicated and room.dedicated > 0:
+                room.dedicated -= 1
+                self.engine.at(self._rest(self.city.wrap, None), self._dedicated_ready, None)
+            else:
+                room.idle -= 1
+                self.engine.at(self._rest(self.city.wrap, None), self.engine._agent_ready, self.city)
         for assisted, talks in start.lent_s.items():
             for lasted_s in talks:
                 self._talks_lent(self.engine.by_name[assisted], lasted_s)
@@ -77,6 +81,10 @@ class _Opening:
         if start.active and room.switched_on:
             room.active = True
             room.calm_since = math.inf if room.waiting else self.engine.now
+
+    def _dedicated_ready(self, _: None) -> None:
+        self.city.room.dedicated += 1
+        self.engine.use_idle(self.city)
 
     def _rest(self, values: tuple[float, ...], lasted_s: float | None) -> float:
         return rest_of(values, lasted_s, self.chance.random(), self.chance.random())
@@ -90,7 +98,7 @@ class _Opening:
     def _talks_at_home(self, lasted_s: float | None) -> None:
         city, caller = self.city, self._caller(self.city)
         city.room.idle -= 1
-        caller.state = TALKING
+        caller.state, caller.met = TALKING, True
         caller.due = self._rest(city.talk, lasted_s)
         city.talks[caller] = None
         self.engine.at(caller.due, self.engine._end_home_talk, caller)
@@ -98,14 +106,16 @@ class _Opening:
     def _talks_lent(self, assisted: City, lasted_s: float | None) -> None:
         engine, caller = self.engine, self._caller(assisted)
         factor = engine.scenario.remote.aht_factor
-        caller.state = TALKING
+        caller.state, caller.met = TALKING, True
         caller.due = factor * self._rest(assisted.talk, None if lasted_s is None else lasted_s / factor)
         if engine.pooled:
             self.city.room.idle -= 1
             assisted.talks[caller] = None
             engine.at(caller.due, engine._end_home_talk, caller)
             return
-        help_ = Help(assisted.room, self.city.room, False)
+        help_ = Help(
+            assisted.room, self.city.room, self.city.room.dedicated > 0
+        )  # As the policy does: dedicated ones first.
         help_.state, help_.caller, caller.helped_by = HelpState.TALKING, caller, help_
         engine.policy.adopt(help_)
         assisted.helps[help_] = self.city.helps[help_] = None
@@ -140,8 +150,18 @@ def start_of(engine: "Engine", city: City) -> Start:
     room = city.room
     lent_talks = sum(map(len, lent.values()))
     ringing = sum(h.seats for other in engine.cities for h in other.room.under_way if h.supporting is room)
-    wrapping = room.staff - room.idle - len(talked) - lent_talks - ringing
-    return Start(tuple(waiting), tuple(talked), max(0, wrapping), lent, room.active)
+    wrapping = max(0, room.staff - room.idle - room.dedicated - len(talked) - lent_talks - ringing)
+    return Start(
+        tuple(waiting), tuple(talked), wrapping, min(wrapping, _dedicated_wrapping(engine, city)), lent, room.active
+    )
+
+
+def _dedicated_wrapping(engine: "Engine", city: City) -> int:
+    """Dedicated seats that are neither idle nor ring nor talk."""
+    room = city.room
+    under_way = [help_ for other in engine.cities for help_ in other.room.under_way]
+    taken = sum(help_.seats for help_ in [*under_way, *city.helps] if help_.supporting is room and help_.dedicated)
+    return max(0, min(city.spec.dedicated, room.staff) - room.dedicated - taken)
 
 
 def from_now_on(scenario: Scenario, at_s: float, starts: Mapping[str, Start]) -> Scenario:
@@ -157,6 +177,7 @@ def from_now_on(scenario: Scenario, at_s: float, starts: Mapping[str, Start]) ->
                 per_h=city.per_h[int(skipped) :],
                 staff=_later(city.staff, at_s),
                 quota=_later(city.quota, at_s),
+                shares={name: _later(steps, at_s) for name, steps in scenario.shares(city).items()},
                 start=starts.get(city.name, NOTHING),
             )
         )
@@ -169,6 +190,7 @@ def from_now_on(scenario: Scenario, at_s: float, starts: Mapping[str, Start]) ->
         + tuple((at - at_s, name, on_) for at, name, on_ in scenario.switches if at > at_s),
         faults=tuple(replace(fault, at=fault.at - at_s) for fault in scenario.faults if fault.at > at_s),
         cities=tuple(cities),
+        waves=tuple(wave for wave in scenario.waves if wave.at is None),  # The others are in the shares.
     )
 
 

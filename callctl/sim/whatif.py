@@ -3,7 +3,9 @@
 A question is a few words, one change after the other with ";" between them; it turns one scenario into another.
 
     on 扬州            开启 扬州             the switch, also `off`/关闭; @10:00 or @+30 (minutes) says when
-    徐州 +12           徐州 -3   徐州 =8     seats the city may lend; =0 is `withdraw 徐州`/撤回 徐州
+    徐州 +12           徐州 -3   徐州 =8     seats the city may lend, in the event too; =0 is `withdraw 徐州`/撤回 徐州
+    徐州 +12 扬州      徐州 +12 给 扬州      in the event of this city only
+    wave 2 扬州        第二批 扬州           a wave of the event enters; the city may be left out where only one has it
     dedicated 徐州 +6  专席 徐州 +6          more people on seats that take only assisted calls
     agents 扬州 +5     在岗 扬州 +5          the city's own agents on duty
     calls 扬州 x1.5    来电 扬州 x1.5        half as many calls again as expected
@@ -12,13 +14,12 @@ A question is a few words, one change after the other with ";" between them; it 
 
 import re
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from callctl.core.acts import Sentence
 from callctl.sim.scenario import Scenario, SimCity
-from callctl.sim.spec_reader import Steps
+from callctl.sim.spec_reader import Steps, stepped
 
 WORDS = {
     **dict.fromkeys(("on", "开启", "启动", "开启支援"), "on"),
@@ -31,6 +32,8 @@ WORDS = {
     **dict.fromkeys(("priority", "优先", "优先级"), "priority"),
     **dict.fromkeys(("threshold", "阈值"), "threshold"),
 }
+WAVE = re.compile(r"(?:wave\s*(\d{1,3})|第\s*(\d{1,3}|[一二三四五六七八九])\s*批|首批)\s*(?:入场|enters?\b)?", re.I)
+FOR = ("给", "for", "to")
 MOST_SEATS = 10_000
 
 
@@ -52,6 +55,11 @@ class Change:
     number: float = 0.0
     relative: bool = False
     at_s: float = 0.0
+    assisted: str = ""  # Seats for this city only.
+
+    def new(self, before: int) -> int:
+        """The number it makes of the one before."""
+        return max(0, round(self.number + (before if self.relative else 0)))
 
 
 def city_called(scenario: Scenario, text: str) -> str | None:
@@ -89,13 +97,17 @@ def read_changes(text: str, scenario: Scenario) -> list[Change]:
 
 
 def _change(text: str, scenario: Scenario, mistakes: list[Sentence]) -> Change | None:
-    words = _words(text, scenario)
+    wave = WAVE.match(text)
+    words = _words(text[wave.end() :] if wave else text, scenario)
     at_s = 0.0
     if words and words[-1].startswith("@"):
         when = _when(words.pop()[1:], scenario, text, mistakes)
         if when is None:
             return None
         at_s = when
+    if wave is not None:
+        number = _figure(wave[1] or wave[2] or "1")
+        return _wave(text, number, words, at_s, scenario, mistakes)
     kind = WORDS.get(words[0].lower()) if words else None
     rest = words[1:] if kind else words
     kind = kind or "seats"
@@ -113,12 +125,37 @@ def _change(text: str, scenario: Scenario, mistakes: list[Sentence]) -> Change |
         if len(rest) > 1:
             mistakes.append(Sentence(f"“{text}”：“{rest[1]}”多余", f"'{text}': '{rest[1]}' is too much"))
         return Change(text, kind, name, at_s=at_s)
-    return _with_number(text, kind, name, rest[1:], at_s, mistakes)
+    assisted = city_called(scenario, rest[-1]) if kind == "seats" and len(rest) > 2 else None
+    numbers = [word for word in rest[1 : -1 if assisted else None] if not assisted or word not in FOR]
+    change = _with_number(text, kind, name, numbers, at_s, mistakes)
+    return replace(change, assisted=assisted) if change and assisted else change
+
+
+def _figure(text: str) -> int:
+    return int(text) if text.isdecimal() else "一二三四五六七八九".index(text) + 1
+
+
+def _wave(
+    text: str, number: int, rest: list[str], at_s: float, scenario: Scenario, mistakes: list[Sentence]
+) -> Change | None:
+    """A wave that has not entered; the event's city may be left out where one alone has such a wave."""
+    named = city_called(scenario, rest[0]) if rest else None
+    found = [wave for wave in scenario.waves if wave.number == number and (not rest or wave.city == named)]
+    if len(found) == 1 and len(rest) < 2:
+        return Change(text, "wave", found[0].city, number, at_s=at_s)
+    labels = {city.name: city.label or city.name for city in scenario.cities}
+    zh = "、".join(f"第 {wave.number} 批 {labels[wave.city]}" for wave in scenario.waves) or "没有"
+    en = ", ".join(f"wave {wave.number} {labels[wave.city]}" for wave in scenario.waves) or "none"
+    mistakes.append(
+        Sentence(f"“{text}”：须指明一个待入场的批次；有：{zh}", f"'{text}': name one wave still to enter; there are: {en}")
+    )
+    return None
 
 
 def _words(text: str, scenario: Scenario) -> list[str]:
     """Verb, city, number and time apart, also where they are written together: 专席徐州+6@10:00."""
     text = re.sub(r"([+\-=x×*@])\s+", r"\1", text)
+    text = re.sub(r"(?<=\d)(席|人)?给", " 给 ", text)
     words = re.sub(r"(?<=\S)@", " @", text).split()
     return [part for word in words for part in _parts(word, scenario)]
 
@@ -175,46 +212,64 @@ def _when(word: str, scenario: Scenario, text: str, mistakes: list[Sentence]) ->
 
 
 def changed(scenario: Scenario, changes: list[Change]) -> Scenario:
-    """The scenario with these changes, one after the other."""
+    """The scenario with these changes: the switches, then one after the other."""
     for change in changes:
         if change.kind in ("on", "off"):
             switch = (change.at_s, change.city, change.kind == "on")
             switches = sorted((*scenario.switches, switch), key=lambda one: one[0])
             scenario = replace(scenario, switches=tuple(switches))
-        else:
-            cities = [_of_city(city, change) if city.name == change.city else city for city in scenario.cities]
+    on = helped(scenario)
+    for change in changes:
+        if change.kind == "wave":
+            waves = (
+                replace(wave, at=change.at_s) if (wave.city, wave.number) == (change.city, round(change.number)) else wave
+                for wave in scenario.waves
+            )
+            scenario = replace(scenario, waves=tuple(waves))
+        elif change.kind not in ("on", "off"):
+            cities = [_of_city(city, change, on) if city.name == change.city else city for city in scenario.cities]
             scenario = replace(scenario, cities=tuple(cities))
     return scenario
 
 
-def _of_city(city: SimCity, change: Change) -> SimCity:
-    def number(before: int) -> int:
-        return max(0, round(change.number + (before if change.relative else 0)))
+def _shares(city: SimCity, change: Change, on: set[str]) -> dict[str, Steps]:
+    """Seats asked of a city are seats in the event: of the one that is named, else of those that count on it.
 
+    A city that no event counts on comes into those whose switch is on.
+    """
+    named = [assisted for assisted in city.shares if change.assisted in ("", assisted)]
+    counted_on = [assisted for assisted in named if any(n for _, n in city.shares[assisted])]
+    new = {
+        assisted: stepped(city.shares[assisted], change.at_s, change.new)
+        for assisted in counted_on or [one for one in named if one in on] or named
+    }
+    return {**city.shares, **new}
+
+
+def _of_city(city: SimCity, change: Change, on: set[str]) -> SimCity:
     if change.kind == "dedicated":
         # People on top of the ordinary room, from now on: a scenario's dedicated seats do not change in mid-day.
-        more = number(city.dedicated) - city.dedicated
+        more = change.new(city.dedicated) - city.dedicated
         return replace(
             city,
             dedicated=city.dedicated + more,
             lendable=None if city.lendable is None else city.lendable + more,
             staff=tuple((at, max(0, n + more)) for at, n in city.staff),
             quota=tuple((at, max(0, n + more)) for at, n in city.quota),
+            shares=_shares(city, replace(change, number=more, relative=True), on),
             supporter=True,
         )
     new: dict[str, dict[str, Any]] = {
-        "withdraw": {"quota": _from(city.quota, change.at_s, lambda before: 0)},
-        "seats": {"quota": _from(city.quota, change.at_s, number), "supporter": True},
-        "agents": {"staff": _from(city.staff, change.at_s, number)},
+        "withdraw": {"quota": stepped(city.quota, change.at_s, lambda before: 0)},
+        "seats": {
+            # Fewer for one city alone are no fewer for the others.
+            "quota": stepped(city.quota, change.at_s, lambda n: max(n if change.assisted else 0, change.new(n))),
+            "shares": _shares(city, change, on),
+            "supporter": True,
+        },
+        "agents": {"staff": stepped(city.staff, change.at_s, change.new)},
         "calls": {"per_h": tuple(rate * change.number for rate in city.per_h)},
         "priority": {"weight": change.number},
         "threshold": {"threshold_s": change.number},
     }
     return replace(city, **new[change.kind])
-
-
-def _from(steps: Steps, at_s: float, new: Callable[[int], int]) -> Steps:
-    """The steps, changed from `at_s` on."""
-    before = [step for step in steps if step[0] < at_s]
-    now = next((n for at, n in reversed(steps) if at <= at_s), 0)
-    return (*before, (at_s, new(now)), *((at, new(n)) for at, n in steps if at > at_s))

@@ -66,6 +66,7 @@ async def daily(sources: Sources, city: str, day: date, now: float, late: bool) 
     gain = await _gain(sources, city, part, event, sums, hours)
     chain = await head(engine)
     scripts, read = await script_figures(engine, city, span, _agents(sources.province, city))
+    supporting_rows = await supporters(sources, city, span, event, now, read)
     return Daily(
         heading=_heading(sources, city, day, span, event, now, late, _quality(sources, broken, sums)),
         sums=sums,
@@ -77,11 +78,11 @@ async def daily(sources: Sources, city: str, day: date, now: float, late: bool) 
         hours=hours,
         hours_before=_requests(found, whole[1]),
         hours_week=_requests(found, whole[7]),
-        supporters=await supporters(sources, city, span, event, now, read),
+        supporters=supporting_rows,
         topics=await _topics(sources, city, span, days[1]),
         orders=await order_figures(sources, city, span, event, now),
         alarms=tuple(_gap_text(sources, gap) for gap in broken),
-        advice=await _advice(sources, city, span, sums, hours, event, now) if now >= span.until else None,
+        advice=await _advice(sources, city, span, sums, hours, supporting_rows) if now >= span.until else None,
         audit_rows=chain.rows,
         audit_chain=chain.chain,
         checks=await _checks(engine, city, span, sums),
@@ -293,7 +294,7 @@ async def order_figures(sources: Sources, city: str, span: Span, event: PastEven
 
 
 async def _advice(
-    sources: Sources, city: str, span: Span, sums: Counters, hours: Sequence[Hour], event: PastEvent | None, now: float
+    sources: Sources, city: str, span: Span, sums: Counters, hours: Sequence[Hour], supporting_rows: Sequence[Supporter]
 ) -> Advice | None:
     if not sums.requested:
         return None
@@ -309,7 +310,7 @@ async def _advice(
     profile = [count / sum(by_hour) for count in by_hour]
     occupancy = []
     for one in spans[-staffing.idle_days :]:
-        occupancy.append(await worked_share(sources.engine, city, one, now))
+        occupancy.append(await worked_share(sources.engine, city, one, span.until))
     demand = Demand(
         city,
         _half_hours([totals[-1] * share for share in profile], forecast(totals)[1] / totals[-1]),
@@ -319,8 +320,7 @@ async def _advice(
         staffing.target,
         staffing.answer_within_s,
     )
-    planned = event.seats_at(min(span.until, now) - 1) if event else {}
-    supplies = await _supplies(sources, city, span, planned)
+    supplies = await _supplies(sources, city, span, {one.city: one for one in supporting_rows})
     given_back = Assumptions(staffing.reserve, staffing.idle_below, staffing.idle_days, tuple(occupancy))
     advice = tomorrow(totals, demand, supplies, given_back)
     names = sources.province.cities
@@ -331,7 +331,7 @@ def _half_hours(per_hour: Sequence[float], factor: float = 1.0) -> tuple[float, 
     return tuple(rate * factor for rate in per_hour for _ in range(2))
 
 
-async def _supplies(sources: Sources, city: str, span: Span, planned: Mapping[str, int]) -> list[Supply]:
+async def _supplies(sources: Sources, city: str, span: Span, supporting_rows: Mapping[str, Supporter]) -> list[Supply]:
     """Who may help the city tomorrow, as busy and as manned as on this day."""
     staffing, supporting = sources.rules.staffing, _may_support(sources.province, city)
     found = await buckets(sources.engine, span, [one.code for one in supporting])
@@ -339,6 +339,8 @@ async def _supplies(sources: Sources, city: str, span: Span, planned: Mapping[st
     for one in supporting:
         own = found.get(one.code, {})
         seats = await seats_seen(sources.engine, one.code, span)
+        row = supporting_rows.get(one.code)
+        planned = (row.planned if row else 0) or 0
         supplies.append(
             Supply(
                 one.code,
@@ -349,10 +351,11 @@ async def _supplies(sources: Sources, city: str, span: Span, planned: Mapping[st
                 one.queue.sl_target,
                 one.queue.sl_seconds,
                 one.lend.reserve,
-                max(planned.get(one.code, 0), min(one.lend.quota, lendable(one))),
+                max(planned, min(one.lend.quota, lendable(one))),
                 sources.province.channels(Pair(city, one.code)),
-                max(planned.get(one.code, 0), sum(seat.lend is Lending.DEDICATED for seat in one.seats)),
-                planned.get(one.code, 0),
+                max(planned, sum(seat.lend is Lending.DEDICATED for seat in one.seats)),
+                planned,
+                dedicated_calls_per_h=row.calls_per_h if row else None,
             )
         )
     return supplies

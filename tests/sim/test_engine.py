@@ -86,7 +86,8 @@ def check(engine: Engine) -> None:
         live = [entry for entry in city_.queue if engine._still_there(entry)]
         assert len(live) == room.waiting
         lent = sum(help_.seats for other in engine.cities for help_ in other.room.under_way if help_.supporting is room)
-        assert lent <= room.lent <= max(room.quota, room.lent)
+        talks = sum(help_.supporting is room for help_ in city_.helps)
+        assert lent + talks <= room.lent  # The rest wraps up.
         assert 0 <= len(room.under_way) <= room.waiting
         talking = sum(isinstance(h.caller, Caller) and h.caller.city is city_ for h in city_.helps)
         waiting_or_talking[place] = room.waiting + len(city_.talks) + talking
@@ -203,6 +204,21 @@ def test_shipped_scenarios_reach_the_protected_limit(letter: str, gain: float) -
     assert figures["assisted"]["lost_by_trunk"] == 0
 
 
+def test_where_everybody_helps_everybody_no_city_is_worse_off() -> None:
+    """E of the scenarios, in small: each city is switched on, and each lends."""
+    sizes = ((6, 70), (10, 130), (14, 190), (9, 110))
+    cities = [
+        city(name, n, per_h, staff=[[0, n]], quota=[[0, n // 2]]) for name, (n, per_h) in zip("abcd", sizes, strict=True)
+    ]
+    scenario = province(cities=cities, assist=[[0, name, True] for name in "abcd"])
+    changes: dict[str, list[float]] = {name: [] for name in "abcd"}
+    for seed in range(4):
+        without, policy = run_once(scenario, "none", seed), run_once(scenario, "policy", seed)
+        for name, found in changes.items():
+            found.append(policy.cities[name].sl15 - without.cities[name].sl15)
+    assert {name for name, found in changes.items() if sum(found) < 0.0} == set(), changes
+
+
 def test_processes_change_nothing() -> None:
     scenario = province()
     one = replicate(scenario, ("none", "policy"), seeds_of(scenario, 2), processes=1)
@@ -218,3 +234,59 @@ def test_after_the_switch_off_no_agent_answers_an_empty_line() -> None:
     outcomes = [run_once(flaps, "policy", seed) for seed in range(3)]
     assert sum(outcome.set_ups for outcome in outcomes) > 100
     assert sum(outcome.empty_answers for outcome in outcomes) == 0
+
+
+def test_somebody_cut_off_who_is_answered_again_is_one_person() -> None:
+    again = {"p_block": 1.0, "p_abandon": 1.0, "max": 20}
+    scenario = province(
+        cities=[city("a", 30, 200, staff=[[0, 30]], redial=again)],
+        faults=[{"t": 1200, "kind": "pbx_down", "city": "a", "dur": 30}],
+        assist=[],
+    )
+    for seed in range(3):
+        engine = engine_for(scenario, "policy", seed)
+        engine.run()
+        counts = engine.cities[0].counts
+        assert counts.lost_by_pbx > 2
+        assert counts.answered > counts.people
+        assert counts.people <= counts.callers
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_no_more_people_are_answered_than_called_whatever_fails(policy: str) -> None:
+    outcome = run_once(province(faults=FAULTS), policy, 2)
+    assert 0.3 < outcome.assisted.people_answered <= 1.0
+    assert all(one.people_answered <= 1.0 for one in outcome.cities.values())
+
+
+def test_whoever_came_back_and_was_cut_off_dials_again_as_anybody_does() -> None:
+    """The helper's trunk dies, the caller is back in the home queue, and then the home PBX dies, too."""
+    again = {"p_block": 1.0, "p_abandon": 1.0, "max": 20, "delay_abandon": {"dist": "det", "mean": 60}}
+    again["delay_block"] = {"dist": "det", "mean": 60}
+    patient = {"dist": "det", "mean": 900}
+    cities = [city("a", 3, 240, staff=[[0, 3]], redial=again, patience=patient), city("b", 20, 0.001, quota=[[0, 12]])]
+    faults = [
+        {"t": 1200, "kind": "trunk_down", "city": "b", "dur": 3000},
+        {"t": 1215, "kind": "pbx_down", "city": "a", "dur": 20},
+    ]
+    engine = engine_for(province(cities=cities, faults=faults), "policy", 1)
+    returned: set[int] = set()
+    back_again: list[Caller] = []
+    enqueue = engine._enqueue
+
+    def watched(caller: Caller) -> None:
+        newcomer = caller.tries > 0 and caller.key in returned
+        enqueue(caller)
+        if caller.returned:
+            returned.add(caller.key)
+        if newcomer and engine.now > 1215 and caller.state == WAITING:
+            back_again.append(caller)
+            assert caller.city.queue[-1][1] is caller, "who dials anew stands at the end"
+
+    engine._enqueue = watched  # type: ignore[method-assign]
+    engine.run()
+    counts = engine.cities[0].counts
+    assert len(back_again) >= 3
+    assert counts.lost_by_pbx > 0
+    waiting = sum(not entry[1].returned for entry in engine.cities[0].queue if engine._still_there(entry))
+    assert counts.attempts == counts.answered + counts.abandoned + counts.blocked + waiting

@@ -106,3 +106,13 @@ def test_the_full_depth_refuses_by_name_what_it_cannot_live(tmp_path: Path) -> N
     got = call(str(file), "--depth", "full", "--processes", "1")
     assert got.exit_code == 1
     assert "扬州.start: --depth full begins with nobody on the line" in got.stderr
+
+
+@pytest.mark.parametrize("policy", ["static", "limit", "pooled"])
+def test_every_yardstick_can_be_asked_for_by_itself(scenario: str, policy: str) -> None:
+    got = call(scenario, "--policy", policy, "--seeds", "2", "--json", "--processes", "1")
+    assert got.exit_code == 0
+    figures = json.loads(got.stdout)
+    assert figures["policy"] == policy
+    assert 0.5 < figures["assisted"]["people_answered"] <= 1.0
+    assert (figures["assisted"]["answered_remote"] > 0) is (policy != "pooled")  # Pooled agents belong to nobody.

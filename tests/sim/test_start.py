@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from callctl.core.allocation import Room
 from callctl.sim.draws import table
 from callctl.sim.engine import Engine
 from callctl.sim.outcome import engine_for, run_once
@@ -133,10 +134,10 @@ def test_mistakes_of_a_start_are_told_all_at_once() -> None:
     with pytest.raises(ScenarioError) as told:
         scenario_from({"horizon_s": 60, "cities": [wrong]}, "w.json")
     assert told.value.mistakes == (
-        "扬州.start.wraping: unknown key; known: waiting_s, talking_s, wrapping, lent_s, active",
+        "扬州.start.wraping: unknown key; known: waiting_s, talking_s, wrapping, wrapping_dedicated, lent_s, active",
         "扬州.start.waiting_s: -1 must be seconds, 0 to 1000000000",
         "扬州.start.talking_s: 'x' must be seconds, 0 to 1000000000, or null",
-        "扬州.channels and start.lent_s: no city is named '无锡'",
+        "扬州.channels, shares and start.lent_s: no city is named '无锡'",
     )
 
 
@@ -144,3 +145,38 @@ def test_a_shift_of_the_day_must_fall_on_a_border_of_its_bins() -> None:
     with pytest.raises(ValueError, match="border of its 900 s bins"):
         from_now_on(busy(), 1000.0, {})
     assert from_now_on(busy(), 900.0, {}).cities[0].start == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("lent", "wrapping", "of_them_dedicated", "idle", "dedicated"),
+    [(4, 0, 0, 6, 0), (3, 0, 0, 6, 1), (6, 0, 0, 4, 0), (0, 3, 0, 3, 4), (3, 2, 2, 5, 0), (1, 3, 2, 5, 1)],
+)
+def test_the_dedicated_seats_are_the_first_to_be_lent(
+    lent: int, wrapping: int, of_them_dedicated: int, idle: int, dedicated: int
+) -> None:
+    """Ten agents, four of them dedicated: four lent talks leave all six shared ones at home."""
+    start = {"lent_s": {"扬州": [None] * lent}, "wrapping": wrapping, "wrapping_dedicated": of_them_dedicated}
+    cities = [city("扬州", 4, 0.001, 0), city("徐州", 10, 0.001, 9, dedicated=4, start=start)]
+    spec = {"name": "dedicated", "horizon_s": 9000, "assist": [[0, "扬州", True]], "cities": cities}
+    for policy in ("none", "static", "policy"):
+        engine = engine_for(scenario_from(spec, "d.json"), policy, 1)
+        seen: list[tuple[int, int]] = []
+
+        def look(_: None, room: Room = engine.cities[1].room, seen: list[tuple[int, int]] = seen) -> None:
+            seen.append((room.idle, room.dedicated))
+
+        engine.at(0.0, look, None)
+        engine.at(8999.0, look, None)
+        engine.run()
+        assert seen == [(idle, dedicated), (6, 4)]
+
+
+def test_a_picture_tells_dedicated_seats_from_the_others() -> None:
+    start = {"lent_s": {"扬州": [None, None]}, "wrapping": 2, "wrapping_dedicated": 1}
+    cities = [city("扬州", 4, 0.001, 0), city("徐州", 10, 0.001, 9, dedicated=4, start=start)]
+    scenario = scenario_from({"name": "d", "horizon_s": 60, "assist": [[0, "扬州", True]], "cities": cities}, "d.json")
+    engine = engine_for(scenario, "policy", 1)
+    found: list[Start] = []
+    engine.at(0.0, lambda _: found.append(start_of(engine, engine.cities[1])), None)
+    engine.run()
+    assert (found[0].wrapping, found[0].wrapping_dedicated, len(found[0].lent_s["扬州"])) == (2, 1, 2)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from callctl.core.recommend import Demand, Move, seats_needed
+from callctl.sim.bounds import still_bounded
 from callctl.sim.forecast import ForecastError, day_shares, read_forecast, shaped
 from callctl.sim.lookahead import difference, look_ahead, measured
 from callctl.sim.proposal import proposals, with_proposals
@@ -62,6 +63,10 @@ def test_a_question_is_read_in_either_language() -> None:
 @pytest.mark.parametrize(
     ("typed", "kind", "name", "number", "at_s"),
     [
+        ("第二批 扬州", "wave", "yangzhou", 2.0, 0.0),
+        ("第2批入场扬州市@+30", "wave", "yangzhou", 2.0, 1800.0),
+        ("wave 2 @10:00", "wave", "yangzhou", 2.0, 3600.0),
+        ("Wave 2 enters", "wave", "yangzhou", 2.0, 0.0),
         ("徐州+12", "seats", "xuzhou", 12.0, 0.0),
         ("徐州＋12", "seats", "xuzhou", 12.0, 0.0),
         ("徐州市－３席", "seats", "xuzhou", -3.0, 0.0),
@@ -77,8 +82,82 @@ def test_a_question_is_read_in_either_language() -> None:
     ],
 )
 def test_a_question_is_read_as_people_type_it(typed: str, kind: str, name: str, number: float, at_s: float) -> None:
-    (change,) = read_changes(typed, nine_o_clock())
+    waves = [{"city": "yangzhou", "number": 2, "seats": {"suzhou": 5}}]
+    (change,) = read_changes(typed, nine_o_clock(waves=waves))
     assert (change.kind, change.city, change.number, change.at_s) == (kind, name, number, at_s)
+
+
+def in_events() -> Scenario:
+    """徐州 has a share of both events, 苏州 of none; 苏州's wave for 扬州 is still to enter."""
+    shares = {"xuzhou": {"yangzhou": [[0, 3]], "suqian": [[0, 2]]}, "suzhou": {"yangzhou": [[0, 0]], "suqian": [[0, 0]]}}
+    cities = [city("yangzhou", "扬州", 24, 436, 0), city("suqian", "宿迁", 24, 436, 0)]
+    cities += [
+        city("xuzhou", "徐州", 46, 300, 12, shares=shares["xuzhou"], channels={"suqian": 4}),
+        city("suzhou", "苏州", 40, 300, 9, shares=shares["suzhou"], lendable=9, channels={"suqian": 0}),
+    ]
+    waves = [{"city": "yangzhou", "number": 2, "seats": {"suzhou": 11}, "at": None}]
+    return nine_o_clock(cities=cities, waves=waves, assist=[[0, "yangzhou", True]])
+
+
+@pytest.mark.parametrize(
+    ("asked", "xuzhou", "suzhou"),
+    [
+        ("徐州 +2", ({"yangzhou": ((0.0, 5),), "suqian": ((0.0, 4),)}, 14), None),
+        ("徐州 +2 给 扬州", ({"yangzhou": ((0.0, 5),), "suqian": ((0.0, 2),)}, 14), None),
+        ("徐州+2席给扬州", ({"yangzhou": ((0.0, 5),), "suqian": ((0.0, 2),)}, 14), None),
+        ("xuzhou =1 for suqian @+30", ({"yangzhou": ((0.0, 3),), "suqian": ((0.0, 2), (1800.0, 1))}, 12), None),
+        ("苏州 8 @+30", None, ({"yangzhou": ((0.0, 0), (1800.0, 8)), "suqian": ((0.0, 0),)}, 9)),
+        ("苏州 4; 开启 宿迁", None, ({"yangzhou": ((0.0, 4),), "suqian": ((0.0, 4),)}, 4)),
+        ("专席 徐州 +3", ({"yangzhou": ((0.0, 6),), "suqian": ((0.0, 5),)}, 15), None),
+        ("第2批 @+30", None, ({"yangzhou": ((0.0, 0), (1800.0, 11)), "suqian": ((0.0, 0),)}, 9)),
+    ],
+)
+def test_seats_are_seats_of_the_event(asked: str, xuzhou: Any, suzhou: Any) -> None:
+    base = in_events()
+    new = changed(base, read_changes(asked, base))
+    for place, expected in ((2, xuzhou), (3, suzhou)):
+        now = new.cities[place]
+        if expected is None:
+            assert now == base.cities[place]
+        else:
+            assert (new.shares(now), max(n for _, n in now.quota)) == expected
+
+
+def test_what_bounds_the_seats_asked_for_is_told_in_words() -> None:
+    base = in_events()
+
+    def told(asked: str) -> list[str]:
+        return [note.zh for note in still_bounded(base, changed(base, read_changes(asked, base)))]
+
+    assert told("徐州 +1") == []
+    assert told("开启 宿迁; 徐州 +4 宿迁") == ["徐州到宿迁：问到 6 席，中继只能同时通 4 路"]
+    assert told("开启 宿迁; 苏州 5 宿迁") == ["苏州不能支援宿迁（没有中继，或规则不许）：问到的 5 席用不上"]
+    assert told("苏州 20") == ["苏州：问到 20 席，在岗可借调的只有 9 席，按后者推演"]
+    assert told("第2批; 撤回 苏州") == [
+        "苏州：问到 11 席，在岗可借调的只有 9 席，按后者推演",
+        "苏州：问到 9 席，该市配额只有 0 席",
+    ]
+    assert told("开启 徐州; 徐州 +1") == ["徐州：本身也开启了支援，自己忙时不借出"]
+
+
+def test_seats_in_the_event_bound_the_seats_lent_and_a_wave_adds_to_them() -> None:
+    base = in_events()
+    with_wave = changed(base, read_changes("wave 2 @+60", base))
+    before, after = look_ahead([base, with_wave], [1], processes=1)
+    assert 0.0 < (measured(before[0], ["xuzhou"], "lent") or 0.0) <= 3.0
+    assert measured(before[0], ["suzhou"], "lent") == measured(after[0], ["suzhou"], "lent", 0) == 0.0
+    assert (measured(after[0], ["suzhou"], "lent", 1) or 0.0) > 3.0
+
+
+def test_a_proposal_sizes_the_event_anew() -> None:
+    base = in_events()
+    base = changed(base, read_changes("在岗 徐州 -18", base))  # It cannot give all of them: 苏州 must come in.
+    (one,) = proposals(base)
+    tried = with_proposals(base, [one])
+    assert one.seats["suzhou"][0] > 0
+    for city_ in tried.cities[2:]:
+        assert [n for _, n in tried.shares(city_)["yangzhou"]] == list(one.seats[city_.name])
+    assert tried.waves == ()
 
 
 def test_what_holds_from_now_on_takes_no_time() -> None:
@@ -207,6 +286,7 @@ def test_only_seats_that_may_be_lent_are_proposed() -> None:
 def test_a_saved_scenario_reads_as_itself() -> None:
     base = nine_o_clock(assist=[[0, "yangzhou", True]], faults=[{"t": 5, "kind": "pbx_down", "city": "suzhou", "dur": 9}])
     base = changed(base, read_changes("专席 苏州 +4", base))
+    assert scenario_from(json.loads(json.dumps(spec_of(in_events()))), "again.json") == in_events()
     assert scenario_from(json.loads(json.dumps(spec_of(base))), "again.json") == base
     assert city_called(base, "徐州市") == "xuzhou"
 

@@ -69,10 +69,10 @@ def event(at: float, what: str, seats: dict[str, int], request: str, started_at:
     return AuditEntry(at, "调度员", "", what, Y, before, after, "", request)
 
 
-async def prepared(url: str, folder: Path, facts, started_at: float = NOON - 3600) -> Sources:
+async def prepared(url: str, folder: Path, facts, started_at: float = NOON - 3600, seats: int = 2) -> Sources:
     engine = open_engine(url)
     await prepare(engine)
-    await write_audit(engine, event(started_at, "event start", {X: 2}, "1", started_at), None, "")
+    await write_audit(engine, event(started_at, "event start", {X: seats}, "1", started_at), None, "")
     history = SqlHistory(open_engine(url), Spool(folder / "spool"))
     for fact in sorted(facts, key=lambda one: one.at):
         history.record(fact)
@@ -111,6 +111,31 @@ async def test_the_report_says_what_happened_that_day(sql_url: str, tmp_path: Pa
     assert made.advice.planned == 2
     keeping = replace(made, advice=replace(made.advice, verdict="保持", cities=(CityAdvice(X, 2, 0, ""),)))
     assert "建议：<b>保持</b>。" in daily_page(keeping)
+    await sources.engine.dispose()
+
+
+async def test_seats_that_took_few_calls_for_days_shall_go_back_and_the_report_says_why(
+    sql_url: str, tmp_path: Path
+) -> None:
+    """As in August 2021: support seats took about ten calls a day each."""
+    facts = []
+    for back in range(Rules().staffing.idle_days):
+        begin = NOON - back * DAY_S - 4 * 3600.0
+        for seat in ("1301", "1302"):
+            end = begin + 10 * 3600.0
+            facts += [LoanChanged(X, begin, seat, Y, 7 + back, True), LoanChanged(X, end, seat, Y, 7 + back, False)]
+        for n in range(10):
+            at = begin + 600.0 + 3000.0 * n
+            facts += answered_remote(100 * back + n, at, at + 25.0)
+            at = begin + 1800.0 + 3600.0 * n  # The city's own seat is there in every hour.
+            facts += answered_home(100 * back + 50 + n, at, at + 2.0)
+    sources = await prepared(sql_url, tmp_path, facts, started_at=NOON - 5 * DAY_S, seats=3)
+    made = await daily(sources, Y, DAY, moment(DAY, 32), False)
+    assert made.advice is not None
+    assert made.advice.verdict == "减少"
+    (one,) = made.advice.cities
+    assert one.reason == "专席每席每小时只接 0.5 通，连续半小时以上不需要"
+    assert one.reason in daily_page(made)
     await sources.engine.dispose()
 
 
