@@ -10,7 +10,7 @@ from typing import NamedTuple
 from callctl.core.allocation import Help, Pool, Room
 from callctl.core.between import HEALTHY, UNLIMITED, Between, PairHealth
 from callctl.core.events import SeatState
-from callctl.core.model import Lending, Pair, Province, SeatRef
+from callctl.core.model import Lending, Pair, Province, SeatRef, SlotRef
 from callctl.core.reasons import Why
 from callctl.core.wishes import Wishes
 from callctl.core.world import CityView, Kept, Missed, SeatView, World
@@ -240,6 +240,17 @@ def ringing_elsewhere(world: World, assisted: CityView) -> Iterator[tuple[str, s
         ringing = {seat.call for seat in served(assisted, view) if seat.state is SeatState.RINGING or seat.call in waiting}
         if ringing:
             yield other, ringing
+
+
+def cut_off(home: CityView, away: CityView) -> int:
+    """Talks of `home` with agents of `away` that ended when that PBX started anew.
+
+    Their slots stay in use until the silent legs are found (20 s), and lead nobody anywhere.
+    """
+    if home.slots_in_use.get(away.city.code, 0) <= away.carries(home.city.code):
+        return 0
+    older = [talk.by for talk in home.talks.values() if talk.answered_at < away.booted_at]
+    return sum(isinstance(by, SlotRef) and by.supporting == away.city.code for by in older)
 
 
 def served(home: CityView, away: CityView) -> Iterator[SeatView]:

@@ -35,6 +35,7 @@ from callctl.core.seats import (
     between_cities,
     cooling_down,
     could_lend,
+    cut_off,
     pair_bar,
     ringing_elsewhere,
     served,
@@ -352,7 +353,9 @@ class _Round:
 
         A seat whose caller is gone has no slot: the next caller would meet nobody.
         """
-        slots, cities = self.rung, self.at.world.cities
+        cities = self.at.world.cities
+        rung = [(pair, number) for pair, number in self.rung.items() if number]
+        slots = {pair: number + cut_off(cities[pair.assisted], cities[pair.supporting]) for pair, number in rung}
         for code, view in cities.items() if self.active else ():
             for assisted in view.tally.served:
                 if assisted in self.active:

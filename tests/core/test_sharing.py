@@ -341,6 +341,27 @@ def test_a_ring_for_who_is_gone_covers_no_new_caller() -> None:
     assert made.open_slots == {NANJING_WUXI: 1}
 
 
+def test_a_talk_that_died_with_its_supporting_pbx_keeps_no_slot_from_who_is_lent_next() -> None:
+    """Found by seed 113657: a seat was lent anew and rang for nobody, until the dead legs were found silent (20 s)."""
+    d = day(cities=2, rules={"wuxi": {"shared": 2, "reserve": 0}})
+    [call] = d.calls(1)
+    [seat] = d.lent(d.plan(), "wuxi")
+    slot, by = SlotRef("wuxi", 1), LentSeat(seat, "nanjing")
+    d.hear(CallRinging("wuxi", d.now, call, by), CallRinging("nanjing", d.now, call, slot))
+    d.hear(CallAnswered("wuxi", d.now, call, by, 30.0), CallLeftQueue("nanjing", d.now, call, Outcome.LEFT))
+    d.hear(CallAnswered("nanjing", d.now, call, slot, 30.0))
+    d.picture.now += 3.0
+    back = d.read("wuxi")
+    assert isinstance(back, PbxObserved)
+    d.hear(PbxLost("wuxi", d.now, "died"), replace(back, booted_at=d.now - 1.0))
+    d.calls(1)
+    made = d.plan()
+    assert made.open_slots == {NANJING_WUXI: 2}, "one is of the dead talk"
+    assert [ref for ref, seen in d.picture.world.cities["nanjing"].slots.items() if not seen.in_use] == [SlotRef("wuxi", 2)]
+    d.hear(CallEnded("nanjing", d.now, call, slot, 20.0, lost=True))
+    assert d.plan().open_slots == {NANJING_WUXI: 1}
+
+
 def test_the_slot_of_a_call_whose_seat_goes_home_after_it_is_taken_from_no_free_seat() -> None:
     d = day(cities=2, rules={"wuxi": {"shared": 2, "reserve": 0}})
     [call, _] = d.calls(2)

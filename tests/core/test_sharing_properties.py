@@ -181,7 +181,7 @@ def test_with_everything_switched_off_all_is_closed_and_called_home(picture: Pic
 @more
 def test_only_slots_and_support_queues_are_touched_never_a_callers_place(picture: Picture) -> None:
     orders = picture.orders(picture.plan())
-    assert all(isinstance(order, Lend | Recall | OpenSlot | CloseSlot | DropSlot) for order in orders)
+    assert all(isinstance(order, Lend | Recall | Regroup | OpenSlot | CloseSlot | DropSlot) for order in orders)
 
 
 @given(pictures())
