@@ -102,6 +102,23 @@ async def test_what_rings_is_shown_before_it_is_answered_with_the_number_masked(
     assert await axe(page) == []
 
 
+async def test_what_rings_brings_its_scripts_with_their_scope_and_says_who_calls_again(hall: Hall) -> None:
+    await in_force(hall.site.house, "停水怎么办？", scope="仅限广陵区")
+    before = clock.now() - 3600
+    earlier = WaitingCall("yangzhou-1790000000.1", NUMBER, before)
+    hall.site.house.room.history.record(CallWaiting("yangzhou", before, earlier))
+    page = await sitting(hall)
+    ring(hall)
+    pop = page.locator(".pop")
+    await expect(pop).to_contain_text("第2次（重复来电）", timeout=30_000)
+    script = pop.locator("details", has_text="停水怎么办？")
+    await script.locator("summary").click()
+    await expect(script).to_contain_text("适用范围: 仅限广陵区")
+    await expect(script.locator(".script-text")).to_have_text("答")
+    await picture_of(page, "desk-ringing-again")
+    assert await axe(page) == []
+
+
 async def test_a_note_survives_a_dead_browser_and_another_machine(hall: Hall) -> None:
     page = await sitting(hall)
     ring(hall)
@@ -469,11 +486,11 @@ async def test_a_script_published_at_another_console_is_on_an_open_desk_without_
         await picture_of(page, "desk-new-script")
 
 
-async def in_force(house: House, question: str, must_read: bool = False) -> Script:
+async def in_force(house: House, question: str, must_read: bool = False, scope: str = "") -> Script:
     """A script of 扬州, published by this house."""
     editor, approver = (
         Actor(name, "test", frozenset({role}), frozenset({"yangzhou"}), account=name)
         for name, role in (("e", Role.EDITOR), ("a", Role.APPROVER))
     )
-    draft = await house.scripts.write(editor, "yangzhou", Wording(question, "答", must_read=must_read))
+    draft = await house.scripts.write(editor, "yangzhou", Wording(question, "答", scope=scope, must_read=must_read))
     return await house.scripts.publish(approver, "yangzhou", draft.id, 1, 1)
