@@ -61,6 +61,14 @@ MUTANTS = (
         ("tests/core/test_experience.py::test_an_emptied_budget_is_tight_until_a_tenth_is_saved",),
     ),
     Mutant(
+        "takes the slots of talks that died with their PBX for open ones",
+        "callctl/core/sharing.py",
+        "number + cut_off(cities[pair.assisted], cities[pair.supporting])",
+        "number",
+        (SHARING + "test_a_talk_that_died_with_its_supporting_pbx_keeps_no_slot_from_who_is_lent_next",),
+        (113657,),
+    ),
+    Mutant(
         "counts arrivals since 1970",
         "callctl/core/experience.py",
         "self.calls = Arrivals(None, None)",
