@@ -79,3 +79,25 @@ async def test_an_agent_gets_a_citys_call_only_confirmed_and_having_read(stage: 
         assert [len(phone.calls) for phone in phones] == [1, 0], "only the one who has read is rung"
         assert {loan.partition("-")[0] for loan in await stage.loans(HELPER)} == {reading}
         citizen.hang_up()
+
+
+async def test_where_the_city_lets_unread_agents_answer_they_do(stage: Stage) -> None:
+    await stage.control()
+    here = f"/api/v1/cities/{ASSISTED}"
+    async with (
+        site_of(stage.settings, stage.floor.lab.province) as site,
+        signed_in(site, Role.EDITOR, ASSISTED) as editor,
+        signed_in(site, Role.APPROVER, ASSISTED) as approver,
+        signed_in(site, Role.SUPERVISOR, ASSISTED) as assisted,
+    ):
+        draft = await done(await editor.post(f"{here}/scripts", json=SCRIPT))
+        place = f"{here}/scripts/{draft['id']}/versions/1/publish"
+        await done(await approver.post(place, json={"seen_saves": draft["saves"]}))
+        await stage.assist()
+        phones = await stage.floor.log_in(HELPER, *stage.floor.seats(HELPER)[:2], habit=ANSWERS)  # One is the reserve.
+        citizen = await stage.floor.citizen(ASSISTED)
+        await until_why(stage, "unbriefed")
+        assert not any(phone.calls for phone in phones)
+        await done(await assisted.put(f"{here}/must-read", json={"required": False}))
+        await citizen.until_hears(stage.floor.tone(HELPER), 30.0)
+        assert sum(len(phone.calls) for phone in phones) == 1
