@@ -26,6 +26,7 @@ from tests.web.browser import WALL, Site, chromium, picture_of, site_of
 pytestmark = [pytest.mark.real, pytest.mark.browser, pytest.mark.timeout(300)]
 NETWORK = 140  # Beside the other real tests' cities.
 HOME, HELPER = "yangzhou", "xuzhou"
+NUMBER = "1390514004"  # Of every citizen, but for the last digit.
 TEXT = "小区积水，请求排涝"
 CODE = "900400"  # 小区管控, of the starter set.
 LOUDEST = """async () => {
@@ -168,7 +169,7 @@ class Walk:
         [seat] = [seat for seat in self.floor.city(HELPER).seats if seat.in_browser]
         assert (stub["call_id"], stub["city"], stub["answering_city"], stub["seat"]) == (call, HOME, HELPER, seat.id)
         assert (stub["content"], stub["code"], stub["agent"]) == (TEXT, CODE, seat.agent)
-        assert stub["caller_no"].startswith("1390514004"), "the citizen's own number, for the city's order alone"
+        assert stub["caller_no"].startswith(NUMBER), "the citizen's own number, for the city's order alone"
         audited = [entry for entry in await self.site.house.room.history.audited(50) if entry.city == HOME]
         assert ("wang", "switch on") in [(entry.who, entry.what) for entry in audited]
         await expect(board.locator("#b-tile-yangzhou")).to_contain_text("(1/2)", timeout=30_000)
@@ -177,8 +178,19 @@ class Walk:
         page = await opened(self.site, self.browser, Role.AUDITOR, "", "/audit?city=yangzhou")
         await expect(page.locator("table")).to_contain_text("开启支援")
 
+    async def the_list_of_calls_tells_the_same(self, call: str) -> None:
+        """The history as people see it, with no number in full."""
+        page = await opened(self.site, self.browser, Role.SUPERVISOR, HOME, f"/cities/{HOME}/calls")
+        row = page.locator("tr", has=page.get_by_role("link", name=call, exact=True))
+        await expect(row).to_contain_text("徐州")
+        await expect(row).to_contain_text("139****004")
+        assert NUMBER not in await page.content()
+        await picture_of(page, "walk-6-history")
 
-async def test_from_the_switch_to_the_note_everybody_tells_the_same(run_number: int, tmp_path: Path) -> None:
+
+async def test_from_the_switch_to_the_note_everybody_tells_the_same(
+    run_number: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     async with (
         a_stage(NETWORK + run_number) as stage,
         site_of(stage.settings, stage.floor.lab.province) as site,
@@ -189,7 +201,7 @@ async def test_from_the_switch_to_the_note_everybody_tells_the_same(run_number: 
         await stage.until(lambda status: all(city["up"] for city in status["cities"].values()), 60.0)  # A busy machine.
         await walk.the_province_starts_an_event()
         agent = await walk.an_agent_sits_down()
-        citizens = [await stage.floor.citizen(HOME, f"1390514004{n}") for n in range(2)]
+        citizens = [await stage.floor.citizen(HOME, f"{NUMBER}{n}") for n in range(2)]
         board = await walk.the_wallboard_shows_who_waits_and_why()
         await walk.the_supervisor_switches_on()
         answered = await walk.it_rings_and_is_answered(agent, citizens)
@@ -197,3 +209,7 @@ async def test_from_the_switch_to_the_note_everybody_tells_the_same(run_number: 
         await expect(board.locator("#b-tile-yangzhou .waits b").first).to_have_text("1")
         call = await walk.the_note_is_written(agent, answered)
         await walk.history_audit_and_wallboard_agree(board, call)
+        await walk.the_list_of_calls_tells_the_same(call)
+        written = [stage.log("a").read_text("utf-8"), *capfd.readouterr()]  # The controller's log, and the console's.
+        assert "leading" in written[0]
+        assert [NUMBER in text for text in written] == [False] * 3, "a citizen's number stands in a log"
