@@ -37,11 +37,12 @@ class Seating:
             said = Sentence("本市没有这个座席", "the city has no such seat")
             raise ActRefused(said.zh, said.en, {"seat": said})
         ref = SeatRef(city, seat)
-        sat = await self._sitting.sit(ref, actor.account, agent, self._now())
-        for other in sat.left:
-            await self._press(other, False, "258")
-        if sat.new:
+        there = await self._sitting.all()
+        if ref not in there:  # The presses first: of a seat that is taken nobody could say later whether they were given.
+            for other in [seat for seat, sitter in there.items() if sitter.account == actor.account]:
+                await self._press(other, False, "258")
             await self._press(ref, False, "260")
+        sat = await self._sitting.sit(ref, actor.account, agent, self._now())
         # Asked again, the line is there already; or it is written now, where SQL was away when the agent sat down.
         await self._note(actor, "seat in", ref, agent, request=f"{actor.account} {sat.since:.3f}")
         return ref

@@ -233,8 +233,8 @@ def _given_back(demand: Demand, one: Supply, span: int, seats: int, then: int, s
     if spare < then + seats:
         zh, en = f"本市自己的来电也需要人：此时只能让出 {spare} 席", f"its own callers need them: it can spare {spare} now"
     elif few is not None and few < FEW_CALLS_PER_H:
-        zh = f"专席每席每小时只接 {few:.1f} 通，连续半小时以上不需要"
-        en = f"a dedicated seat took {few:.1f} calls an hour and is not needed for the next half hours"
+        zh = f"借出座席每席每小时只接 {few:.1f} 通，连续半小时以上不需要"
+        en = f"a lent seat took {few:.1f} calls an hour and is not needed for the next half hours"
     else:
         _, missing = seats_needed(demand, span)
         zh, en = f"需求回落：此时共需支援座席 {missing} 席", f"demand falls: {missing} lent seats are needed then"

@@ -1,7 +1,7 @@
 """What the policy did, told by city, each with its reason: once, and in one line for all seats of one reason."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from callctl.core.reasons import Decision, Did, Why
@@ -30,12 +30,18 @@ class Telling:
         if not self._seats and all(now - some[-1].at < TOLD_S for some in before.values()):
             return before
         told = {code: [each for each in some if now - each.at < TOLD_S] for code, some in before.items()}
-        new: Counter[str] = Counter()
+        said = Counter(code for code, _ in self._seats)
         for (code, what), seats in self._seats.items():
             some = told.setdefault(code, [])
-            known = [each.seat for each in some if replace(each, at=now, seat="") == what]
-            untold = [seat for seat in seats if not any(seat in each.split(AND) for each in known)]
-            if untold or not (seats or known):
+            untold = [seat for seat in seats or [""] if not _known(some, what, seat, now)]
+            if untold:
                 some.insert(0, replace(what, seat=AND.join(untold)))
-                new[code] += 1
-        return {code: tuple(some[: max(TOLD_MOST, new[code])]) for code, some in told.items() if some}
+        return {code: tuple(some[: max(TOLD_MOST, said[code])]) for code, some in told.items() if some}
+
+
+def _known(told: Sequence[Decision], what: Decision, seat: str, now: float) -> bool:
+    """Whether the last that was told of this seat (of "": of the city) is just this."""
+    if not seat:
+        return any(replace(each, at=now) == what for each in told)
+    last = next((each for each in told if each.assisted == what.assisted and seat in each.seat.split(AND)), None)
+    return last is not None and replace(last, at=now, seat="") == what

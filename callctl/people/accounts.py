@@ -289,7 +289,7 @@ class People:
         person = wanted.person.strip() or account.person
         if not (0 < len(person) <= PERSON_MOST and person.isprintable()):
             raise _at("person", f"姓名须为 1 到 {PERSON_MOST} 个字符", f"a name of 1 to {PERSON_MOST} characters")
-        self._check_post(wanted.roles, wanted.cities, wanted.agent)
+        self._check_post(wanted.roles, wanted.cities, wanted.agent, wanted.closed)
         return replace(
             account,
             person=person,
@@ -299,7 +299,7 @@ class People:
             closed=wanted.closed,
         )
 
-    def _check_post(self, roles: frozenset[Role], cities: frozenset[str], agent: str) -> None:
+    def _check_post(self, roles: frozenset[Role], cities: frozenset[str], agent: str, closed: bool = False) -> None:
         if not roles:
             raise _at("roles", "至少一个角色", "one role at least")
         if clashing(roles):
@@ -310,7 +310,7 @@ class People:
             )
         if not cities:
             raise _at("cities", "至少一个市，或 * 表示全省", "one city at least, or * for the province")
-        if Role.SYSTEM_ADMIN in roles and EVERYWHERE not in cities:
+        if Role.SYSTEM_ADMIN in roles and EVERYWHERE not in cities and not closed:  # Closing one of before is always fine.
             raise _at(
                 "cities",
                 "系统管理员管全省的推送，范围须为全省",

@@ -1,11 +1,12 @@
 """Against guessing: wrong passwords and codes are counted, at the sign-in and from within; too many lock for a while."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from callctl.core.acts import ActRefused
 from callctl.people.passwords import Scales, TooBusy
 from callctl.store.accounts import AccountBook
-from callctl.store.port import AuditEntry
+from callctl.store.port import AuditEntry, StoreLost
 from callctl.store.tries import Tries
 
 LOCKED_S = 900.0  # A quarter of an hour, counted from the first wrong try.
@@ -38,12 +39,13 @@ class Guessing:
     async def prove(self, name: str, password: str, address: str) -> str | None:
         """What is kept of the account's password where this is it, for who is signed in. Raises Locked, TooBusy."""
         await self.begin(name, address)
-        found = await self._book.find(name)
-        kept = found[1].password if found else ""
         try:
+            found = await self._book.find(name)
+            kept = found[1].password if found else ""
             fits = await self._scales.fits(kept, password)
-        except TooBusy:
-            await self.take_back(name, address)
+        except (TooBusy, StoreLost):
+            with suppress(StoreLost):
+                await self.take_back(name, address)
             raise
         if not fits:
             await self._book.note(AuditEntry(self._now(), name, address, "password refused", "", "", ""))

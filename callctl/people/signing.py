@@ -1,6 +1,7 @@
 """Signing in and out: name, password, one-time code where the account has one; guessing is slow and soon locked."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from callctl.core.acts import ActRefused, Sentence
@@ -8,7 +9,7 @@ from callctl.people.codes import step_of
 from callctl.people.guessing import Guessing
 from callctl.people.passwords import Scales, TooBusy
 from callctl.store.accounts import Account, AccountBook, Secrets
-from callctl.store.port import AuditEntry
+from callctl.store.port import AuditEntry, StoreLost
 from callctl.store.visits import Visit, Visits, digest
 
 OLDEST_PASSWORD_S = 90 * 86_400.0  # Then it must be changed at the next sign-in.
@@ -40,10 +41,12 @@ class SignIn:
         await self._guessing.begin(name, address)
         try:
             account = await self._proved(name, password, code, address)
-        except (CodeNeeded, TooBusy):
-            await self._guessing.take_back(name, address)
+            entered = await self.begin(account, address, browser)
+        except (CodeNeeded, TooBusy, StoreLost):
+            # No guess: a hall that tries on while SQL is away must not lock itself out.
+            with suppress(StoreLost):
+                await self._guessing.take_back(name, address)
             raise
-        entered = await self.begin(account, address, browser)
         await self._guessing.take_back(name, address)
         await self._guessing.forgive(name, address)
         return entered
@@ -81,12 +84,18 @@ class SignIn:
             must_change=account.password_at is None or now - account.password_at > OLDEST_PASSWORD_S,
         )
         secret = await self._visits.open(visit)
-        found = await self._book.find(account.name)
-        if found is None or found[0] != account or account.closed:
-            await self._visits.close(replace(visit, key=digest(secret)))
-            await self._note("sign in refused", account.name, address)
-            raise _REFUSED
-        await self._note("sign in", account.name, address)
+        opened = replace(visit, key=digest(secret))
+        try:
+            found = await self._book.find(account.name)
+            if found is None or found[0] != account or account.closed:
+                await self._visits.close(opened)
+                await self._note("sign in refused", account.name, address)
+                raise _REFUSED
+            await self._note("sign in", account.name, address)
+        except StoreLost:  # Nobody gets the secret, and no line of the audit knows of the visit.
+            with suppress(StoreLost):
+                await self._visits.close(opened)
+            raise
         return visit, secret
 
     async def leave(self, visit: Visit, address: str) -> None:

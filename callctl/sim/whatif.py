@@ -126,6 +126,9 @@ def _change(text: str, scenario: Scenario, mistakes: list[Sentence]) -> Change |
             mistakes.append(Sentence(f"“{text}”：“{rest[1]}”多余", f"'{text}': '{rest[1]}' is too much"))
         return Change(text, kind, name, at_s=at_s)
     assisted = city_called(scenario, rest[-1]) if kind == "seats" and len(rest) > 2 else None
+    if assisted == name:
+        mistakes.append(Sentence(f"“{text}”：一个市不能支援自己", f"'{text}': a city cannot help itself"))
+        return None
     numbers = [word for word in rest[1 : -1 if assisted else None] if not assisted or word not in FOR]
     change = _with_number(text, kind, name, numbers, at_s, mistakes)
     return replace(change, assisted=assisted) if change and assisted else change
@@ -243,6 +246,9 @@ def _shares(city: SimCity, change: Change, on: set[str]) -> dict[str, Steps]:
         assisted: stepped(city.shares[assisted], change.at_s, change.new)
         for assisted in counted_on or [one for one in named if one in on] or named
     }
+    if change.assisted and not named:  # Its event names no seats: the quota alone bounded them, and does so for the others.
+        new = {one: city.quota for one in on - {city.name} if one not in city.shares}
+        new[change.assisted] = stepped(city.quota, change.at_s, change.new)
     return {**city.shares, **new}
 
 

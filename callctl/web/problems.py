@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from callctl.core.acts import ActRefused, Sentence
 from callctl.desk import DeskClosed, Overtaken
 from callctl.hooks import NoSuchWebhook
-from callctl.people.accounts import NoSuchAccount
+from callctl.people.accounts import NoSuchAccount, Untouched
 from callctl.people.guessing import Locked
 from callctl.people.passwords import TooBusy
 from callctl.people.signing import CodeNeeded, SignInRefused
@@ -104,11 +104,14 @@ def from_domain(fault: Exception) -> Problem | None:
     if isinstance(fault, Refusal):
         code, zh = next(said for kind, said in _REFUSALS.items() if isinstance(fault, kind))
         return Problem(409, code, Sentence(zh, str(fault)))
+    if isinstance(fault, Untouched):
+        return Problem(503, "not_done", NOT_DONE, headers={"Retry-After": "5"})
     if isinstance(fault, StoreLost):
         return Problem(503, "store_lost", STORE_LOST, headers={"Retry-After": "5"})
     return None
 
 
+NOT_DONE = Sentence("存储暂时联系不上，密码没有更换", "a store cannot be reached, the password was not changed")
 STORE_LOST = Sentence(
     "存储暂时联系不上，这一项现在看不到也改不了；各市接听、通话和已有支援不受影响，恢复后自动可用",
     "a store cannot be reached, this cannot be seen or changed now; answering, calls and running assistance go on",

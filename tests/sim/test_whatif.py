@@ -123,6 +123,20 @@ def test_seats_are_seats_of_the_event(asked: str, xuzhou: Any, suzhou: Any) -> N
             assert (new.shares(now), max(n for _, n in now.quota)) == expected
 
 
+def test_seats_for_one_city_are_bounded_for_it_alone_also_where_its_event_names_none() -> None:
+    present = nine_o_clock(assist=[[0, "yangzhou", True]])
+
+    def xuzhou(asked: str) -> tuple[Any, Any]:
+        there = next(one for one in changed(present, read_changes(asked, present)).cities if one.name == "xuzhou")
+        return there.quota, there.shares.get("yangzhou")
+
+    assert xuzhou("徐州 =3 给 扬州") == (((0.0, 12),), ((0.0, 3),))
+    assert xuzhou("徐州 -3 扬州") == (((0.0, 12),), ((0.0, 9),))
+    assert xuzhou("徐州 +4 扬州") == (((0.0, 16),), ((0.0, 16),))
+    with pytest.raises(WhatIfRefused, match="itself"):
+        read_changes("徐州 +4 给 徐州", present)
+
+
 def test_what_bounds_the_seats_asked_for_is_told_in_words() -> None:
     base = in_events()
 

@@ -134,7 +134,7 @@ async def test_seats_that_took_few_calls_for_days_shall_go_back_and_the_report_s
     assert made.advice is not None
     assert made.advice.verdict == "减少"
     (one,) = made.advice.cities
-    assert one.reason == "专席每席每小时只接 0.5 通，连续半小时以上不需要"
+    assert one.reason == "借出座席每席每小时只接 0.5 通，连续半小时以上不需要"
     assert one.reason in daily_page(made)
     await sources.engine.dispose()
 

@@ -235,3 +235,12 @@ async def test_an_account_is_not_changed_while_its_visits_cannot_be_ended(
     assert (await security.post("/accounts/wang/invite", headers=ZH)).status_code == 503
     account = await console.house.people.own("wang")
     assert (account.version, account.roles, account.password_at) == (1, ("supervisor",), account.created_at)
+
+
+async def test_a_system_administrator_of_single_cities_from_before_can_be_closed(console: Console) -> None:
+    await console.account("old", Role.SYSTEM_ADMIN)
+    account = await console.house.people.own("old")
+    wanted = {"person": "王", "roles": ["system_admin"], "cities": ["扬州"], "version": account.version, "reason": "离职"}
+    security = await console.as_role(Role.SECURITY_ADMIN)
+    assert (await security.put("/api/v1/accounts/old", json=wanted)).status_code == 422
+    assert (await security.put("/api/v1/accounts/old", json={**wanted, "closed": True})).status_code == 200

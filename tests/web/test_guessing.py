@@ -10,9 +10,10 @@ from callctl.people.accounts import Wanted
 from callctl.people.codes import STEP_S, code_at
 from callctl.people.guessing import TRIES_ACCOUNT, TRIES_ADDRESS, TRIES_PERSON
 from callctl.rights import Role
-from callctl.store.port import AuditEntry
+from callctl.store.port import AuditEntry, StoreLost
 from tests.store.servers import Valkey
 from tests.web.house import PASSWORD, ROOT, Console, problem
+from tests.web.test_desk_browser import find_sql, lose_sql
 
 ZH = {"Accept-Language": "zh"}
 STRONGER = "Another-Long-Word-9"
@@ -210,3 +211,30 @@ async def test_visits_end_before_the_password_is_written_lest_redis_goes_in_betw
     answer = await press
     assert (answer.status_code, "新密码可能已经生效" in answer.text) == (503, True)
     assert (await console.house.people.own("wang")).password_at == console.clock(), "it does hold"
+
+
+async def test_who_tries_on_while_the_database_is_away_is_not_locked_when_it_is_back(console: Console) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    browser = await console.signed_in("wang")
+    await lose_sql(console)
+    for _ in range(TRIES_PERSON + 2):
+        assert (await console.browser().post("/api/v1/visit", json=WANG)).status_code == 503
+        asked = {"old": PASSWORD, "new": STRONGER}
+        said = problem(await browser.post("/api/v1/me/password", json=asked))
+        assert (said["status"], said["code"]) == (503, "not_done"), "surely not changed"
+    await find_sql(console)
+    assert (await console.browser().post("/api/v1/visit", json=WANG)).status_code == 201
+
+
+async def test_a_visit_whose_line_of_the_audit_could_not_be_written_is_not_left_open(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await console.account("wang", Role.SUPERVISOR, "yangzhou")
+    book = console.house.sign_in._book
+
+    async def lost(entry: AuditEntry) -> None:
+        raise StoreLost("gone")
+
+    monkeypatch.setattr(book, "note", lost)
+    assert (await console.browser().post("/api/v1/visit", json=WANG)).status_code == 503
+    assert list(await console.house.visits.of("wang")) == []

@@ -1,11 +1,14 @@
 """Pages of agents and team leaders while a store is away: a press is said to be undone, and what was typed stays."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from callctl.core.model import SeatRef
 from callctl.rights import Role
+from callctl.store.port import StoreLost
+from callctl.store.sitting import SatDown
 from tests.store.servers import Valkey
 from tests.web.house import Console
 from tests.web.test_desk import seated
@@ -76,3 +79,21 @@ async def test_without_the_registry_the_desk_says_so_and_stays(
     assert 'action="/desk/seat"' in answer.text
     if place == "/desk/seat":
         assert '<option value="3002" selected' in answer.text
+
+
+async def test_a_seat_is_not_ready_also_where_the_answer_to_signing_in_was_lost(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser, sitting = await agent(console), console.house.seating._sitting
+    real = sitting.sit
+
+    async def lost(*asked: Any) -> SatDown:
+        await real(*asked)
+        raise StoreLost("the answer came too late")
+
+    monkeypatch.setattr(sitting, "sit", lost)
+    assert (await browser.put("/api/v1/desk/seat", json={"seat": "3002"})).status_code == 503
+    monkeypatch.undo()
+    assert (await browser.put("/api/v1/desk/seat", json={"seat": "3002"})).status_code == 200
+    press = (await console.house.room.registry.presses())[SeatRef("xuzhou", "3002")]
+    assert (press.ready, press.reason) == (False, "260")
