@@ -214,7 +214,9 @@ class Lasting:
             helping = [home for home in self.pbxs if home != other and open_unused(self.pbxs[home], other)]
             well = self.health.well_s(other, *helping) > SETTLE_S and self.pbxs[other].alive
             lag_s = max(self.health.lag_s(each) for each in (other, *helping))
-            limit_s = REACT_S + 4 * lag_s
+            # A controller gives a PBX one order after the other: on a slow link the last slot closes after all others.
+            orders = max([len(self.pbxs[home].slots) for home in helping], default=1)
+            limit_s = REACT_S + 2 * lag_s * (1 + orders)
             self._pass(
                 "reserve", other, partial(self._cannot_spare, other, well), limit_s, "slots open for seats it cannot spare"
             )

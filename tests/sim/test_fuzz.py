@@ -57,6 +57,7 @@ NAMED = {
     105952: "stopped for less than the lease's life, woken, and a slot opened before the wishes were read: the checker",
     108326: "the same, for a loan",
     109848: "a leg cut off was given up by the simulated PBX for the seat that had the call before: it freed one that rang",
+    133318: "three slots closed one after the other on a link that is a second slow: the checker waited for one",
     113657: "a supporting PBX started anew: slots of its dead talks counted as open for the seat that was lent next",
     100363: "the registry forgot while the only controller was cut from it: the checker asked for bookings all the same",
 }
