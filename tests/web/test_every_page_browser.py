@@ -98,7 +98,8 @@ def who(door: Door) -> tuple[Role | None, tuple[str, ...], dict[str, Any]]:
     if door.right == NOBODY:
         return None, (), {}
     role = MOST_OF.get(door.right) or next(role for role in (*MOST, *Role) if role in RIGHTS[door.right])
-    cities = () if role in (Role.DISPATCHER, Role.SECURITY_ADMIN, Role.AUDITOR) else (CITY,)
+    province = (Role.DISPATCHER, Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDITOR)
+    cities = () if role in province else (CITY,)
     return role, cities, {"agent": "2099"} if role is Role.AGENT else {}
 
 
@@ -106,6 +107,9 @@ async def furnish(hall: Hall) -> None:
     """An account, a token and a webhook of that name, which has told something in vain."""
     house, name = hall.site.house, FILLED["name"]
     await house.people.create(ROOT, name, Wanted("系统管理员", frozenset({Role.SYSTEM_ADMIN}), frozenset({EVERYWHERE})))
+    await house.people.create(
+        ROOT, "dispatcher-all", Wanted("调度员", frozenset({Role.DISPATCHER}), frozenset({EVERYWHERE}))
+    )
     await house.people.make_token(ROOT, name, [Role.REPORTER], [CITY], ["see calls", "see orders"], 30)
     await house.webhooks.create(ROOT, name, "http://127.0.0.1:9/" + "x" * 90, list(ALL_KINDS))
     happened = Happened("test:1", "stop.all", house.now(), "{}")
@@ -170,3 +174,29 @@ async def test_the_desk_with_a_call_on_it_too(hall: Hall, locale: str) -> None:
     assert await axe(page) == []
     assert await by_keyboard(page) == []
     await picture_of(page, f"every-desk-ringing-{locale}")
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "en"])
+async def test_pages_that_come_of_a_press_or_a_refusal_too(hall: Hall, locale: str) -> None:
+    """No door of their own: 403, 404, the key of one-time codes, an invitation that is shown once."""
+    for path in ("/accounts", "/nowhere"):
+        page = await hall.page(Role.SUPERVISOR, CITY, path=path, locale=locale)
+        await page.locator(".problem").wait_for()
+        assert await axe(page) == [], path
+        await page.context.close()
+    leader = Wanted("班长", frozenset({Role.LEADER}), frozenset({CITY}))
+    await hall.site.house.people.create(ROOT, f"leader-{CITY}", leader)
+    account = await hall.page(Role.LEADER, CITY, path="/account", locale=locale)
+    await account.locator("form[action='/account/codes/key'] button").click()
+    await account.locator("form[action='/account/codes']").wait_for()
+    assert await axe(account) == []
+    security = await hall.page(Role.SECURITY_ADMIN, path="/accounts/new", locale=locale)
+    await security.locator("[name=name]").fill("zhao")
+    await security.locator("[name=person]").fill("赵班长")
+    await security.locator("[name=roles][value=leader]").check()
+    await security.locator(f"[name=cities][value={CITY}]").check()
+    await security.locator("form[action='/accounts/new'] button[type=submit]").click()
+    await security.locator("code").first.wait_for()
+    assert "/welcome" in await security.content()
+    assert await axe(security) == []
+    await picture_of(security, f"every-invited-{locale}")

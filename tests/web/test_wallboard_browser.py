@@ -1,8 +1,13 @@
 """The wallboard in a real browser: live within a second, honest when cut off, right again by itself, readable, silent."""
 
+import re
+
 import pytest
 from playwright.async_api import Page, expect
 
+from callctl import clock
+from callctl.core.day import DAY_S
+from tests.store.facts import answered_home
 from tests.web.browser import DESK, PHONE, WALL, axe, picture_of
 from tests.web.hall import IN_THE_BROWSER, Hall
 from tests.web.relay import Relay
@@ -134,3 +139,20 @@ async def test_the_keyboard_reaches_a_city_and_comes_back(hall: Hall) -> None:
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/cities/yangzhou/board")
     await expect(page.locator("h1")).to_contain_text("扬州")
+
+
+async def test_the_charts_draw_today_beside_yesterday_and_last_week(hall: Hall) -> None:
+    history, now = hall.site.house.room.history, clock.now()
+    for number, at in enumerate((now - 100, now - DAY_S - 100, now - 7 * DAY_S - 100), 1):
+        for fact in answered_home(number, at, at + 8):
+            history.record(fact)
+    await history.flush()  # type: ignore[attr-defined]
+    page = await hall.page(path="/cities/yangzhou/board", size=DESK)
+    calls, waits = page.locator("[data-chart=calls]"), page.locator("[data-chart=waits]")
+    drawn = re.compile("本市接听.*支援接听.*未接.*昨日来电.*上周同日来电", re.S)
+    await expect(calls).to_have_attribute("aria-label", drawn, timeout=30_000)
+    await expect(waits).to_have_attribute(
+        "aria-label", re.compile("排队人数.*最长等待.*昨日最长等待.*上周同日最长等待", re.S), timeout=30_000
+    )
+    await expect(waits.locator("canvas").first).to_be_visible()
+    await picture_of(page, "wallboard-charts")
