@@ -3,7 +3,7 @@
 Format: docs/SIMULATION.md. All mistakes are reported at once, each with its place and how to mend it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -274,14 +274,22 @@ def _switches(reader: SpecReader, spec: Mapping[str, Any], names: set[str]) -> t
     return tuple(sorted(switches, key=lambda switch: switch[0]))
 
 
+def _objects(
+    reader: SpecReader, spec: Mapping[str, Any], key: str, words: Sequence[str]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The objects of a list, each with its place; what is none, or has unknown words, is told."""
+    for place, one in enumerate(reader.items(spec, key, "")):
+        where = f"{key}[{place}]"
+        if isinstance(one, Mapping):
+            reader.known(one, where, words)
+            yield where, one
+        else:
+            reader.wrong(where, "must be an object { }")
+
+
 def _faults(reader: SpecReader, spec: Mapping[str, Any], names: set[str]) -> tuple[Fault, ...]:
     faults = []
-    for place, fault in enumerate(reader.items(spec, "faults", "")):
-        where = f"faults[{place}]"
-        if not isinstance(fault, Mapping):
-            reader.wrong(where, "must be an object { }")
-            continue
-        reader.known(fault, where, ("t", "kind", "city", "dur"))
+    for where, fault in _objects(reader, spec, "faults", ("t", "kind", "city", "dur")):
         if fault.get("kind") not in FAULTS:
             reader.wrong(f"{where}.kind", f"is {fault.get('kind')!r}; known: {', '.join(FAULTS)}")
         if fault.get("city") not in [*names]:  # A list compares what a set cannot hold.
@@ -293,12 +301,7 @@ def _faults(reader: SpecReader, spec: Mapping[str, Any], names: set[str]) -> tup
 
 def _waves(reader: SpecReader, spec: Mapping[str, Any], names: set[str]) -> tuple[SimWave, ...]:
     waves = []
-    for place, wave in enumerate(reader.items(spec, "waves", "")):
-        where = f"waves[{place}]"
-        if not isinstance(wave, Mapping):
-            reader.wrong(where, "must be an object { }")
-            continue
-        reader.known(wave, where, ("city", "number", "seats", "at"))
+    for where, wave in _objects(reader, spec, "waves", ("city", "number", "seats", "at")):
         seats = _by_city(reader, wave, "seats", f"{where}.")
         for name in [wave.get("city"), *seats]:
             if name not in [*names]:

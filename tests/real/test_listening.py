@@ -1,8 +1,6 @@
 """A team leader listens, whispers and barges in on real Asterisk: who hears whom, and everybody whom it refuses."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -13,10 +11,10 @@ from callctl.lab.call import PhoneCall
 from callctl.lab.phone import ANSWERS, Phone
 from callctl.pbx import asterisk_names as names
 from callctl.rights import Role
-from callctl.web.gate import COOKIE
 from tests.real.floor import Floor
 from tests.real.stage import Stage
-from tests.web.browser import Site, site_of
+from tests.real.test_must_read import signed_in
+from tests.web.browser import site_of
 
 pytestmark = pytest.mark.real
 CITY, OTHER = "yangzhou", "xuzhou"
@@ -156,24 +154,15 @@ async def test_nobody_lies_in_wait_on_a_line_without_a_call(talk: Talk) -> None:
     assert await ear.until_ended() in {"hung up there", "403", "480"}
 
 
-@asynccontextmanager
-async def machine(site: Site, role: Role, *cities: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody's browser."""
-    cookies = {COOKIE: await site.visit(role, *cities)}
-    headers = {"Sec-Fetch-Site": "same-origin"}
-    async with httpx.AsyncClient(base_url=site.address, cookies=cookies, headers=headers, timeout=30.0) as client:
-        yield client
-
-
 async def test_from_the_leaders_press_to_the_leaders_ear_and_the_audit(stage: Stage, talk: Talk) -> None:
     await stage.control()
     wanted = {"how": "whisper", "phone": talk.leader.account.user, "reason": "新手带教"}
     place = f"/api/v1/cities/{CITY}/seats/{talk.seat}/listening"
     async with (
         site_of(stage.settings, stage.floor.lab.province) as site,
-        machine(site, Role.LEADER, CITY) as leader,
-        machine(site, Role.LEADER, OTHER) as stranger,
-        machine(site, Role.SUPERVISOR, CITY) as supervisor,
+        signed_in(site, Role.LEADER, CITY) as leader,
+        signed_in(site, Role.LEADER, OTHER) as stranger,
+        signed_in(site, Role.SUPERVISOR, CITY) as supervisor,
     ):
         for refused in (stranger, supervisor):
             assert (await refused.post(place, json=wanted)).status_code == 403

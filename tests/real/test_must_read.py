@@ -34,6 +34,15 @@ async def done(answer: httpx.Response) -> Any:
     return answer.json()
 
 
+async def published(editor: httpx.AsyncClient, approver: httpx.AsyncClient) -> int:
+    """The script, in force; its number."""
+    scripts = f"/api/v1/cities/{ASSISTED}/scripts"
+    draft = await done(await editor.post(scripts, json=SCRIPT))
+    place = f"{scripts}/{draft['id']}/versions/1/publish"
+    await done(await approver.post(place, json={"seen_saves": draft["saves"]}))
+    return int(draft["id"])
+
+
 async def until_why(stage: Stage, code: str) -> None:
     """Wait until the waiting call is not helped for this reason."""
     async with asyncio.timeout(30):
@@ -58,9 +67,7 @@ async def test_an_agent_gets_a_citys_call_only_confirmed_and_having_read(stage: 
         signed_in(site, Role.SUPERVISOR, HELPER) as supporting,
         signed_in(site, Role.AGENT, HELPER, agent=agents[reading]) as agent,
     ):
-        draft = await done(await editor.post(f"{here}/scripts", json=SCRIPT))
-        place = f"{here}/scripts/{draft['id']}/versions/1/publish"
-        await done(await approver.post(place, json={"seen_saves": draft["saves"]}))
+        script = await published(editor, approver)
         await done(await province.put(f"{here}/event", json={"title": "暴雨应急支援"}))
         await done(await assisted.post(f"{here}/switch", json={"on": True}))
         phones = await stage.floor.log_in(HELPER, reading, other, habit=ANSWERS)
@@ -74,7 +81,7 @@ async def test_an_agent_gets_a_citys_call_only_confirmed_and_having_read(stage: 
         assert citizen.hears == "music"
         assert not any(phone.calls for phone in phones)
 
-        await done(await agent.post(f"/api/v1/scripts/{draft['id']}/receipt", json={"version": 1}))
+        await done(await agent.post(f"/api/v1/scripts/{script}/receipt", json={"version": 1}))
         await citizen.until_hears(stage.floor.tone(HELPER), 30.0)
         assert [len(phone.calls) for phone in phones] == [1, 0], "only the one who has read is rung"
         assert {loan.partition("-")[0] for loan in await stage.loans(HELPER)} == {reading}
@@ -90,9 +97,7 @@ async def test_where_the_city_lets_unread_agents_answer_they_do(stage: Stage) ->
         signed_in(site, Role.APPROVER, ASSISTED) as approver,
         signed_in(site, Role.SUPERVISOR, ASSISTED) as assisted,
     ):
-        draft = await done(await editor.post(f"{here}/scripts", json=SCRIPT))
-        place = f"{here}/scripts/{draft['id']}/versions/1/publish"
-        await done(await approver.post(place, json={"seen_saves": draft["saves"]}))
+        await published(editor, approver)
         await stage.assist()
         phones = await stage.floor.log_in(HELPER, *stage.floor.seats(HELPER)[:2], habit=ANSWERS)  # One is the reserve.
         citizen = await stage.floor.citizen(ASSISTED)
