@@ -213,13 +213,14 @@ def test_seats_beyond_those_that_may_be_lent_are_said(plan: Plan) -> None:
 
 def test_an_absurd_forecast_and_an_option_without_effect_are_refused(plan: Plan, tmp_path: Path) -> None:
     publish(yangzhou=rush())
-    code, out, err = plan("--if", "来电 扬州 x1000", "--recommend")
+    forecast = tmp_path / "f.json"
+    forecast.write_text('{"徐州": [100], "扬州": [100]}', "utf-8")
+    code, out, err = plan("--forecast", str(forecast), "--if", "来电 扬州 x1000", "--recommend")
     assert (code, out) == (1, "")
     assert "需超过 5,000 人" in err
-    code, out, err = plan("--if", "来电 徐州 x10000", "--if", "来电 扬州 x10000")
+    code, out, err = plan("--forecast", str(forecast), "--if", "来电 徐州 x10000", "--if", "来电 扬州 x10000")
     assert (code, out) == (1, "")
     assert [line[9:11] for line in err.splitlines() if "最多 1,000,000 通" in line] == ["徐州", "扬州"]
-    forecast = tmp_path / "f.json"
     forecast.write_text('{"徐州": [9999999]}', "utf-8")
     code, out, err = plan("--forecast", str(forecast))
     assert (code, out) == (1, "")
