@@ -141,10 +141,11 @@ class _Draft:
             known.clear()
 
     def occupy(self, by: Answerer, call: str, state: SeatState, at: float) -> None:
-        """Mark a seat or slot as rung or talking, for a seat that did not have the call before: since `at`."""
+        """Mark a seat or slot as rung or talking; if it did not have the call before, since `at`."""
         if isinstance(by, SlotRef):
             slot = self.slots.get(by) or SlotView(SlotState.ABSENT)
-            self.slots[by] = slot._replace(in_use=True, call=call)
+            used_since = min(slot.used_since, at) if slot.in_use and slot.call in (call, "") else at
+            self.slots[by] = slot._replace(in_use=True, call=call, used_since=used_since)
             return
         seat = self.seats.get(by.seat)
         if seat is not None:
@@ -201,7 +202,8 @@ def _observed(draft: _Draft, fact: PbxObserved) -> None:
     for slot in fact.slots:
         before = slots_before.get(slot.slot)
         since = before.since if before is not None and before.state is slot.state else fact.at
-        draft.slots[slot.slot] = SlotView(slot.state, slot.token, slot.in_use, "", slot.reason, since)
+        used_since = before.used_since if before is not None and before.in_use else fact.at
+        draft.slots[slot.slot] = SlotView(slot.state, slot.token, slot.in_use, "", slot.reason, since, used_since)
     for talk in fact.talks:
         draft.talks[talk.call] = Talk(talk.by, talk.answered_at)
         draft.occupy(talk.by, talk.call, SeatState.BUSY, talk.answered_at)
@@ -355,14 +357,14 @@ def _loan_changed(draft: _Draft, fact: LoanChanged) -> None:
 
 def _slot_changed(draft: _Draft, fact: SlotChanged) -> None:
     before = draft.slots.get(fact.slot)
-    in_use = before is not None and before.in_use
+    in_use, used_since = (before.in_use, before.used_since) if before is not None else (False, 0.0)
     if fact.state is SlotState.ABSENT and not in_use:
         draft.slots.pop(fact.slot, None)
         return
     since = before.since if before is not None and before.state is fact.state else fact.at
     call = before.call if before is not None else ""
     token = fact.token or (before.token if before is not None else 0)  # 0: not told.
-    draft.slots[fact.slot] = SlotView(fact.state, token, in_use, call, fact.reason, since)
+    draft.slots[fact.slot] = SlotView(fact.state, token, in_use, call, fact.reason, since, used_since)
 
 
 def _trunk_changed(draft: _Draft, fact: TrunkChanged) -> None:

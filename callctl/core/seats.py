@@ -243,14 +243,15 @@ def ringing_elsewhere(world: World, assisted: CityView) -> Iterator[tuple[str, s
 
 
 def cut_off(home: CityView, away: CityView) -> int:
-    """Talks of `home` with agents of `away` that ended when that PBX started anew.
+    """Rings and talks of `home` with agents of `away` that ended when that PBX started anew.
 
-    Their slots stay in use until the silent legs are found (20 s), and lead nobody anywhere.
+    Their slots stay in use until the ring gives up (16 s) or the silent leg is found (20 s), and lead nobody anywhere.
     """
-    if home.slots_in_use.get(away.city.code, 0) <= away.carries(home.city.code):
+    code = away.city.code
+    if home.slots_in_use.get(code, 0) <= away.carries(home.city.code):
         return 0
-    older = [talk.by for talk in home.talks.values() if talk.answered_at < away.booted_at]
-    return sum(isinstance(by, SlotRef) and by.supporting == away.city.code for by in older)
+    there = (slot for ref, slot in home.slots.items() if ref.supporting == code)
+    return sum(slot.in_use and slot.used_since < away.booted_at for slot in there)
 
 
 def served(home: CityView, away: CityView) -> Iterator[SeatView]:

@@ -44,6 +44,7 @@ class SlotView(NamedTuple):
     call: str = ""
     reason: str = ""
     since: float = 0.0  # When it came into this state, as far as we know.
+    used_since: float = 0.0  # When the call in it began to ring, as far as we know.
 
 
 class Talk(NamedTuple):

@@ -23,6 +23,7 @@ SETTLE_S = 5.0  # From the last trouble of a city or of the controller on: read,
 AGREE_S = 12.0  # The registry is tidied with the lease each second; a loan under way counts.
 BOOKS_S = 2.0  # A registry that is back is asked for the lease within a second, and the history for acts it missed.
 BEAT_S = 25.0  # The heartbeat is renewed each 10 s.
+BEATS = 2  # In a row at most: it was time, and a reading came.
 OWN_RING_S = 2.0  # app_queue looks at its agents once a second.
 REPEATS = 2  # Of one order about one thing, while nothing changes but time: a threshold passed, a calm queue let go.
 FLAPS, FLAP_WINDOW_S = 6, 30.0  # A seat lent more often than this within the window goes to and fro.
@@ -214,9 +215,7 @@ class Lasting:
             helping = [home for home in self.pbxs if home != other and open_unused(self.pbxs[home], other)]
             well = self.health.well_s(other, *helping) > SETTLE_S and self.pbxs[other].alive
             lag_s = max(self.health.lag_s(each) for each in (other, *helping))
-            # A controller gives a PBX one order after the other: on a slow link the last slot closes after all others.
-            orders = max([len(self.pbxs[home].slots) for home in helping], default=1)
-            limit_s = REACT_S + 2 * lag_s * (1 + orders)
+            limit_s = REACT_S + 2 * lag_s * (1 + self._orders(*helping))
             self._pass(
                 "reserve", other, partial(self._cannot_spare, other, well), limit_s, "slots open for seats it cannot spare"
             )
@@ -229,9 +228,14 @@ class Lasting:
         for other in self.pbxs:
             if other == city or (not needy and ("help is offered", f"{other} to {city}") not in self._since):
                 continue
-            limit_s = OFFER_S + 4 * max(self.health.lag_s(each) for each in (city, other, *helped))
+            lag_s = max(self.health.lag_s(each) for each in (city, other, *helped))
+            limit_s = OFFER_S + 2 * lag_s * (1 + self._orders(city))
             wrong = partial(self._owed, city, other)
             self._pass("help is offered", f"{other} to {city}", wrong, limit_s, "a caller waits, a seat is spare, no slot")
+
+    def _orders(self, *cities: str) -> int:
+        """Orders that go before one about a slot: a PBX is given one after the other, heartbeats first."""
+        return BEATS + max([len(self.pbxs[city].slots) for city in cities], default=1)
 
     def _owed(self, city: str, other: str) -> bool:
         well = self.health.booked_s() > BOOKS_S and self.health.well_s(city, other) > SETTLE_S
@@ -249,16 +253,18 @@ class Lasting:
         return offered - (0 if short else max(0, idle - self.province.cities[city].lend.reserve))
 
     def _shared_offered(self, home: str, pbx: SimPbx) -> int:
-        """Shared seats that this city's open slots at `home` ring at once; a slot that finds no group counts as one."""
+        """Shared seats that this city's open slots at `home` may ring; one without a group, whoever is lent and gets free."""
         slots, loans = open_unused(self.pbxs[home], pbx.city), pbx.support.get(home, {})
         lent = [pbx.seats[seat] for seat in loans] if slots else []
         free = [seat for seat in lent if seat.state is SeatState.FREE and seat.free_from <= self.now()]
         if not pbx.rings_together:  # One seat a call, dedicated ones first.
-            return max(0, slots - sum(seat.lend is Lending.DEDICATED for seat in free))
+            ring = slots - sum(seat.lend is Lending.DEDICATED for seat in free)
+            return max(0, min(ring, sum(seat.lend is not Lending.DEDICATED for seat in lent)))
         apart = sum(seat.lend is Lending.DEDICATED and seat.state is SeatState.FREE for seat in lent)
         groups = sorted({loans[seat.id].group for seat in free})[:slots]
-        shared = sum(seat.lend is not Lending.DEDICATED for seat in free if loans[seat.id].group in groups)
-        return shared + max(0, slots - len(groups) - apart)
+        shared = [seat for seat in lent if seat.lend is not Lending.DEDICATED]
+        rung = sum(seat in free and loans[seat.id].group in groups for seat in shared)
+        return rung + max(0, min(slots - len(groups) - apart, len(shared) - rung))
 
 
 def _serving(pbx: SimPbx, *assisted: str) -> int:

@@ -72,6 +72,7 @@ class SimCall:
     waiting: WaitingCall
     entered_at: float
     by: Answerer | None = None  # Rings or talks.
+    rung_at: float = 0.0
     answered_at: float = 0.0  # 0: not answered.
     timer: asyncio.TimerHandle | None = None
     peer_seats: tuple[str, ...] = ()  # The lent seats at the other end that ring, or the one that talks.

@@ -149,7 +149,7 @@ class SimQueue(Phones):
         return [*(HomeSeat(seat.id) for seat in seats), *slots]  # Penalty 0, then penalty 10.
 
     def _ring(self, call: SimCall, by: Answerer) -> None:
-        call.by = by
+        call.by, call.rung_at = by, self.now()
         if isinstance(by, SlotRef):
             self.slots[by].call = call.waiting.call
             self.tell(CallRinging(self.city, self.now(), call.waiting.call, by))
@@ -173,7 +173,7 @@ class SimQueue(Phones):
         """By hand: out of the queue, and to the other city."""
         # app_queue tells a withdrawn caller as abandoned; the dialplan then says the truth.
         self._left(call.waiting.call, Outcome.ABANDONED, Outcome.MOVED)
-        call.by = SlotRef(call.withdrawn_to, BY_HAND)
+        call.by, call.rung_at = SlotRef(call.withdrawn_to, BY_HAND), self.now()
         self._dial_support(call, call.withdrawn_to)
 
     # The trunk and the support queue at its far end ------------------------------------------------------------------
@@ -236,7 +236,8 @@ class SimQueue(Phones):
                 self.later(self.timing.leg_lost_after_s, self._lost_if_silent, call)
             elif call.timer is not None:
                 call.timer.cancel()
-                self._fail_soon(call, self.timing.slot_ring_s, RingEnd.NO_ANSWER)
+                left_s = call.rung_at + self.timing.slot_ring_s - self.now()
+                self._fail_soon(call, max(0.0, left_s), RingEnd.NO_ANSWER)
 
     def _lost_if_silent(self, call: SimCall) -> None:
         assert isinstance(call.by, SlotRef)

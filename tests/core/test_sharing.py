@@ -362,6 +362,27 @@ def test_a_talk_that_died_with_its_supporting_pbx_keeps_no_slot_from_who_is_lent
     assert d.plan().open_slots == {NANJING_WUXI: 1}
 
 
+def test_a_ring_that_died_with_its_supporting_pbx_keeps_no_slot_from_who_is_lent_next() -> None:
+    """Found by seed 135845: the slot rings on until it gives up (16 s), also in a reading."""
+    d = day(cities=2, rules={"wuxi": {"shared": 1, "reserve": 0}})
+    [call] = d.calls(1)
+    [seat] = d.lent(d.plan(), "wuxi")
+    slot = SlotRef("wuxi", 1)
+    d.hear(CallRinging("wuxi", d.now, call, LentSeat(seat, "nanjing")), CallRinging("nanjing", d.now, call, slot))
+    d.picture.now += 3.0
+    back, home = d.read("wuxi"), d.read("nanjing")
+    assert isinstance(back, PbxObserved)
+    assert isinstance(home, PbxObserved)
+    waiting = tuple(d.picture.world.cities["nanjing"].waiting.values())
+    home = replace(home, waiting=waiting, slots=(SlotSeen(slot, SlotState.OPEN, 7, in_use=True),))
+    d.hear(PbxLost("wuxi", d.now, "died"), replace(back, booted_at=d.now - 1.0), home)
+    d.calls(1)
+    assert d.plan().open_slots == {NANJING_WUXI: 2}, "one is of the dead ring"
+    d.hear(RingEnded("nanjing", d.now, call, slot, RingEnd.NO_ANSWER))
+    d.hear(CallRinging("nanjing", d.now, call, slot), CallRinging("wuxi", d.now, call, LentSeat(seat, "nanjing")))
+    assert d.plan().open_slots == {NANJING_WUXI: 1}, "it rings after the start"
+
+
 def test_the_slot_of_a_call_whose_seat_goes_home_after_it_is_taken_from_no_free_seat() -> None:
     d = day(cities=2, rules={"wuxi": {"shared": 2, "reserve": 0}})
     [call, _] = d.calls(2)

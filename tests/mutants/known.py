@@ -69,6 +69,13 @@ MUTANTS = (
         (113657,),
     ),
     Mutant(
+        "takes the slots of rings that died with their PBX for open ones",
+        "callctl/core/fold.py",
+        "before.used_since if before is not None and before.in_use else fact.at",
+        "fact.at",
+        (SHARING + "test_a_ring_that_died_with_its_supporting_pbx_keeps_no_slot_from_who_is_lent_next",),
+    ),
+    Mutant(
         "counts arrivals since 1970",
         "callctl/core/experience.py",
         "self.calls = Arrivals(None, None)",
