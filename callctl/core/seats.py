@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 from callctl.core.allocation import Help, Pool, Room
 from callctl.core.between import HEALTHY, UNLIMITED, Between, PairHealth
-from callctl.core.events import SeatState
-from callctl.core.model import Lending, Pair, Province, SeatRef, SlotRef
+from callctl.core.model import Lending, Pair, Province, SeatRef
 from callctl.core.reasons import Why
 from callctl.core.wishes import Wishes
-from callctl.core.world import CityView, Kept, Missed, SeatView, World
+from callctl.core.world import NOBODY_SERVED, CityView, Kept, Missed, World
 
 FRESH_S = 45.0  # Every city is read anew each 30 s; one reading may be missed by half.
 COOL_DOWN_S = 60.0  # A lent seat that did not answer.
@@ -230,16 +229,16 @@ def cooling_down(missed: Missed | None, now: float) -> bool:
     return now - missed.at < min(COOL_DOWN_S * 2.0 ** min(missed.times - 1, 10), COOL_DOWN_MOST_S)
 
 
-def ringing_elsewhere(world: World, assisted: CityView) -> Iterator[tuple[str, set[str]]]:
+def ringing_elsewhere(world: World, assisted: CityView) -> Iterator[tuple[str, Set[str]]]:
     """By city: waiting calls of `assisted` that ring there. They are still in its queue, and need no further seat.
 
     Also those just answered there of which their own city has not told yet.
     """
     waiting = assisted.waiting
     for other, view in world.cities.items():
-        ringing = {seat.call for seat in served(assisted, view) if seat.state is SeatState.RINGING or seat.call in waiting}
-        if ringing:
-            yield other, ringing
+        calls, ringing = served(assisted, view)
+        if calls and (covered := (ringing & calls) | (calls & waiting.keys())):
+            yield other, covered
 
 
 def cut_off(home: CityView, away: CityView) -> int:
@@ -254,13 +253,13 @@ def cut_off(home: CityView, away: CityView) -> int:
     return sum(slot.in_use and slot.used_since < away.booted_at for slot in there)
 
 
-def served(home: CityView, away: CityView) -> Iterator[SeatView]:
-    """The seats of `away` that ring or talk for a citizen of `home` who is still there.
+def served(home: CityView, away: CityView) -> tuple[Set[str], Set[str]]:
+    """Calls that ring or talk at `away` for a citizen of `home` who is still there; and all that ring.
 
     Those of a city that has started anew since are not: a dead PBX cancels no ring and ends no talk, and nobody tells. The
     phone rings out (14 s), the leg is found silent (20 s).
     """
-    for name in away.tally.served.get(home.city.code, ()):
-        seat = away.seats[name]
-        if not (home.up and seat.since < home.booted_at):
-            yield seat
+    since, ringing, oldest = away.tally.served.get(home.city.code, NOBODY_SERVED)
+    if home.up and oldest < home.booted_at:
+        return {call for call, at in since.items() if at >= home.booted_at}, ringing
+    return since.keys(), ringing

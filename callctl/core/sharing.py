@@ -359,7 +359,7 @@ class _Round:
         for code, view in cities.items() if self.active else ():
             for assisted in view.tally.served:
                 if assisted in self.active:
-                    pair, calls = Pair(assisted, code), {seat.call for seat in served(cities[assisted], view)}
+                    pair, calls = Pair(assisted, code), served(cities[assisted], view)[0]
                     # Never beyond the trunk, though a lost fact may leave us with a call too many in the picture.
                     slots[pair] = min(slots.get(pair, 0) + len(calls), view.fixed.channels.get(assisted, 0))
         if not self.at.world.registry_up:

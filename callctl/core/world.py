@@ -1,7 +1,7 @@
 """What we know about every city right now: calls waiting, seats, slots, talks, trunks. Only facts change it (fold.py)."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -71,6 +71,17 @@ class Kept(NamedTuple):
     free_from: float  # When it can be rung; NEVER while it rings or talks for its own city.
 
 
+class Served(NamedTuple):
+    """Calls of one assisted city that ring or talk here; one that rings at several seats is one call."""
+
+    since: Mapping[str, float]  # By call: when it began here.
+    ringing: frozenset[str]
+    oldest: float
+
+
+NOBODY_SERVED = Served({}, frozenset(), float("inf"))
+
+
 class Tally(NamedTuple):
     """What the policy asks of the seats, counted once for every picture of a city."""
 
@@ -83,7 +94,7 @@ class Tally(NamedTuple):
     kept: tuple[Kept, ...]  # Those of them that serve nobody just now and may stay lent; a plan looks at each.
     held: Mapping[str, Mapping[SeatRef, str]]  # By assisted city: those that ring or talk for another city.
     serving: Mapping[str, int]  # Seats that ring or talk here for each assisted city.
-    served: Mapping[str, tuple[str, ...]]  # The same, by seat; a call that rings at several seats is one call.
+    served: Mapping[str, Served]  # Their calls, by assisted city.
     away: tuple[str, ...]  # The seats that ring or talk for others.
     staff: int  # Agents of the home queue on duty: phone there, ready.
     on_duty: int  # Seats that may be lent and whose phone is there and ready.
@@ -146,7 +157,7 @@ class CityView:
 
     def carries(self, assisted: str) -> int:
         """Calls of the assisted city that ring or talk here; one that rings at several seats is one."""
-        return len({self.seats[seat].call for seat in self.tally.served.get(assisted, ())})
+        return len(self.tally.served.get(assisted, NOBODY_SERVED).since)
 
     @cached_property
     def slots_in_use(self) -> Mapping[str, int]:
@@ -312,7 +323,7 @@ def _put(some: list[Sorted], each: Sorted, step: int) -> None:
 def _lent(view: CityView, names: Iterable[str]) -> tuple[Any, ...]:
     """What the tally says of the seats lent to others: of these names, for no others are."""
     lent: list[tuple[bool, int, str, SeatLoan]] = []
-    served: dict[str, list[str]] = {}
+    served: dict[str, list[SeatView]] = {}
     away: list[str] = []
     for name in dict.fromkeys(names):
         seat = view.seats.get(name)
@@ -323,16 +334,21 @@ def _lent(view: CityView, names: Iterable[str]) -> tuple[Any, ...]:
             lent.append((shared, seat.loans[-1].token, name, seat.loans[-1]))
         if seat.serving:
             away.append(name)
-            served.setdefault(seat.serving, []).append(name)
+            served.setdefault(seat.serving, []).append(seat)
     lent.sort()
     return (
         {name: loan for _, _, name, loan in lent},
         frozenset(loan.assisted for _, _, _, loan in lent),
         *_kept(view, lent),
         {assisted: len(seats) for assisted, seats in served.items()},
-        {assisted: tuple(sorted(seats)) for assisted, seats in served.items()},
+        {assisted: _served(seats) for assisted, seats in served.items()},
         tuple(sorted(away)),
     )
+
+
+def _served(seats: Sequence[SeatView]) -> Served:
+    since = {seat.call: seat.since for seat in seats}
+    return Served(since, frozenset([seat.call for seat in seats if seat.state is SeatState.RINGING]), min(since.values()))
 
 
 def _kept(

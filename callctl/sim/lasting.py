@@ -253,7 +253,7 @@ class Lasting:
         return offered - (0 if short else max(0, idle - self.province.cities[city].lend.reserve))
 
     def _shared_offered(self, home: str, pbx: SimPbx) -> int:
-        """Shared seats that this city's open slots at `home` may ring; one without a group, whoever is lent and gets free."""
+        """Shared seats that open slots at `home` may ring; a slot without a group, whoever of those lent gets free."""
         slots, loans = open_unused(self.pbxs[home], pbx.city), pbx.support.get(home, {})
         lent = [pbx.seats[seat] for seat in loans] if slots else []
         free = [seat for seat in lent if seat.state is SeatState.FREE and seat.free_from <= self.now()]

@@ -317,8 +317,8 @@ MUTANTS = (
     Mutant(
         "keeps slots for seats that are called by who is gone",
         "callctl/core/seats.py",
-        "        if not (home.up and seat.since < home.booted_at):\n",
-        "        if seat:\n",
+        "    if home.up and oldest < home.booted_at:\n",
+        "    if not home.up:\n",
         (SHARING + "test_a_seat_still_called_for_a_pbx_that_started_anew_has_no_slot",),
         seeds=(10145,),
     ),
