@@ -1,6 +1,7 @@
 """Assistance by API: two keys, confirmations, waves, limits, the stop; and two supervisors who press at once."""
 
 import asyncio
+import html
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from callctl.app import catch_up
 from callctl.core.picture import picture
 from callctl.core.plan import Plan
+from callctl.core.reasons import WORDS, Reason, Why
 from callctl.core.wishes import Wishes
 from callctl.core.world import unseen
 from callctl.rights import Role
@@ -164,12 +166,12 @@ async def test_an_assisted_city_sees_what_others_promise_it_and_nothing_of_their
     assert "确认座席 · 苏州" not in (await bystander.get("/assistance", headers={"Accept-Language": "zh"})).text
 
 
-async def publish(console: Console, wishes: Wishes, **waiting: int) -> None:
+async def publish(console: Console, wishes: Wishes, plan: Plan | None = None, **waiting: int) -> None:
     """What a controller would publish: every phone free, and so many callers in each city's queue."""
     world = unseen(PROVINCE)
     for code in PROVINCE.cities:
         world = observed(world, code, waiting.get(code, 0), console.clock())
-    await console.house.room.registry.put_status(picture(PROVINCE, world, Plan(), wishes, console.clock()))
+    await console.house.room.registry.put_status(picture(PROVINCE, world, plan or Plan(), wishes, console.clock()))
     await console.site.state.feed.look()
 
 
@@ -185,6 +187,27 @@ async def test_the_preview_counts_the_seats_that_could_be_lent_now(console: Cons
     assert (told["waiting"], told["seats"], told["left_waiting"]) == (4, 3, 1)
     off = (await supervisor.get(f"{Y}/switch/preview", params={"on": False})).json()
     assert (off["seats"], off["helpers"]) == (0, {})
+
+
+# What core/explain.py and the Rooms may answer for a caller who waits (tests/core has the moment of each).
+NOT_HELPED = [*Why][: [*Why].index(Why.UNDER_WAY) + 1]
+
+
+@pytest.mark.parametrize("why", NOT_HELPED)
+async def test_each_reason_why_a_caller_is_not_helped_is_on_the_page_and_the_wallboard_in_words(
+    console: Console, why: Why
+) -> None:
+    await started(console)
+    reasons = {"yangzhou": (Reason(why, 3, ("suzhou", "xuzhou")), Reason(Why.QUOTA, 3, ("huaian",)))}
+    await publish(console, await console.house.desk.wishes(), Plan(reasons=reasons), yangzhou=3)
+    supervisor = await console.as_role(Role.SUPERVISOR, "yangzhou")
+    for language, place in (("zh", f"3 个来电: {WORDS[why][0]}（苏州、徐州）"), ("en", f"3 calls: {WORDS[why][1]} (suzhou, xuzhou)")):
+        spoken = {"Accept-Language": language}
+        page = html.unescape((await supervisor.get("/cities/yangzhou/assistance/now", headers=spoken)).text)
+        assert place in page
+        assert WORDS[Why.QUOTA][language == "en"] in page, "each city's own reason"
+        board = html.unescape((await supervisor.get("/board", headers=spoken)).text)
+        assert WORDS[why][language == "en"] in board
 
 
 async def test_a_supervisor_sees_the_own_city_in_full_and_of_others_that_they_are_there(console: Console) -> None:
