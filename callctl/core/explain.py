@@ -102,7 +102,7 @@ def _between(assisted: CityRoom, rooms: Mapping[str, CityRoom], allocation: Allo
         return
     whole = not at.wishes.events[code].seats and len(home.fixed.channels) >= len(rooms) - 1
     # Where everybody may help by a trunk of its own, only what is broken is looked at: it is little.
-    for name in (*home.failing, *home.trunks_down, *_trunk_lost_to(code, rooms)) if whole else rooms:
+    for name in (*home.failing, *home.trunks_failed, *_trunk_lost_to(code, rooms)) if whole else rooms:
         room = rooms.get(name)
         if room is None or room is assisted or code not in room.view.fixed.helps or not room.known or room.active:
             continue
@@ -113,4 +113,4 @@ def _between(assisted: CityRoom, rooms: Mapping[str, CityRoom], allocation: Allo
 
 
 def _trunk_lost_to(code: str, rooms: Mapping[str, CityRoom]) -> list[str]:
-    return [name for name, room in rooms.items() if code in room.view.trunks_down]
+    return [name for name, room in rooms.items() if code in room.view.trunks_failed]

@@ -34,7 +34,7 @@ from callctl.core.events import (
 )
 from callctl.core.experience import Experience
 from callctl.core.model import SlotRef
-from callctl.core.world import CityView, Missed, SeatLoan, SeatView, SlotView, Talk, World
+from callctl.core.world import NEVER, CityView, Missed, SeatLoan, SeatView, SlotView, Talk, World, up_since
 
 # The PBX or the link may say the same failure twice; two real ones of one call lie further apart than this.
 SAME_FAILURE_S = 1.0
@@ -186,7 +186,7 @@ class _Draft:
 
 def _observed(draft: _Draft, fact: PbxObserved) -> None:
     slots_before, rings_before, waited_before, gapless = dict(draft.slots), dict(draft.rings), set(draft.waiting), draft.up
-    seats_before = dict(draft.seats)
+    seats_before, trunks_before = dict(draft.seats), dict(draft.trunks)
     draft.forget()
     draft.up, draft.booted_at, draft.lost_reason = True, fact.booted_at, ""
     draft.rings_together = fact.rings_together
@@ -208,7 +208,7 @@ def _observed(draft: _Draft, fact: PbxObserved) -> None:
         draft.talks[talk.call] = Talk(talk.by, talk.answered_at)
         draft.occupy(talk.by, talk.call, SeatState.BUSY, talk.answered_at)
     for trunk in fact.trunks:
-        draft.trunks[trunk.to] = trunk.up
+        draft.trunks[trunk.to] = up_since(trunks_before.get(trunk.to, 0.0), trunk.up, fact.at)
     _ring_on(draft, rings_before, seats_before, fact.at)
     if gapless:  # After a gap nobody knows over what time those who wait have come.
         for call in fact.waiting:
@@ -368,9 +368,10 @@ def _slot_changed(draft: _Draft, fact: SlotChanged) -> None:
 
 
 def _trunk_changed(draft: _Draft, fact: TrunkChanged) -> None:
-    if fact.up and draft.trunks.get(fact.to) is False:
+    before = draft.trunks.get(fact.to, 0.0)
+    if fact.up and before == NEVER:
         draft.link_works(fact.to, fact.at)
-    draft.trunks[fact.to] = fact.up
+    draft.trunks[fact.to] = up_since(before, fact.up, fact.at)
 
 
 def _for_the_history(draft: _Draft, fact: SurveyAnswered | CallBackEnded | CalledBack) -> None:

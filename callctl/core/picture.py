@@ -136,8 +136,8 @@ def _trunks(world: World, code: str) -> dict[str, dict[str, Any]]:
         there = world.cities.get(trunk.to)
         used = view.slots_in_use.get(trunk.to, 0) + view.carries(trunk.to)
         trunks[trunk.to] = {
-            "up": view.trunks.get(trunk.to),
-            "up_there": there.trunks.get(code) if there is not None and there.up else None,
+            "up": view.trunk_up(trunk.to),
+            "up_there": there.trunk_up(code) if there is not None and there.up else None,
             "in_use": used,
             "channels": view.fixed.channels.get(trunk.to, 0),
         }

@@ -15,6 +15,7 @@ from callctl.core.wishes import Wishes
 from callctl.core.world import NOBODY_SERVED, CityView, Kept, Missed, World
 
 FRESH_S = 45.0  # Every city is read anew each 30 s; one reading may be missed by half.
+STEADY_S = 3.0  # A trunk that is back is given so long: seats are not lent for every flap of it.
 COOL_DOWN_S = 60.0  # A lent seat that did not answer.
 COOL_DOWN_MOST_S = 960.0  # It doubles with every miss up to this.
 LENT_HERE, AT_HOME, LENT_ELSEWHERE = 2, 1, 0  # How near a seat is to ringing for a city.
@@ -190,7 +191,8 @@ def pair_bar(at: Setting, assisted: str, supporting: str) -> Why | None:
         return Why.NOT_IN_EVENT
     if assisted not in away.fixed.channels:
         return Why.NO_TRUNK
-    return Why.TRUNK_DOWN if supporting in home.trunks_down or assisted in away.trunks_down else None
+    up_since = max(home.trunks.get(supporting, 0.0), away.trunks.get(assisted, 0.0))  # Later than now: it is down.
+    return Why.TRUNK_DOWN if up_since > at.now - STEADY_S and up_since > 0.0 else None
 
 
 def between_cities(at: Setting, assisted: CityRoom, supporting: CityRoom) -> Between:
@@ -218,8 +220,8 @@ def pair_health(world: World, pair: Pair) -> PairHealth:
 
 def trunk_up(world: World, pair: Pair) -> bool:
     """Whether neither end sees the trunk down. Never heard of counts as up: the circuit breaker stands behind."""
-    there = pair.supporting in world.cities[pair.assisted].trunks_down
-    return not there and pair.assisted not in world.cities[pair.supporting].trunks_down
+    there = world.cities[pair.assisted].trunk_up(pair.supporting) is False
+    return not there and world.cities[pair.supporting].trunk_up(pair.assisted) is not False
 
 
 def cooling_down(missed: Missed | None, now: float) -> bool:

@@ -125,7 +125,7 @@ class CityView:
     slots: Mapping[SlotRef, SlotView] = field(default_factory=dict)
     talks: Mapping[str, Talk] = field(default_factory=dict)
     rings: Mapping[str, tuple[Answerer, ...]] = field(default_factory=dict)
-    trunks: Mapping[str, bool] = field(default_factory=dict)
+    trunks: Mapping[str, float] = field(default_factory=dict)  # By city: up since (0: when it was first seen); NEVER: down.
     # Memory that no reading holds; it survives readings and losses.
     pairs: Mapping[str, PairHealth] = field(default_factory=dict)  # By supporting city.
     reached: Mapping[str, float] = field(default_factory=dict)  # Last time a call of that assisted city rang here.
@@ -194,9 +194,13 @@ class CityView:
         return min(known, default=None)
 
     @cached_property
-    def trunks_down(self) -> frozenset[str]:
-        """Cities whose trunk this end sees down."""
-        return frozenset(other for other, up in self.trunks.items() if not up)
+    def trunks_failed(self) -> frozenset[str]:
+        """Cities whose trunk this end sees down, or saw down since it is heard."""
+        return frozenset(other for other, up_since in self.trunks.items() if up_since > 0.0)
+
+    def trunk_up(self, other: str) -> bool | None:
+        """Whether this end sees the trunk up; None: unknown."""
+        return self.trunks[other] < NEVER if other in self.trunks else None
 
     @cached_property
     def failing(self) -> frozenset[str]:
@@ -252,6 +256,11 @@ class World:
     pending: frozenset[SeatRef] = frozenset()  # Loans, or their groups, ordered but not confirmed by the PBX yet.
     # By assisted city: seats whose agents have not read its must-read scripts (必读口径), and may not be lent to it.
     unbriefed: Mapping[str, frozenset[SeatRef]] = field(default_factory=dict)
+
+
+def up_since(before: float, up: bool, at: float) -> float:
+    """Since when a trunk is up that was up since `before`, and is seen up or down at `at`."""
+    return NEVER if not up else at if before == NEVER else before
 
 
 def unseen(province: Province) -> World:

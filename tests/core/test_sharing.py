@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field, replace
 
+import pytest
+
 from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Recall
 from callctl.core.events import (
     CallAnswered,
@@ -34,6 +36,7 @@ from callctl.core.fold import fold
 from callctl.core.model import Pair, Province, QueueRules, SeatRef, SlotRef
 from callctl.core.plan import Plan
 from callctl.core.reasons import Did, Why
+from callctl.core.seats import STEADY_S
 from callctl.core.world import unseen
 from tests.core.pictures import Picture
 from tests.provinces import a_province, wish
@@ -53,7 +56,7 @@ class Day:
         self.picture = Picture(self.province, unseen(self.province), wish("nanjing"), (), now=1000.0)
         self.hear(*(self.read(code) for code in self.province.cities))
 
-    def read(self, code: str) -> Fact:
+    def read(self, code: str) -> PbxObserved:
         city = self.province.cities[code]
         seats = tuple(SeatSeen(seat.id, SeatState.FREE) for seat in city.seats)
         trunks = tuple(TrunkSeen(trunk.to, True) for trunk in city.trunks)
@@ -303,6 +306,11 @@ def test_an_answer_told_by_the_supporting_city_first_lends_nobody_else() -> None
     assert d.lent(d.plan(), "wuxi") == [seat]
 
 
+def waiting_in(d: Day, city: str) -> tuple[WaitingCall, ...]:
+    """For a reading."""
+    return tuple(d.picture.world.cities[city].waiting.values())
+
+
 def ringing_for_who_is_gone(d: Day) -> str:
     """A lent seat rings for nanjing, whose PBX dies and is back: nobody has cancelled the ring. The seat."""
     [gone] = d.calls(1)
@@ -312,7 +320,6 @@ def ringing_for_who_is_gone(d: Day) -> str:
     assert d.plan().open_slots == {NANJING_WUXI: 1}
     d.picture.now += 3.0
     back = d.read("nanjing")
-    assert isinstance(back, PbxObserved)
     slots = (SlotSeen(SlotRef("wuxi", 1), SlotState.OPEN, 7),)
     d.hear(PbxLost("nanjing", d.now, "died"), replace(back, slots=slots, booted_at=d.now - 1.0))
     return seat
@@ -352,7 +359,6 @@ def test_a_talk_that_died_with_its_supporting_pbx_keeps_no_slot_from_who_is_lent
     d.hear(CallAnswered("nanjing", d.now, call, slot, 30.0))
     d.picture.now += 3.0
     back = d.read("wuxi")
-    assert isinstance(back, PbxObserved)
     d.hear(PbxLost("wuxi", d.now, "died"), replace(back, booted_at=d.now - 1.0))
     d.calls(1)
     made = d.plan()
@@ -371,10 +377,7 @@ def test_a_ring_that_died_with_its_supporting_pbx_keeps_no_slot_from_who_is_lent
     d.hear(CallRinging("wuxi", d.now, call, LentSeat(seat, "nanjing")), CallRinging("nanjing", d.now, call, slot))
     d.picture.now += 3.0
     back, home = d.read("wuxi"), d.read("nanjing")
-    assert isinstance(back, PbxObserved)
-    assert isinstance(home, PbxObserved)
-    waiting = tuple(d.picture.world.cities["nanjing"].waiting.values())
-    home = replace(home, waiting=waiting, slots=(SlotSeen(slot, SlotState.OPEN, 7, in_use=True),))
+    home = replace(home, waiting=waiting_in(d, "nanjing"), slots=(SlotSeen(slot, SlotState.OPEN, 7, in_use=True),))
     d.hear(PbxLost("wuxi", d.now, "died"), replace(back, booted_at=d.now - 1.0), home)
     d.calls(1)
     assert d.plan().open_slots == {NANJING_WUXI: 2}, "one is of the dead ring"
@@ -404,6 +407,27 @@ def test_a_trunk_seen_down_at_either_end_closes_its_slots() -> None:
         made = d.plan()
         assert made.open_slots == {}
         assert d.whys(made) == {Why.TRUNK_DOWN}
+
+
+@pytest.mark.parametrize(("told_by", "to"), [("nanjing", "wuxi"), ("wuxi", "nanjing")])
+def test_nobody_is_lent_for_every_flap_of_a_trunk(told_by: str, to: str) -> None:
+    """Found by seed 151493: a seat was lent and called home with each of them."""
+    d = day(cities=2)
+    d.calls(2)
+    d.hear(TrunkChanged(told_by, d.now, to, up=False))
+    for _ in range(5):
+        d.picture.now += 1.0
+        d.hear(TrunkChanged(told_by, d.now, to, up=True), TrunkChanged(told_by, d.now, to, up=True))
+        for _ in range(2):
+            made = d.plan()
+            assert (made.loans, d.whys(made)) == ({}, {Why.TRUNK_DOWN})
+            d.picture.now += 1.0
+        d.hear(TrunkChanged(told_by, d.now, to, up=False))
+    down = replace(d.read(told_by), trunks=(TrunkSeen(to, False),), waiting=waiting_in(d, told_by))
+    d.hear(down, replace(down, trunks=(TrunkSeen(to, True),)))  # The facts were lost; two readings tell.
+    assert d.plan().loans == {}
+    d.picture.now += STEADY_S
+    assert len(d.lent(d.plan(), "wuxi")) == 2
 
 
 def test_no_more_slots_than_trunk_channels() -> None:

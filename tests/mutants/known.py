@@ -61,6 +61,14 @@ MUTANTS = (
         ("tests/core/test_experience.py::test_an_emptied_budget_is_tight_until_a_tenth_is_saved",),
     ),
     Mutant(
+        "lends for every flap of a trunk",
+        "callctl/core/seats.py",
+        "up_since > at.now - STEADY_S and up_since > 0.0",
+        "up_since > at.now",
+        (SHARING + "test_nobody_is_lent_for_every_flap_of_a_trunk",),
+        (151493,),
+    ),
+    Mutant(
         "takes the slots of talks that died with their PBX for open ones",
         "callctl/core/sharing.py",
         "number + cut_off(cities[pair.assisted], cities[pair.supporting])",

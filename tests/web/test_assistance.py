@@ -201,7 +201,10 @@ async def test_each_reason_why_a_caller_is_not_helped_is_on_the_page_and_the_wal
     reasons = {"yangzhou": (Reason(why, 3, ("suzhou", "xuzhou")), Reason(Why.QUOTA, 3, ("huaian",)))}
     await publish(console, await console.house.desk.wishes(), Plan(reasons=reasons), yangzhou=3)
     supervisor = await console.as_role(Role.SUPERVISOR, "yangzhou")
-    for language, place in (("zh", f"3 个来电: {WORDS[why][0]}（苏州、徐州）"), ("en", f"3 calls: {WORDS[why][1]} (suzhou, xuzhou)")):
+    for language, place in (
+        ("zh", f"3 个来电: {WORDS[why][0]}（苏州、徐州）"),
+        ("en", f"3 calls: {WORDS[why][1]} (suzhou, xuzhou)"),
+    ):
         spoken = {"Accept-Language": language}
         page = html.unescape((await supervisor.get("/cities/yangzhou/assistance/now", headers=spoken)).text)
         assert place in page
