@@ -199,13 +199,19 @@ async def _latency(secret: str, redis_url: str) -> list[dict[str, Any]]:
         await page.evaluate(WATCH)
         rows, happened = await _screens(secret, redis_url)
         ahead_s = time.time() - time.monotonic()
-        seen = {int(mark): at / 1000 - ahead_s for mark, at in (await page.evaluate("window.seen")).items()}
-    late_ms = sorted(1000 * (min(at for shown, at in seen.items() if shown >= mark) - at) for mark, at in happened.items())
+        seen = {int(mark): at / 1000 - ahead_s for mark, at in (await page.evaluate("window.seen")).items() if at}
+    late_ms = sorted(
+        1000 * (min(drawn) - at)
+        for mark, at in happened.items()
+        if (drawn := [when for shown, when in seen.items() if shown >= mark])
+    )
+    if not late_ms:
+        raise RuntimeError("Chromium has drawn none of the figures")
     name = "wallboard: fact to a frame drawn by Chromium"
     return [
         *rows,
         _row(f"{name}, p50", round(statistics.median(late_ms)), "ms", "aim 1000"),
-        _row(f"{name}, slowest of {FACTS}", round(late_ms[-1]), "ms", "aim 1000"),
+        _row(f"{name}, slowest", round(late_ms[-1]), "ms", f"aim 1000; {FACTS - len(late_ms)} of {FACTS} not shown"),
     ]
 
 

@@ -10,6 +10,9 @@ from callctl.core.reasons import Why
 BREAKER_FAILURES = 3  # In a row; a single failed set-up is daily life.
 BREAKER_OPEN_S = 15.0  # Left alone this long, then tried with one call.
 UNLIMITED = 1_000_000
+STEADY_S = 3.0  # A trunk that is back is given so long, and twice as long with every fall soon after the last.
+STEADY_MOST_S = 30.0
+FORGIVEN_S = 60.0  # Up so long, and the falls before are forgotten.
 
 
 class PairHealth(NamedTuple):
@@ -29,6 +32,30 @@ def let_through(health: PairHealth, now: float) -> int:
     if health.failures < BREAKER_FAILURES:
         return UNLIMITED
     return 0 if now - health.failed_at < BREAKER_OPEN_S else 1
+
+
+class TrunkView(NamedTuple):
+    """A trunk as one end sees it. What was before the first reading, or before the link was lost, is not known."""
+
+    up: bool = True
+    since: float = 0.0  # When it came into this state; 0: so when first seen.
+    falls: int = 0  # The last one, and those before it, each soon after the trunk had come back.
+
+    def told(self, up: bool, at: float) -> "TrunkView":
+        """Seen up or down at `at`."""
+        if up is self.up:
+            return self
+        if up:
+            return TrunkView(True, at, self.falls)
+        return TrunkView(False, at, self.falls + 1 if self.falls and at - self.since < FORGIVEN_S else 1)
+
+    def steady(self, now: float) -> bool:
+        """Whether seats may be lent anew over it: not for every flap."""
+        wait_s = min(STEADY_S * 2.0 ** (self.falls - 1), STEADY_MOST_S) if self.falls else 0.0
+        return self.up and now - self.since >= wait_s
+
+
+FIRST_SEEN = TrunkView()
 
 
 class Between:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from callctl.core.allocation import Allocation
 from callctl.core.reasons import Reason, Why
-from callctl.core.seats import FRESH_S, CityRoom, Setting
+from callctl.core.seats import FRESH_S, CityRoom, Setting, steady
 
 Look = Callable[[str], CityRoom]
 
@@ -102,15 +102,15 @@ def _between(assisted: CityRoom, rooms: Mapping[str, CityRoom], allocation: Allo
         return
     whole = not at.wishes.events[code].seats and len(home.fixed.channels) >= len(rooms) - 1
     # Where everybody may help by a trunk of its own, only what is broken is looked at: it is little.
-    for name in (*home.failing, *home.trunks_failed, *_trunk_lost_to(code, rooms)) if whole else rooms:
+    for name in (*home.failing, *home.trunks_fallen, *_trunk_lost_to(code, rooms)) if whole else rooms:
         room = rooms.get(name)
         if room is None or room is assisted or code not in room.view.fixed.helps or not room.known or room.active:
             continue
         pair = allocation.between(assisted, room)
         why = pair.bar or (pair.why_not(at.now) if pair.health.failures else None)
-        if why is not None:
-            yield name, why
+        if why is not None or not steady(home, room.view, at.now):
+            yield name, why or Why.TRUNK_BACK
 
 
 def _trunk_lost_to(code: str, rooms: Mapping[str, CityRoom]) -> list[str]:
-    return [name for name, room in rooms.items() if code in room.view.trunks_failed]
+    return [name for name, room in rooms.items() if code in room.view.trunks_fallen]

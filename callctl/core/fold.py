@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from callctl.core import lessons
-from callctl.core.between import PairHealth
+from callctl.core.between import FIRST_SEEN, PairHealth
 from callctl.core.events import (
     Answerer,
     CallAnswered,
@@ -34,10 +34,11 @@ from callctl.core.events import (
 )
 from callctl.core.experience import Experience
 from callctl.core.model import SlotRef
-from callctl.core.world import NEVER, CityView, Missed, SeatLoan, SeatView, SlotView, Talk, World, up_since
+from callctl.core.world import CityView, Missed, SeatLoan, SeatView, SlotView, Talk, World
 
 # The PBX or the link may say the same failure twice; two real ones of one call lie further apart than this.
 SAME_FAILURE_S = 1.0
+RINGS_MOST_S = 16.0  # A slot for one caller (render/asterisk.py).
 # The trunk or the far PBX is at fault, not the agent. A full trunk is our own doing, BUSY proves the far end lives, and
 # UNKNOWN is also how a ring ends that was cancelled because the caller or a home agent was quicker.
 LINK_FAILURES = frozenset({RingEnd.UNREACHABLE, RingEnd.REFUSED})
@@ -145,6 +146,8 @@ class _Draft:
         if isinstance(by, SlotRef):
             slot = self.slots.get(by) or SlotView(SlotState.ABSENT)
             used_since = min(slot.used_since, at) if slot.in_use and slot.call in (call, "") else at
+            if state is SeatState.BUSY:  # Answered at `at`; an older ring was another one, and its end not told.
+                used_since = max(used_since, at - RINGS_MOST_S)
             self.slots[by] = slot._replace(in_use=True, call=call, used_since=used_since)
             return
         seat = self.seats.get(by.seat)
@@ -208,7 +211,7 @@ def _observed(draft: _Draft, fact: PbxObserved) -> None:
         draft.talks[talk.call] = Talk(talk.by, talk.answered_at)
         draft.occupy(talk.by, talk.call, SeatState.BUSY, talk.answered_at)
     for trunk in fact.trunks:
-        draft.trunks[trunk.to] = up_since(trunks_before.get(trunk.to, 0.0), trunk.up, fact.at)
+        draft.trunks[trunk.to] = trunks_before.get(trunk.to, FIRST_SEEN).told(trunk.up, fact.at)
     _ring_on(draft, rings_before, seats_before, fact.at)
     if gapless:  # After a gap nobody knows over what time those who wait have come.
         for call in fact.waiting:
@@ -356,22 +359,20 @@ def _loan_changed(draft: _Draft, fact: LoanChanged) -> None:
 
 
 def _slot_changed(draft: _Draft, fact: SlotChanged) -> None:
-    before = draft.slots.get(fact.slot)
-    in_use, used_since = (before.in_use, before.used_since) if before is not None else (False, 0.0)
-    if fact.state is SlotState.ABSENT and not in_use:
+    before = draft.slots.get(fact.slot) or SlotView(SlotState.ABSENT)
+    if fact.state is SlotState.ABSENT and not before.in_use:
         draft.slots.pop(fact.slot, None)
         return
-    since = before.since if before is not None and before.state is fact.state else fact.at
-    call = before.call if before is not None else ""
-    token = fact.token or (before.token if before is not None else 0)  # 0: not told.
-    draft.slots[fact.slot] = SlotView(fact.state, token, in_use, call, fact.reason, since, used_since)
+    since = before.since if before.state is fact.state else fact.at
+    token = fact.token or before.token  # 0: not told.
+    draft.slots[fact.slot] = before._replace(state=fact.state, token=token, reason=fact.reason, since=since)
 
 
 def _trunk_changed(draft: _Draft, fact: TrunkChanged) -> None:
-    before = draft.trunks.get(fact.to, 0.0)
-    if fact.up and before == NEVER:
+    before = draft.trunks.get(fact.to, FIRST_SEEN)
+    if fact.up and not before.up:
         draft.link_works(fact.to, fact.at)
-    draft.trunks[fact.to] = up_since(before, fact.up, fact.at)
+    draft.trunks[fact.to] = before.told(fact.up, fact.at)
 
 
 def _for_the_history(draft: _Draft, fact: SurveyAnswered | CallBackEnded | CalledBack) -> None:

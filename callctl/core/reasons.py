@@ -18,6 +18,7 @@ class Why(enum.Enum):
     NOT_IN_EVENT = "not_in_event"
     NO_TRUNK = "no_trunk"
     TRUNK_DOWN = "trunk_down"
+    TRUNK_BACK = "trunk_back"
     BREAKER = "breaker"
     TRUNK_FULL = "trunk_full"
     QUOTA = "quota"
@@ -53,6 +54,7 @@ WORDS: dict[Why, tuple[str, str]] = {
     Why.NOT_IN_EVENT: ("不在启动令的支援名单内", "the event does not name the city"),
     Why.NO_TRUNK: ("两市之间没有中继", "no trunk between the cities"),
     Why.TRUNK_DOWN: ("中继中断", "the trunk is down"),
+    Why.TRUNK_BACK: ("中继刚恢复，稳定后再借调", "the trunk is just back: nothing new is lent until it is steady"),
     Why.BREAKER: ("连续呼叫失败，中继熔断中", "set-ups failed in a row: pausing before the next probe"),
     Why.TRUNK_FULL: ("中继通道已满", "the trunk is full"),
     Why.QUOTA: ("支援名额已用完", "the quota is used up"),

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Set
 from typing import NamedTuple
 
 from callctl.core.allocation import Help, Pool, Room
-from callctl.core.between import HEALTHY, UNLIMITED, Between, PairHealth
+from callctl.core.between import FIRST_SEEN, HEALTHY, UNLIMITED, Between, PairHealth
 from callctl.core.model import Lending, Pair, Province, SeatRef
 from callctl.core.reasons import Why
 from callctl.core.wishes import Wishes
 from callctl.core.world import NOBODY_SERVED, CityView, Kept, Missed, World
 
 FRESH_S = 45.0  # Every city is read anew each 30 s; one reading may be missed by half.
-STEADY_S = 3.0  # A trunk that is back is given so long: seats are not lent for every flap of it.
 COOL_DOWN_S = 60.0  # A lent seat that did not answer.
 COOL_DOWN_MOST_S = 960.0  # It doubles with every miss up to this.
 LENT_HERE, AT_HOME, LENT_ELSEWHERE = 2, 1, 0  # How near a seat is to ringing for a city.
@@ -97,7 +96,7 @@ class CityRoom(Room):
                 return Pool(LENT_HERE, True, len(some))
             if spare > 0 and (some := self.lent_free.get((name, False))):
                 return Pool(LENT_HERE, False, min(len(some), spare))
-        if self.at.world.registry_up:
+        if self.at.world.registry_up and steady(self.at.world.cities[name], self.view, self.at.now):
             for nearness in (AT_HOME, LENT_ELSEWHERE):
                 if self.dedicated > 0 and (number := self._number(name, nearness, True)):
                     return Pool(nearness, True, number)
@@ -164,6 +163,8 @@ class CityRoom(Room):
 
     def _seats_bar(self, assisted: Room) -> Why:
         """Why none of the seats fits, although some agents are idle."""
+        if not steady(self.at.world.cities[assisted.name], self.view, self.at.now):
+            return Why.TRUNK_BACK
         dedicated, shared = self.at_home(True), self.at_home(False)
         if dedicated or (shared and self.spare()):
             return Why.UNBRIEFED
@@ -183,7 +184,7 @@ def could_lend(view: CityView, now: float) -> bool:
 
 def pair_bar(at: Setting, assisted: str, supporting: str) -> Why | None:
     """What no call between the two passes."""
-    home, away = at.world.cities[assisted], at.world.cities[supporting]
+    away = at.world.cities[supporting]
     seats = at.wishes.events[assisted].seats
     if assisted not in away.fixed.helps:
         return Why.NO_HELPER
@@ -191,8 +192,7 @@ def pair_bar(at: Setting, assisted: str, supporting: str) -> Why | None:
         return Why.NOT_IN_EVENT
     if assisted not in away.fixed.channels:
         return Why.NO_TRUNK
-    up_since = max(home.trunks.get(supporting, 0.0), away.trunks.get(assisted, 0.0))  # Later than now: it is down.
-    return Why.TRUNK_DOWN if up_since > at.now - STEADY_S and up_since > 0.0 else None
+    return None if trunk_up(at.world, Pair(assisted, supporting)) else Why.TRUNK_DOWN
 
 
 def between_cities(at: Setting, assisted: CityRoom, supporting: CityRoom) -> Between:
@@ -220,8 +220,16 @@ def pair_health(world: World, pair: Pair) -> PairHealth:
 
 def trunk_up(world: World, pair: Pair) -> bool:
     """Whether neither end sees the trunk down. Never heard of counts as up: the circuit breaker stands behind."""
-    there = world.cities[pair.assisted].trunk_up(pair.supporting) is False
-    return not there and world.cities[pair.supporting].trunk_up(pair.assisted) is not False
+    home, away = world.cities[pair.assisted], world.cities[pair.supporting]
+    return home.trunk_up(pair.supporting) is not False and away.trunk_up(pair.assisted) is not False
+
+
+def steady(home: CityView, away: CityView, now: float) -> bool:
+    """Whether seats may be lent anew over the trunk between the two, as both ends see it."""
+    here, there = home.city.code, away.city.code
+    if there not in home.trunks_fallen and here not in away.trunks_fallen:
+        return True
+    return home.trunks.get(there, FIRST_SEEN).steady(now) and away.trunks.get(here, FIRST_SEEN).steady(now)
 
 
 def cooling_down(missed: Missed | None, now: float) -> bool:
@@ -239,7 +247,7 @@ def ringing_elsewhere(world: World, assisted: CityView) -> Iterator[tuple[str, S
     waiting = assisted.waiting
     for other, view in world.cities.items():
         calls, ringing = served(assisted, view)
-        if calls and (covered := (ringing & calls) | (calls & waiting.keys())):
+        if calls and (covered := ringing | (calls & waiting.keys())):
             yield other, covered
 
 
@@ -256,12 +264,13 @@ def cut_off(home: CityView, away: CityView) -> int:
 
 
 def served(home: CityView, away: CityView) -> tuple[Set[str], Set[str]]:
-    """Calls that ring or talk at `away` for a citizen of `home` who is still there; and all that ring.
+    """Calls that ring or talk at `away` for a citizen of `home` who is still there; and those of them that ring.
 
     Those of a city that has started anew since are not: a dead PBX cancels no ring and ends no talk, and nobody tells. The
     phone rings out (14 s), the leg is found silent (20 s).
     """
     since, ringing, oldest = away.tally.served.get(home.city.code, NOBODY_SERVED)
     if home.up and oldest < home.booted_at:
-        return {call for call, at in since.items() if at >= home.booted_at}, ringing
+        still = {call for call, at in since.items() if at >= home.booted_at}
+        return still, ringing & still
     return since.keys(), ringing

@@ -7,7 +7,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from callctl.core.between import PairHealth
+from callctl.core.between import PairHealth, TrunkView
 from callctl.core.events import Answerer, SeatState, SlotState, WaitingCall
 from callctl.core.experience import Experience, first_experience
 from callctl.core.model import City, Lending, Province, SeatRef, SlotRef
@@ -125,7 +125,7 @@ class CityView:
     slots: Mapping[SlotRef, SlotView] = field(default_factory=dict)
     talks: Mapping[str, Talk] = field(default_factory=dict)
     rings: Mapping[str, tuple[Answerer, ...]] = field(default_factory=dict)
-    trunks: Mapping[str, float] = field(default_factory=dict)  # By city: up since (0: when it was first seen); NEVER: down.
+    trunks: Mapping[str, TrunkView] = field(default_factory=dict)  # By city.
     # Memory that no reading holds; it survives readings and losses.
     pairs: Mapping[str, PairHealth] = field(default_factory=dict)  # By supporting city.
     reached: Mapping[str, float] = field(default_factory=dict)  # Last time a call of that assisted city rang here.
@@ -194,13 +194,13 @@ class CityView:
         return min(known, default=None)
 
     @cached_property
-    def trunks_failed(self) -> frozenset[str]:
+    def trunks_fallen(self) -> frozenset[str]:
         """Cities whose trunk this end sees down, or saw down since it is heard."""
-        return frozenset(other for other, up_since in self.trunks.items() if up_since > 0.0)
+        return frozenset(other for other, trunk in self.trunks.items() if trunk.falls)
 
     def trunk_up(self, other: str) -> bool | None:
         """Whether this end sees the trunk up; None: unknown."""
-        return self.trunks[other] < NEVER if other in self.trunks else None
+        return self.trunks[other].up if other in self.trunks else None
 
     @cached_property
     def failing(self) -> frozenset[str]:
@@ -256,11 +256,6 @@ class World:
     pending: frozenset[SeatRef] = frozenset()  # Loans, or their groups, ordered but not confirmed by the PBX yet.
     # By assisted city: seats whose agents have not read its must-read scripts (必读口径), and may not be lent to it.
     unbriefed: Mapping[str, frozenset[SeatRef]] = field(default_factory=dict)
-
-
-def up_since(before: float, up: bool, at: float) -> float:
-    """Since when a trunk is up that was up since `before`, and is seen up or down at `at`."""
-    return NEVER if not up else at if before == NEVER else before
 
 
 def unseen(province: Province) -> World:
@@ -356,7 +351,9 @@ def _lent(view: CityView, names: Iterable[str]) -> tuple[Any, ...]:
 
 
 def _served(seats: Sequence[SeatView]) -> Served:
-    since = {seat.call: seat.since for seat in seats}
+    since: dict[str, float] = {}
+    for seat in seats:
+        since[seat.call] = min(since.get(seat.call, NEVER), seat.since)
     return Served(since, frozenset([seat.call for seat in seats if seat.state is SeatState.RINGING]), min(since.values()))
 
 

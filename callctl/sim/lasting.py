@@ -137,6 +137,7 @@ class Lasting:
                 if pbx.slots:
                     self._helped(city, pbx)
                     self._spared(city, pbx)
+                self._led(city, pbx)
             self._offered(city)
 
     # The rules -------------------------------------------------------------------------------------------------------
@@ -220,6 +221,20 @@ class Lasting:
                 "reserve", other, partial(self._cannot_spare, other, well), limit_s, "slots open for seats it cannot spare"
             )
 
+    def _led(self, city: str, pbx: SimPbx) -> None:
+        """Open slots lead to somebody lent: a caller who is rung by another is refused, and the line stands still so long.
+
+        After a wire was cut the far end believes in a talk until the silence is noticed there.
+        """
+        for other, far in self.pbxs.items():
+            unused, about = open_unused(pbx, other), f"{city} to {other}"
+            if not unused and ("a slot leads somewhere", about) not in self._since:
+                continue
+            wrong = self.health.well_s(city, other) > SETTLE_S and unused > len(far.support.get(city, ()))
+            lag_s = max(self.health.lag_s(city), self.health.lag_s(other))
+            limit_s = pbx.timing.leg_lost_after_s + REACT_S + 2 * lag_s * (1 + self._orders(city))
+            self._wrong("a slot leads somewhere", about, wrong, limit_s, lambda: "slots are open and nobody is lent")
+
     def _offered(self, city: str) -> None:
         """Who waits too long beside a spare seat is offered it."""
         needy = bool(self.checkers.wished) and self.offering.in_need(city)
@@ -235,7 +250,8 @@ class Lasting:
 
     def _orders(self, *cities: str) -> int:
         """Orders that go before one about a slot: a PBX is given one after the other, heartbeats first."""
-        return BEATS + max([len(self.pbxs[city].slots) for city in cities], default=1)
+        slots = [sum(slot.open or bool(slot.call) for slot in self.pbxs[city].slots.values()) for city in cities]
+        return BEATS + max(slots, default=1)
 
     def _owed(self, city: str, other: str) -> bool:
         well = self.health.booked_s() > BOOKS_S and self.health.well_s(city, other) > SETTLE_S

@@ -5,6 +5,7 @@ All other rules say what must not happen; a controller that never lends would ke
 
 from collections import Counter
 
+from callctl.core.between import FIRST_SEEN, TrunkView
 from callctl.core.events import (
     CallAnswered,
     CallEnded,
@@ -21,7 +22,6 @@ from callctl.core.events import (
 from callctl.core.experience import first_experience
 from callctl.core.fold import LINK_FAILURES
 from callctl.core.model import Lending, Pair, Province, SeatRef, SlotRef
-from callctl.core.seats import STEADY_S
 from callctl.sim.checkers import Checkers
 from callctl.sim.parts import SimSeat
 from callctl.sim.pbx import SimPbx
@@ -40,7 +40,7 @@ class Offering:
     def __init__(self, province: Province, checkers: Checkers) -> None:
         self._province, self._checkers, self._pbxs = province, checkers, checkers.pbxs
         self._failed_at: dict[Pair, float] = {}
-        self._back_at: dict[tuple[str, str], float] = {}  # When the trunk of the one to the other was seen up again.
+        self._trunks: dict[tuple[str, str], TrunkView] = {}  # By its end and where it leads.
         self._missed: set[SeatRef] = set()  # They rang in vain: left in peace for a minute and more.
         self._late: Counter[str] = Counter()
         self._helped: Counter[str] = Counter()
@@ -49,8 +49,8 @@ class Offering:
 
     def _fact(self, fact: Fact) -> None:
         match fact:
-            case TrunkChanged(up=True):
-                self._back_at[fact.city, fact.to] = fact.at
+            case TrunkChanged(city=city, to=to):
+                self._trunks[city, to] = self._trunks.get((city, to), FIRST_SEEN).told(fact.up, fact.at)
             case RingEnded(by=SlotRef(supporting=other)) if fact.why in LINK_FAILURES:
                 self._failed_at[Pair(fact.city, other)] = self._checkers.now()
             case RingEnded(by=LentSeat(seat=seat)) if fact.why is RingEnd.NO_ANSWER:
@@ -99,8 +99,8 @@ class Offering:
         pbx, peer, pair = self._pbxs[home], self._pbxs[other], Pair(home, other)
         if not pbx.trunks.get(other) or not peer.trunks.get(home):
             return False
-        back_at = max(self._back_at.get((home, other), 0.0), self._back_at.get((other, home), 0.0))
-        if self._checkers.now() - back_at < STEADY_S:
+        ends = (self._trunks.get((home, other), FIRST_SEEN), self._trunks.get((other, home), FIRST_SEEN))
+        if not all(end.steady(self._checkers.now()) for end in ends):
             return False
         used = _legs(pbx, peer) + _legs(peer, pbx)
         lately = self._checkers.now() - self._failed_at.get(pair, float("-inf")) < FAILED_S

@@ -211,8 +211,9 @@ class SimPbx(SimQueue):
         """The far end hears no voice any more, or nobody takes its answer: it gives up in a while."""
         (far, seats), name = self.far_end(call), call.waiting.call
         if not call.answered_at:
+            left_s = max(0.0, call.rung_at + self.timing.support_ring_s - self.now())
             for seat in seats:
-                far.later(self.timing.support_ring_s, _silent_ring, far, seat, name, self)
+                far.later(left_s, _silent_ring, far, seat, name, self)
         elif (talk := far.lent_talks.get(name)) is not None:
             far.later(self.timing.leg_lost_after_s, _silent_talk, far, name, talk, self)
 

@@ -14,6 +14,8 @@ from callctl.sim.virtual_time import loop_clock
 
 READ_ANEW_S = 33.0  # A lost fact misleads no longer: a reading each 30 s, and the time it takes.
 FLAP_S = 2.0
+FLAP_LEAST_S, FLAP_MORE_S = 0.3, 8.0
+FLAPS_VARY_FROM = 170_000  # From this seed on.
 FORGETS_FROM = 80_000  # From this seed on half of the lost registries come back empty; named seeds keep their course.
 CONTROLLERS_MOST = 3
 SLOW_ORDER_S = 0.7
@@ -123,7 +125,11 @@ class Misfortune:
         if trouble.other in pbx.trunks and pbx.alive:
             pbx.set_trunk(trouble.other, up=not pbx.trunks[trouble.other])
         if self._under_way["trunk flaps", trouble.city, trouble.other]:
-            asyncio.get_running_loop().call_later(FLAP_S, self._trunk_flaps, trouble)
+            flap_s = FLAP_S
+            if self._run.seed >= FLAPS_VARY_FROM:  # Longer up than down, or the other way round.
+                share = trouble.size if pbx.trunks.get(trouble.other) else 1.0 - trouble.size
+                flap_s = FLAP_LEAST_S + FLAP_MORE_S * share
+            asyncio.get_running_loop().call_later(flap_s, self._trunk_flaps, trouble)
 
     def _trunk_flaps_over(self, trouble: Trouble) -> None:
         pbx = self._run.pbxs[trouble.city]

@@ -32,11 +32,12 @@ from callctl.core.events import (
     SlotSeen,
     SlotState,
     SurveyAnswered,
+    TalkSeen,
     TrunkChanged,
     TrunkSeen,
     WaitingCall,
 )
-from callctl.core.fold import fold
+from callctl.core.fold import RINGS_MOST_S, fold
 from callctl.core.model import SlotRef
 from callctl.core.world import CityView, unseen
 from tests.provinces import a_province
@@ -61,7 +62,8 @@ def after(*facts: Fact) -> CityView:
 
 
 calls = st.integers(1, 4).map(lambda n: f"nanjing-1.{n}")
-answerers = st.sampled_from([HomeSeat(SEATS[0]), HomeSeat(SEATS[1]), SLOT, SlotRef("wuxi", 2), LentSeat(SEATS[0], "wuxi")])
+LENT = (LentSeat(SEATS[0], "wuxi"), LentSeat(SEATS[1], "wuxi"))
+answerers = st.sampled_from([HomeSeat(SEATS[0]), HomeSeat(SEATS[1]), SLOT, SlotRef("wuxi", 2), *LENT])
 
 
 @st.composite
@@ -114,6 +116,18 @@ def test_what_only_the_history_keeps_changes_nothing_in_the_picture() -> None:
     for fact in told:
         after = fold(start, [fact]).cities["nanjing"]
         assert replace(after, heard_at=start.cities["nanjing"].heard_at) == start.cities["nanjing"]
+
+
+def test_a_talk_is_not_as_old_as_a_ring_whose_end_was_lost() -> None:
+    """Else the slot would pass for one of a talk that died when the far PBX started anew between the two."""
+    one = call(1, 90.0)
+    world = fold(unseen(PROVINCE), [reading(100.0, (one,)), CallRinging("nanjing", 100.0, one.call, SLOT)])
+    assert world.cities["nanjing"].slots[SLOT].used_since == 100.0
+    world = fold(world, [CallAnswered("nanjing", 130.0, one.call, SLOT, 40.0)])
+    assert world.cities["nanjing"].slots[SLOT].used_since == 130.0 - RINGS_MOST_S
+    slot = SlotSeen(SLOT, SlotState.OPEN, 1, in_use=True)
+    again = replace(reading(140.0), slots=(slot,), talks=(TalkSeen(one.call, SLOT, 130.0),))
+    assert fold(world, [again]).cities["nanjing"].slots[SLOT].used_since == 130.0 - RINGS_MOST_S
 
 
 @given(streams)

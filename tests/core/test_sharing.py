@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from callctl.core.between import STEADY_S
 from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Recall
 from callctl.core.events import (
     CallAnswered,
@@ -36,7 +37,6 @@ from callctl.core.fold import fold
 from callctl.core.model import Pair, Province, QueueRules, SeatRef, SlotRef
 from callctl.core.plan import Plan
 from callctl.core.reasons import Did, Why
-from callctl.core.seats import STEADY_S
 from callctl.core.world import unseen
 from tests.core.pictures import Picture
 from tests.provinces import a_province, wish
@@ -311,6 +311,12 @@ def waiting_in(d: Day, city: str) -> tuple[WaitingCall, ...]:
     return tuple(d.picture.world.cities[city].waiting.values())
 
 
+def seen_loans(d: Day, city: str) -> tuple[LoanSeen, ...]:
+    """For a reading."""
+    lent = d.picture.world.cities[city].tally.lent.items()
+    return tuple(LoanSeen(seat, loan.assisted, loan.token, loan.group) for seat, loan in lent)
+
+
 def ringing_for_who_is_gone(d: Day) -> str:
     """A lent seat rings for nanjing, whose PBX dies and is back: nobody has cancelled the ring. The seat."""
     [gone] = d.calls(1)
@@ -409,25 +415,60 @@ def test_a_trunk_seen_down_at_either_end_closes_its_slots() -> None:
         assert d.whys(made) == {Why.TRUNK_DOWN}
 
 
-@pytest.mark.parametrize(("told_by", "to"), [("nanjing", "wuxi"), ("wuxi", "nanjing")])
+ENDS = pytest.mark.parametrize(("told_by", "to"), [("nanjing", "wuxi"), ("wuxi", "nanjing")])
+
+
+@ENDS
 def test_nobody_is_lent_for_every_flap_of_a_trunk(told_by: str, to: str) -> None:
-    """Found by seed 151493: a seat was lent and called home with each of them."""
+    """Found by seed 151493: a seat was lent and called home with each of them. The wait doubles from flap to flap."""
     d = day(cities=2)
     d.calls(2)
-    d.hear(TrunkChanged(told_by, d.now, to, up=False))
-    for _ in range(5):
-        d.picture.now += 1.0
-        d.hear(TrunkChanged(told_by, d.now, to, up=True), TrunkChanged(told_by, d.now, to, up=True))
-        for _ in range(2):
-            made = d.plan()
-            assert (made.loans, d.whys(made)) == ({}, {Why.TRUNK_DOWN})
-            d.picture.now += 1.0
+    lent = []
+    for _ in range(6):
         d.hear(TrunkChanged(told_by, d.now, to, up=False))
-    down = replace(d.read(told_by), trunks=(TrunkSeen(to, False),), waiting=waiting_in(d, told_by))
-    d.hear(down, replace(down, trunks=(TrunkSeen(to, True),)))  # The facts were lost; two readings tell.
-    assert d.plan().loans == {}
-    d.picture.now += STEADY_S
-    assert len(d.lent(d.plan(), "wuxi")) == 2
+        made = d.plan()
+        assert (made.loans, d.whys(made)) == ({}, {Why.TRUNK_DOWN})
+        d.picture.now += 1.0
+        d.hear(TrunkChanged(told_by, d.now, to, up=True), TrunkChanged(told_by, d.now + 0.5, to, up=True))
+        made = d.plan()
+        assert (made.loans, d.whys(made)) == ({}, {Why.TRUNK_BACK})
+        d.picture.now += 4.0
+        lent.append(len(d.plan().loans))
+    assert lent == [2, 0, 0, 0, 0, 0]
+    for _ in range(2):
+        d.picture.now += 30.0
+        d.hear(TrunkChanged("nanjing", d.now, "wuxi", up=True), TrunkChanged("wuxi", d.now, "nanjing", up=True))
+    assert len(d.plan().loans) == 2
+    for up, after_s in ((False, 5.0), (True, STEADY_S)):  # That it has been up for a minute makes up for it.
+        d.hear(TrunkChanged(told_by, d.now, to, up=up))
+        d.picture.now += after_s
+    assert len(d.plan().loans) == 2
+
+
+@ENDS
+def test_a_trunk_that_two_readings_saw_down_and_up_is_given_a_moment(told_by: str, to: str) -> None:
+    d = day(cities=2)
+    d.calls(2)
+    seen = replace(d.read(told_by), waiting=waiting_in(d, told_by))
+    for up in (False, True, True):
+        d.hear(replace(seen, at=d.now, trunks=(TrunkSeen(to, up),)))
+        assert d.plan().loans == {}
+        d.picture.now += 0.6 * STEADY_S
+    assert len(d.plan().loans) == 2, "the third reading does not begin it anew"
+    d.hear(replace(seen, at=d.now, loans=seen_loans(d, told_by)), TrunkChanged(told_by, d.now, to, up=True))
+    assert len(d.plan().loans) == 2
+
+
+@ENDS
+def test_a_trunk_that_is_back_before_anybody_looked_ends_no_loan(told_by: str, to: str) -> None:
+    d = day(cities=2)
+    d.calls(2)
+    lent = d.plan()
+    assert (len(lent.loans), lent.open_slots) == (2, {NANJING_WUXI: 2})
+    d.hear(TrunkChanged(told_by, d.now, to, up=False), TrunkChanged(told_by, d.now, to, up=True))
+    d.calls(1)
+    made = d.plan()
+    assert (made.loans, made.open_slots, d.whys(made)) == (lent.loans, lent.open_slots, {Why.TRUNK_BACK})
 
 
 def test_no_more_slots_than_trunk_channels() -> None:

@@ -62,11 +62,18 @@ MUTANTS = (
     ),
     Mutant(
         "lends for every flap of a trunk",
-        "callctl/core/seats.py",
-        "up_since > at.now - STEADY_S and up_since > 0.0",
-        "up_since > at.now",
+        "callctl/core/between.py",
+        "STEADY_S * 2.0 ** (self.falls - 1)",
+        "0.0",
         (SHARING + "test_nobody_is_lent_for_every_flap_of_a_trunk",),
         (151493,),
+    ),
+    Mutant(
+        "takes every reading of a trunk for its return",
+        "callctl/core/between.py",
+        "        if up is self.up:\n",
+        "        if up is self.up and not self.falls:\n",
+        (SHARING + "test_a_trunk_that_two_readings_saw_down_and_up_is_given_a_moment",),
     ),
     Mutant(
         "takes the slots of talks that died with their PBX for open ones",
@@ -328,7 +335,6 @@ MUTANTS = (
         "    if home.up and oldest < home.booted_at:\n",
         "    if not home.up:\n",
         (SHARING + "test_a_seat_still_called_for_a_pbx_that_started_anew_has_no_slot",),
-        seeds=(10145,),
     ),
     Mutant(
         "lends and opens while the registry is lost",

@@ -5,6 +5,8 @@ import pickle
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
+
 from callctl.core.commands import CloseSlot, Lend, MoveCaller, OpenSlot, Order, Recall, RenewHeartbeat
 from callctl.core.events import CallAnswered, CallRinging, HomeSeat, LentSeat, SeatState
 from callctl.core.model import SeatRef, SlotRef
@@ -241,6 +243,15 @@ def test_a_slot_open_for_a_dedicated_seat_takes_nothing_from_home() -> None:
     assert watch(story) == ""
 
 
+def test_a_slot_that_leads_to_nobody_once_no_talk_may_be_believed_in_any_more() -> None:
+    async def story(watched: Watched, seconds: float) -> None:
+        watched.order(OpenSlot("nanjing", SLOT, 5))
+        await watched.look_for(seconds)
+
+    assert watch(lambda watched: story(watched, 21.0)) == ""
+    assert watch(lambda watched: story(watched, 23.0)) == "a slot leads somewhere"
+
+
 def test_loans_that_go_on_after_the_switch_off() -> None:
     async def story(watched: Watched) -> None:
         watched.lend(1)
@@ -322,6 +333,34 @@ def test_a_slow_link_to_another_assisted_city_makes_help_owed_later_and_one_to_a
     assert offered(slow("xuzhou"), both, seconds=4.0) == "", "the seat may be promised to xuzhou, the slot on its way"
     assert offered(slow("xuzhou"), both, seconds=8.0) == "help is offered"
     assert offered(slow("xuzhou"), one, seconds=4.0) == "help is offered"
+
+
+@pytest.mark.parametrize("slots", [0, 12])
+def test_orders_about_slots_in_use_take_their_time_on_a_slow_link_and_slots_that_are_closed_take_none(slots: int) -> None:
+    def change(watched: Watched) -> None:
+        watched.health.lag_s = lambda asked: 1.0 if asked == "nanjing" else 0.0  # type: ignore[method-assign]
+        for number in range(slots):
+            ref = SlotRef("wuxi", number + 1)
+            watched.order(OpenSlot("nanjing", ref, 5), CloseSlot("nanjing", ref))
+
+    assert offered(change, seconds=6.0) == "", "two heartbeats and the order itself"
+    assert offered(change, seconds=11.0) == "help is offered"
+
+
+def test_over_a_trunk_that_is_just_back_nothing_is_owed_and_it_is_longer_after_the_second_fall() -> None:
+    def change(falls: int) -> Callable[[Watched], None]:
+        def fall(watched: Watched) -> None:
+            for number in range(2 * falls):
+                for other in ("wuxi", "xuzhou"):
+                    at_s = 19.0 + 0.01 * number
+                    asyncio.get_running_loop().call_later(at_s, watched.nanjing.set_trunk, other, bool(number % 2))
+
+        return fall
+
+    assert offered(change(1), seconds=4.0) == ""
+    assert offered(change(1), seconds=6.5) == "help is offered"
+    assert offered(change(2), seconds=6.5) == ""
+    assert offered(change(2), seconds=9.5) == "help is offered"
 
 
 def test_a_slot_that_is_open_or_a_call_that_rings_is_help() -> None:

@@ -4,11 +4,12 @@ import asyncio
 import gzip
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from callctl.core.commands import Lend, OpenSlot, RenewHeartbeat
-from callctl.core.events import CallRinging, CallWaiting, SeatState
+from callctl.core.events import CallRinging, CallWaiting, RingEnded, SeatState
 from callctl.core.model import Lending, SlotRef
 from callctl.sim.network import build_network
 from callctl.sim.pbx import SimPbx
@@ -16,6 +17,11 @@ from callctl.sim.virtual_time import loop_clock, run_virtual
 from tests.provinces import a_province
 
 SLOT = SlotRef("wuxi", 1)
+
+
+def nearly(seconds: float) -> Any:
+    """Up to a second later: the queue looks once a second."""
+    return pytest.approx(seconds + 0.5, abs=0.6)
 
 
 def helped_pair() -> tuple[SimPbx, SimPbx]:
@@ -170,6 +176,28 @@ def test_a_cut_wire_rings_out_and_brings_talks_back_and_a_mended_one_goes_on() -
     assert not talks
     assert len(waiting) == 1
     assert state is SeatState.FREE
+
+
+@pytest.mark.parametrize("dead", ["wuxi", "nanjing"])
+def test_a_ring_between_two_pbxs_of_which_one_dies_ends_by_the_other_ends_own_clock(dead: str) -> None:
+    """Not so long after the death, but after the ring began: 16 s at home, 14 s at the far end."""
+
+    async def story() -> list[float]:
+        nanjing, wuxi = helped_pair()
+        wuxi.seats["12001"].answers_after_s = None
+        ends: list[float] = []
+        for pbx in (nanjing, wuxi):
+            pbx.taps.append(lambda fact: ends.append(fact.at - began) if isinstance(fact, RingEnded) else None)
+        nanjing.citizen_calls("13800000001")
+        began = loop_clock()
+        await asyncio.sleep(5)
+        assert wuxi.seats["12001"].state is SeatState.RINGING
+        (wuxi if dead == "wuxi" else nanjing).die()
+        await asyncio.sleep(25)
+        return ends
+
+    ended = {"wuxi": nearly(16.0), "nanjing": nearly(14.0)}[dead]
+    assert run_virtual(story())[0] == ended
 
 
 def test_nobody_says_goodbye_over_a_dead_leg() -> None:
