@@ -153,7 +153,7 @@ class _Draft:
         seat = self.seats.get(by.seat)
         if seat is not None:
             serving = by.assisted if isinstance(by, LentSeat) else ""
-            since = seat.since if seat.call == call else at
+            since = min(seat.since, at) if seat.call == call else at
             self.seats[by.seat] = seat._replace(state=state, call=call, serving=serving, since=since)
 
     def release(self, by: Answerer, call: str, free_from: float = 0.0) -> None:
@@ -191,13 +191,14 @@ def _observed(draft: _Draft, fact: PbxObserved) -> None:
     slots_before, rings_before, waited_before, gapless = dict(draft.slots), dict(draft.rings), set(draft.waiting), draft.up
     seats_before, trunks_before = dict(draft.seats), dict(draft.trunks)
     draft.forget()
-    draft.up, draft.booted_at, draft.lost_reason = True, fact.booted_at, ""
-    draft.rings_together = fact.rings_together
+    draft.up, draft.booted_at, draft.lost_reason, draft.rings_together = True, fact.booted_at, "", fact.rings_together
     draft.waiting.update((call.call, call) for call in sorted(fact.waiting, key=_place))
     for seen in fact.seats:
         known, since = seats_before.get(seen.seat), 0.0
-        if seen.call:
-            since = known.since if known is not None and known.call == seen.call else fact.at
+        if seen.call and known is not None and known.call == seen.call:
+            since = known.since
+        elif seen.call:
+            since = fact.at - RINGS_MOST_S if seen.state is SeatState.RINGING else fact.at  # At the earliest.
         serving = _serving(fact.city, seen.call)
         draft.seats[seen.seat] = SeatView(seen.state, seen.ready, seen.free_from, seen.call, serving, since=since)
     for loan in fact.loans:
@@ -210,8 +211,7 @@ def _observed(draft: _Draft, fact: PbxObserved) -> None:
     for talk in fact.talks:
         draft.talks[talk.call] = Talk(talk.by, talk.answered_at)
         draft.occupy(talk.by, talk.call, SeatState.BUSY, talk.answered_at)
-    for trunk in fact.trunks:
-        draft.trunks[trunk.to] = trunks_before.get(trunk.to, FIRST_SEEN).told(trunk.up, fact.at)
+    draft.trunks.update((each.to, trunks_before.get(each.to, FIRST_SEEN).told(each.up, fact.at)) for each in fact.trunks)
     _ring_on(draft, rings_before, seats_before, fact.at)
     if gapless:  # After a gap nobody knows over what time those who wait have come.
         for call in fact.waiting:

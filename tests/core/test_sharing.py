@@ -29,6 +29,7 @@ from callctl.core.events import (
     SlotChanged,
     SlotSeen,
     SlotState,
+    TalkSeen,
     TrunkChanged,
     TrunkSeen,
     WaitingCall,
@@ -469,6 +470,21 @@ def test_a_trunk_that_is_back_before_anybody_looked_ends_no_loan(told_by: str, t
     d.calls(1)
     made = d.plan()
     assert (made.loans, made.open_slots, d.whys(made)) == (lent.loans, lent.open_slots, {Why.TRUNK_BACK})
+
+
+@pytest.mark.parametrize("state", [SeatState.BUSY, SeatState.RINGING])
+def test_a_new_controller_knows_a_call_that_was_before_its_pbx_started_anew(state: SeatState) -> None:
+    """Found by seed 169530: it took the first reading for the beginning of the call, and opened a slot to nobody."""
+    d = day(cities=2, rules={"wuxi": {"shared": 2, "reserve": 0}})
+    by = LentSeat("12001", "nanjing")
+    seats = (SeatSeen("12001", state, call="nanjing-1.9"), SeatSeen("12002", SeatState.FREE))
+    talks = (TalkSeen("nanjing-1.9", by, d.now - 30.0),) if state is SeatState.BUSY else ()
+    seen = replace(d.read("wuxi"), seats=seats, loans=(LoanSeen("12001", "nanjing", 3),), talks=talks)
+    d.hear(seen, replace(d.read("nanjing"), booted_at=d.now - 5.0))
+    d.calls(1)
+    assert d.plan().open_slots == {NANJING_WUXI: 1}
+    d.hear(replace(d.read("nanjing"), booted_at=d.now - 40.0, waiting=waiting_in(d, "nanjing")))
+    assert d.plan().open_slots == {NANJING_WUXI: 2}
 
 
 def test_no_more_slots_than_trunk_channels() -> None:

@@ -76,6 +76,13 @@ MUTANTS = (
         (SHARING + "test_a_trunk_that_two_readings_saw_down_and_up_is_given_a_moment",),
     ),
     Mutant(
+        "takes the first reading of a call for its beginning",
+        "callctl/core/fold.py",
+        "            since = min(seat.since, at) if seat.call == call else at\n",
+        "            since = seat.since if seat.call == call else at\n",
+        (SHARING + "test_a_new_controller_knows_a_call_that_was_before_its_pbx_started_anew",),
+    ),
+    Mutant(
         "takes the slots of talks that died with their PBX for open ones",
         "callctl/core/sharing.py",
         "number + cut_off(cities[pair.assisted], cities[pair.supporting])",
