@@ -51,7 +51,7 @@ class TrunkView(NamedTuple):
 
     def steady(self, now: float) -> bool:
         """Whether seats may be lent anew over it: not for every flap."""
-        wait_s = min(STEADY_S * 2.0 ** (self.falls - 1), STEADY_MOST_S) if self.falls else 0.0
+        wait_s = min(STEADY_S * 2.0 ** min(self.falls - 1, 10), STEADY_MOST_S) if self.falls else 0.0
         return self.up and now - self.since >= wait_s
 
 

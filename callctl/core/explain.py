@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from callctl.core.allocation import Allocation
 from callctl.core.reasons import Reason, Why
-from callctl.core.seats import FRESH_S, CityRoom, Setting, steady
+from callctl.core.seats import FRESH_S, CityRoom, Setting
 
 Look = Callable[[str], CityRoom]
 
@@ -108,8 +108,8 @@ def _between(assisted: CityRoom, rooms: Mapping[str, CityRoom], allocation: Allo
             continue
         pair = allocation.between(assisted, room)
         why = pair.bar or (pair.why_not(at.now) if pair.health.failures else None)
-        if why is not None or not steady(home, room.view, at.now):
-            yield name, why or Why.TRUNK_BACK
+        if why is not None:
+            yield name, why
 
 
 def _trunk_lost_to(code: str, rooms: Mapping[str, CityRoom]) -> list[str]:

@@ -163,11 +163,10 @@ class CityRoom(Room):
 
     def _seats_bar(self, assisted: Room) -> Why:
         """Why none of the seats fits, although some agents are idle."""
-        if not steady(self.at.world.cities[assisted.name], self.view, self.at.now):
-            return Why.TRUNK_BACK
         dedicated, shared = self.at_home(True), self.at_home(False)
         if dedicated or (shared and self.spare()):
-            return Why.UNBRIEFED
+            home = self.at.world.cities[assisted.name]
+            return Why.UNBRIEFED if steady(home, self.view, self.at.now) else Why.TRUNK_BACK
         if shared and (bar := self.shared_bar()) is not None:
             return bar
         cooling = any(
@@ -271,6 +270,7 @@ def served(home: CityView, away: CityView) -> tuple[Set[str], Set[str]]:
     """
     since, ringing, oldest = away.tally.served.get(home.city.code, NOBODY_SERVED)
     if home.up and oldest < home.booted_at:
-        still = {call for call, at in since.items() if at >= home.booted_at}
+        known = home.waiting.keys() | home.talks.keys()  # A reading may take a ring for older than it is.
+        still = {call for call, at in since.items() if at >= home.booted_at or call in known}
         return still, ringing & still
     return since.keys(), ringing

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
+from callctl.core.between import STEADY_MOST_S
 from callctl.core.events import SeatState
 from callctl.sim.checkers import REBOOK_S, Checkers
 from callctl.sim.full import FullRun
@@ -16,6 +17,7 @@ READ_ANEW_S = 33.0  # A lost fact misleads no longer: a reading each 30 s, and t
 FLAP_S = 2.0
 FLAP_LEAST_S, FLAP_MORE_S = 0.3, 8.0
 FLAPS_VARY_FROM = 170_000  # From this seed on.
+FELLING = frozenset({"trunk flaps", "wire cut", "pbx dead", "pbx frozen"})  # What lets trunks fall.
 FORGETS_FROM = 80_000  # From this seed on half of the lost registries come back empty; named seeds keep their course.
 CONTROLLERS_MOST = 3
 SLOW_ORDER_S = 0.7
@@ -28,6 +30,7 @@ class Misfortune:
         self._run, self._checkers, self._health = run, checkers, health
         self._under_way: Counter[tuple[str, str, str]] = Counter()
         self._silent: set[str] = set()
+        self._flapped: set[str] = set()  # Cities that have seen a trunk fall.
         self._asleep: list[tuple[str, float]] = []  # Controllers that are stopped, and since when.
         self._spare = 0
         self._over = False
@@ -39,6 +42,8 @@ class Misfortune:
     def befall(self, trouble: Trouble) -> None:
         """It goes wrong, and will be mended."""
         self._under_way[trouble.kind, trouble.city, trouble.other] += 1
+        if trouble.kind in FELLING:
+            self._flapped.update((trouble.city, trouble.other))
         KINDS[trouble.kind][0](self, trouble)
         asyncio.get_running_loop().call_later(trouble.for_s, self._mend, trouble)
 
@@ -104,7 +109,9 @@ class Misfortune:
             post.links[trouble.city].lag_s = 0.0
 
     def _facts_lost(self, trouble: Trouble) -> None:
-        self._health.disturbed(trouble.city, for_s=READ_ANEW_S)
+        # A trunk whose return is read so much later is waited for from then on.
+        more_s = STEADY_MOST_S if trouble.city in self._flapped else 0.0
+        self._health.disturbed(trouble.city, for_s=READ_ANEW_S + more_s)
         for post in self._run.posts.running.values():
             post.links[trouble.city].loses = 1 + int(5 * trouble.size)
 
@@ -121,12 +128,14 @@ class Misfortune:
         self._run.pbxs[trouble.city].mend_wire(trouble.other)
 
     def _trunk_flaps(self, trouble: Trouble) -> None:
-        pbx = self._run.pbxs[trouble.city]
+        pbx, varied = self._run.pbxs[trouble.city], self._run.seed >= FLAPS_VARY_FROM
+        if varied and not self._under_way["trunk flaps", trouble.city, trouble.other]:
+            return
         if trouble.other in pbx.trunks and pbx.alive:
             pbx.set_trunk(trouble.other, up=not pbx.trunks[trouble.other])
         if self._under_way["trunk flaps", trouble.city, trouble.other]:
             flap_s = FLAP_S
-            if self._run.seed >= FLAPS_VARY_FROM:  # Longer up than down, or the other way round.
+            if varied:  # Longer up than down, or the other way round.
                 share = trouble.size if pbx.trunks.get(trouble.other) else 1.0 - trouble.size
                 flap_s = FLAP_LEAST_S + FLAP_MORE_S * share
             asyncio.get_running_loop().call_later(flap_s, self._trunk_flaps, trouble)

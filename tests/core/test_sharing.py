@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from callctl.core.between import STEADY_S
+from callctl.core.between import FIRST_SEEN, STEADY_MOST_S, STEADY_S
 from callctl.core.commands import CloseSlot, DropSlot, Lend, OpenSlot, Recall
 from callctl.core.events import (
     CallAnswered,
@@ -470,6 +470,40 @@ def test_a_trunk_that_is_back_before_anybody_looked_ends_no_loan(told_by: str, t
     d.calls(1)
     made = d.plan()
     assert (made.loans, made.open_slots, d.whys(made)) == (lent.loans, lent.open_slots, {Why.TRUNK_BACK})
+
+
+def test_a_trunk_that_falls_all_night_is_given_half_a_minute_at_most() -> None:
+    trunk = FIRST_SEEN
+    for cycle in range(1100):
+        trunk = trunk.told(False, 10.0 * cycle).told(True, 10.0 * cycle + 5.0)
+    assert not trunk.steady(trunk.since + 0.99 * STEADY_MOST_S)
+    assert trunk.steady(trunk.since + STEADY_MOST_S)
+
+
+def test_why_nobody_comes_is_the_reserve_and_not_a_trunk_that_is_just_back() -> None:
+    d = day(cities=2, rules={"wuxi": {"shared": 1, "reserve": 1}})
+    d.calls(2)
+    assert d.whys(d.plan()) == {Why.RESERVE}
+    d.hear(TrunkChanged("nanjing", d.now, "wuxi", up=False), TrunkChanged("nanjing", d.now, "wuxi", up=True))
+    assert d.whys(d.plan()) == {Why.RESERVE}
+
+
+def test_a_ring_in_a_first_reading_is_alive_if_its_caller_is() -> None:
+    """The reading does not say since when it rings: perhaps since before the home PBX started anew."""
+    d = day(cities=2, rules={"wuxi": {"shared": 2, "reserve": 0}})
+    d.hear(PbxLost("nanjing", d.now, "died"), replace(d.read("nanjing"), booted_at=d.now - 10.0))
+    [call] = d.calls(1)
+    seats = (SeatSeen("12001", SeatState.RINGING, call=call), SeatSeen("12002", SeatState.FREE))
+    seen = replace(d.read("wuxi"), seats=seats, loans=(LoanSeen("12001", "nanjing", 3),))
+    d.hear(CallRinging("nanjing", d.now, call, SlotRef("wuxi", 1)), PbxLost("wuxi", d.now, "link"), seen)
+    made = d.plan()
+    assert (d.lent(made, "wuxi"), made.open_slots) == (["12001"], {NANJING_WUXI: 1})
+    by = LentSeat("12001", "nanjing")
+    d.hear(CallAnswered("wuxi", d.now, call, by, 3.0), CallAnswered("nanjing", d.now, call, SlotRef("wuxi", 1), 3.0))
+    d.picture.now += 30.0
+    d.calls(1)
+    made = d.plan()
+    assert (d.lent(made, "wuxi"), made.open_slots) == (["12001", "12002"], {NANJING_WUXI: 2})
 
 
 @pytest.mark.parametrize("state", [SeatState.BUSY, SeatState.RINGING])

@@ -232,6 +232,19 @@ def test_a_slot_left_open_to_a_city_whose_own_callers_wait() -> None:
     assert watch(story) == "reserve"
 
 
+def test_each_open_slot_may_take_its_time_to_close_on_a_slow_link() -> None:
+    async def story(watched: Watched, seconds: float) -> None:
+        watched.lend(2)
+        watched.order(OpenSlot("nanjing", SLOT, 5), OpenSlot("nanjing", SlotRef("xuzhou", 1), 5))
+        watched.health.lag_s = lambda asked: 1.0 if asked == "nanjing" else 0.0  # type: ignore[method-assign]
+        for _ in range(6):
+            watched.pbxs["wuxi"].citizen_calls("13900000001")
+        await watched.look_for(seconds)
+
+    assert watch(lambda watched: story(watched, 11.0)) == "", "two slots, two heartbeats, and there and back"
+    assert watch(lambda watched: story(watched, 13.0)) == "reserve"
+
+
 def test_a_slot_open_for_a_dedicated_seat_takes_nothing_from_home() -> None:
     async def story(watched: Watched) -> None:
         watched.lend(1)
