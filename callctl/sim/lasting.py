@@ -78,7 +78,8 @@ class Lasting:
     def __init__(self, province: Province, checkers: Checkers, health: Health) -> None:
         self.province, self.checkers, self.health = province, checkers, health
         self.pbxs, self.now = checkers.pbxs, checkers.now
-        self._since: dict[tuple[str, str], float] = {}
+        # Since when it is wrong, and the longest it has been given since: one order after the other sets it right.
+        self._since: dict[tuple[str, str], tuple[float, float]] = {}
         # Wrongs of a busy queue, that may be set right for an instant between two looks.
         self._passing: dict[tuple[str, str], Callable[[], bool]] = {}
         self._lent_at: dict[SeatRef, list[float]] = {}
@@ -122,7 +123,11 @@ class Lasting:
         key = (rule, about)
         if not wrong:
             self._since.pop(key, None)
-        elif self.now() - self._since.setdefault(key, self.now()) > limit_s:
+            return
+        since, longest_s = self._since.get(key, (self.now(), limit_s))
+        limit_s = max(limit_s, longest_s)
+        self._since[key] = since, limit_s
+        if self.now() - since > limit_s:
             self.checkers.broken(rule, f"{about}: {what()}, for more than {limit_s:g} s")
 
     def look(self) -> None:
@@ -171,9 +176,9 @@ class Lasting:
         if not self.checkers.wished:
             return
         wishes, well_s = self.checkers.wished[-1][1], self.health.well_s(city)
-        limit_s = SETTLE_S + 4 * self.health.lag_s(city)
-        well = well_s > SETTLE_S
         lent = sum(len(seats) for seats in pbx.support.values())
+        limit_s = SETTLE_S + 2 * self.health.lag_s(city) * (1 + BEATS + lent)
+        well = well_s > SETTLE_S
         quota = wishes.quotas.get(city, self.province.cities[city].lend.quota)
         over = well and lent > max(quota, _serving(pbx, *pbx.support))
         self._wrong("quota", city, over, limit_s, lambda: f"{lent} seats lent, quota {quota}")
@@ -207,7 +212,7 @@ class Lasting:
             return
         off = city not in self.checkers.wished[-1][1].assisted() and self.health.well_s(city) > SETTLE_S
         wrong = off and any(slot.open and not slot.call for slot in pbx.slots.values())
-        limit_s = SETTLE_S + 4 * self.health.lag_s(city)
+        limit_s = SETTLE_S + 2 * self.health.lag_s(city) * (1 + self._orders(city))
         self._wrong("switched off", city, wrong, limit_s, lambda: "slots stay open")
 
     def _spared(self, city: str, pbx: SimPbx) -> None:

@@ -274,6 +274,22 @@ def test_loans_that_go_on_after_the_switch_off() -> None:
     assert watch(story) == "switched off"
 
 
+def test_loans_come_home_one_after_the_other_on_a_slow_link() -> None:
+    """The time is that of all of them, also when one is home already. Found by seed 184109."""
+
+    async def story(watched: Watched, seconds: float) -> None:
+        watched.lend(1)
+        watched.lend(2)
+        watched.health.lag_s = lambda asked: 1.0 if asked == "wuxi" else 0.0  # type: ignore[method-assign]
+        watched.checkers.wished.append((loop_clock(), wish("nanjing", on=False)))
+        await watched.look_for(10.0)
+        watched.order(Recall("wuxi", "12001", "nanjing"))
+        await watched.look_for(seconds - 10.0)
+
+    assert watch(lambda watched: story(watched, 14.0)) == "", "two seats, two heartbeats, and there and back"
+    assert watch(lambda watched: story(watched, 16.5)) == "switched off"
+
+
 def test_slots_that_stay_open_after_the_switch_off() -> None:
     async def story(watched: Watched) -> None:
         watched.order(OpenSlot("nanjing", SLOT, 5))

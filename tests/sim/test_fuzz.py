@@ -57,6 +57,7 @@ NAMED = {
     105952: "stopped for less than the lease's life, woken, and a slot opened before the wishes were read: the checker",
     108326: "the same, for a loan",
     109848: "a leg cut off was given up by the simulated PBX for the seat that had the call before: it freed one that rang",
+    184109: "six loans called home one after the other on a link that is nearly a second slow: the checker",
     169530: "an assisted PBX and the controller both started anew: the new one took dead talks for calls under way",
     151493: "a trunk flapped for a minute: a seat was lent and called home each time it was up",
     135442: "an order about a slot behind two others and two heartbeats on a link that is a second slow: the checker",
