@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from callctl.store.registry import RedisRegistry
 from callctl.store.schema import open_engine, prepare
 from callctl.store.tables import calls
 
+# A Thursday, 10:30 in Beijing: how many calls the next hours bring depends on the hour.
+MORNING = 1_795_660_200.0
 ROOT = Path(__file__).resolve().parent.parent
 PROVINCE = read_province(ROOT)
 Plan = Callable[..., tuple[int, str, str]]
@@ -44,6 +47,8 @@ def plan(tmp_path: Path, valkey_url: str, capsys: pytest.CaptureFixture[str], mo
     monkeypatch.setenv("CALLCTL_PROVINCE", str(ROOT))
     monkeypatch.setenv("CALLCTL_REDIS_URL", valkey_url)
     monkeypatch.setenv("CALLCTL_SQL_URL", f"sqlite+aiosqlite:///{tmp_path / 'history.db'}")
+    began = time.time()
+    monkeypatch.setattr(clock, "now", lambda: MORNING + time.time() - began)
     with Redis.from_url(valkey_url) as link:
         link.flushall()
 
