@@ -23,7 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, BrowserContext, Page
 
 from callctl.controller import Controller
 from callctl.core.commands import Order
@@ -195,7 +195,7 @@ WATCH = """() => {
 
 async def _latency(secret: str, redis_url: str) -> list[dict[str, Any]]:
     async with chromium() as browser:
-        page = await _board(browser, secret)
+        page = await _board(await _signed_in(browser, secret))
         await page.evaluate(WATCH)
         rows, happened = await _screens(secret, redis_url)
         ahead_s = time.time() - time.monotonic()
@@ -215,10 +215,14 @@ async def _latency(secret: str, redis_url: str) -> list[dict[str, Any]]:
     ]
 
 
-async def _board(browser: Browser, secret: str) -> Page:
+async def _signed_in(browser: Browser, secret: str) -> BrowserContext:
     context = await browser.new_context(viewport={"width": 1920, "height": 1080})
     place = {"domain": "127.0.0.1", "path": "/", "secure": True, "httpOnly": True}
     await context.add_cookies([{"name": COOKIE, "value": secret, **place}])  # type: ignore[list-item]
+    return context
+
+
+async def _board(context: BrowserContext) -> Page:
     page = await context.new_page()
     await page.goto(f"http://127.0.0.1:{PORT}/board")
     await page.locator("canvas").first.wait_for()
@@ -285,13 +289,10 @@ def _weight(secret: str) -> list[dict[str, Any]]:
 
 async def _paint(secret: str) -> list[dict[str, Any]]:
     async with chromium() as browser:
-        page = await _board(browser, secret)
+        context = await _signed_in(browser, secret)
         painted = []
-        for again in range(5):
-            if again:
-                page = await page.context.new_page()
-                await page.goto(f"http://127.0.0.1:{PORT}/board")
-                await page.locator("canvas").first.wait_for()
+        for _ in range(5):
+            page = await _board(context)
             painted.append(await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
             await page.close()
     return [

@@ -15,6 +15,11 @@ STEADY_MOST_S = 30.0
 FORGIVEN_S = 60.0  # Up so long, and the falls before are forgotten.
 
 
+def doubled_s(first_s: float, times: int, most_s: float) -> float:
+    """A wait that doubles with every time in a row, up to the most; 0 before the first."""
+    return min(first_s * 2.0 ** min(times - 1, 10), most_s) if times else 0.0
+
+
 class PairHealth(NamedTuple):
     """How the set-ups to one supporting city went, seen from the assisted city."""
 
@@ -51,8 +56,7 @@ class TrunkView(NamedTuple):
 
     def steady(self, now: float) -> bool:
         """Whether seats may be lent anew over it: not for every flap."""
-        wait_s = min(STEADY_S * 2.0 ** min(self.falls - 1, 10), STEADY_MOST_S) if self.falls else 0.0
-        return self.up and now - self.since >= wait_s
+        return self.up and now - self.since >= doubled_s(STEADY_S, self.falls, STEADY_MOST_S)
 
 
 FIRST_SEEN = TrunkView()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Set
 from typing import NamedTuple
 
 from callctl.core.allocation import Help, Pool, Room
-from callctl.core.between import FIRST_SEEN, HEALTHY, UNLIMITED, Between, PairHealth
+from callctl.core.between import FIRST_SEEN, HEALTHY, UNLIMITED, Between, PairHealth, doubled_s
 from callctl.core.model import Lending, Pair, Province, SeatRef
 from callctl.core.reasons import Why
 from callctl.core.wishes import Wishes
@@ -235,7 +235,7 @@ def cooling_down(missed: Missed | None, now: float) -> bool:
     """Whether a lent seat that did not answer is left in peace."""
     if missed is None:
         return False
-    return now - missed.at < min(COOL_DOWN_S * 2.0 ** min(missed.times - 1, 10), COOL_DOWN_MOST_S)
+    return now - missed.at < doubled_s(COOL_DOWN_S, missed.times, COOL_DOWN_MOST_S)
 
 
 def ringing_elsewhere(world: World, assisted: CityView) -> Iterator[tuple[str, Set[str]]]:

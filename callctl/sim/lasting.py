@@ -177,7 +177,7 @@ class Lasting:
             return
         wishes, well_s = self.checkers.wished[-1][1], self.health.well_s(city)
         lent = sum(len(seats) for seats in pbx.support.values())
-        limit_s = SETTLE_S + 2 * self.health.lag_s(city) * (1 + BEATS + lent)
+        limit_s = SETTLE_S + _in_turn_s(self.health.lag_s(city), lent)
         well = well_s > SETTLE_S
         quota = wishes.quotas.get(city, self.province.cities[city].lend.quota)
         over = well and lent > max(quota, _serving(pbx, *pbx.support))
@@ -212,7 +212,7 @@ class Lasting:
             return
         off = city not in self.checkers.wished[-1][1].assisted() and self.health.well_s(city) > SETTLE_S
         wrong = off and any(slot.open and not slot.call for slot in pbx.slots.values())
-        limit_s = SETTLE_S + 2 * self.health.lag_s(city) * (1 + self._orders(city))
+        limit_s = SETTLE_S + _in_turn_s(self.health.lag_s(city), self._slots_used(city))
         self._wrong("switched off", city, wrong, limit_s, lambda: "slots stay open")
 
     def _spared(self, city: str, pbx: SimPbx) -> None:
@@ -221,7 +221,7 @@ class Lasting:
             helping = [home for home in self.pbxs if home != other and open_unused(self.pbxs[home], other)]
             well = self.health.well_s(other, *helping) > SETTLE_S and self.pbxs[other].alive
             lag_s = max(self.health.lag_s(each) for each in (other, *helping))
-            limit_s = REACT_S + 2 * lag_s * (1 + self._orders(*helping))
+            limit_s = REACT_S + _in_turn_s(lag_s, self._slots_used(*helping))
             self._pass(
                 "reserve", other, partial(self._cannot_spare, other, well), limit_s, "slots open for seats it cannot spare"
             )
@@ -237,7 +237,7 @@ class Lasting:
                 continue
             wrong = self.health.well_s(city, other) > SETTLE_S and unused > len(far.support.get(city, ()))
             lag_s = max(self.health.lag_s(city), self.health.lag_s(other))
-            limit_s = pbx.timing.leg_lost_after_s + REACT_S + 2 * lag_s * (1 + self._orders(city))
+            limit_s = pbx.timing.leg_lost_after_s + REACT_S + _in_turn_s(lag_s, self._slots_used(city))
             self._wrong("a slot leads somewhere", about, wrong, limit_s, lambda: "slots are open and nobody is lent")
 
     def _offered(self, city: str) -> None:
@@ -249,14 +249,14 @@ class Lasting:
             if other == city or (not needy and ("help is offered", f"{other} to {city}") not in self._since):
                 continue
             lag_s = max(self.health.lag_s(each) for each in (city, other, *helped))
-            limit_s = OFFER_S + 2 * lag_s * (1 + self._orders(city))
+            limit_s = OFFER_S + _in_turn_s(lag_s, self._slots_used(city))
             wrong = partial(self._owed, city, other)
             self._pass("help is offered", f"{other} to {city}", wrong, limit_s, "a caller waits, a seat is spare, no slot")
 
-    def _orders(self, *cities: str) -> int:
-        """Orders that go before one about a slot: a PBX is given one after the other, heartbeats first."""
+    def _slots_used(self, *cities: str) -> int:
+        """Slots open or in use, in the city that has most: an order may go before for each."""
         slots = [sum(slot.open or bool(slot.call) for slot in self.pbxs[city].slots.values()) for city in cities]
-        return BEATS + max(slots, default=1)
+        return max(slots, default=1)
 
     def _owed(self, city: str, other: str) -> bool:
         well = self.health.booked_s() > BOOKS_S and self.health.well_s(city, other) > SETTLE_S
@@ -278,14 +278,19 @@ class Lasting:
         slots, loans = open_unused(self.pbxs[home], pbx.city), pbx.support.get(home, {})
         lent = [pbx.seats[seat] for seat in loans] if slots else []
         free = [seat for seat in lent if seat.state is SeatState.FREE and seat.free_from <= self.now()]
+        shared = [seat for seat in lent if seat.lend is not Lending.DEDICATED]
         if not pbx.rings_together:  # One seat a call, dedicated ones first.
             ring = slots - sum(seat.lend is Lending.DEDICATED for seat in free)
-            return max(0, min(ring, sum(seat.lend is not Lending.DEDICATED for seat in lent)))
+            return max(0, min(ring, len(shared)))
         apart = sum(seat.lend is Lending.DEDICATED and seat.state is SeatState.FREE for seat in lent)
         groups = sorted({loans[seat.id].group for seat in free})[:slots]
-        shared = [seat for seat in lent if seat.lend is not Lending.DEDICATED]
         rung = sum(seat in free and loans[seat.id].group in groups for seat in shared)
         return rung + max(0, min(slots - len(groups) - apart, len(shared) - rung))
+
+
+def _in_turn_s(lag_s: float, before: int) -> float:
+    """There and back for an order and for all before it: a PBX is given one after the other, heartbeats first."""
+    return 2 * lag_s * (1 + BEATS + before)
 
 
 def _serving(pbx: SimPbx, *assisted: str) -> int:

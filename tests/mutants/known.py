@@ -63,7 +63,7 @@ MUTANTS = (
     Mutant(
         "lends for every flap of a trunk",
         "callctl/core/between.py",
-        "STEADY_S * 2.0 ** min(self.falls - 1, 10)",
+        "doubled_s(STEADY_S, self.falls, STEADY_MOST_S)",
         "0.0",
         (SHARING + "test_nobody_is_lent_for_every_flap_of_a_trunk",),
         (151493,),

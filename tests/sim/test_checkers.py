@@ -365,7 +365,7 @@ def test_a_slow_link_to_another_assisted_city_makes_help_owed_later_and_one_to_a
 
 
 @pytest.mark.parametrize("slots", [0, 12])
-def test_orders_about_slots_in_use_take_their_time_on_a_slow_link_and_slots_that_are_closed_take_none(slots: int) -> None:
+def test_for_slots_that_are_closed_no_order_is_waited_for_on_a_slow_link(slots: int) -> None:
     def change(watched: Watched) -> None:
         watched.health.lag_s = lambda asked: 1.0 if asked == "nanjing" else 0.0  # type: ignore[method-assign]
         for number in range(slots):

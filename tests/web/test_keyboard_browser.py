@@ -9,9 +9,9 @@ from callctl.rights import Role
 from tests.web.hall import IN_THE_BROWSER, Hall
 from tests.web.test_desk_browser import CALL, NUMBER, answered, reach, ring
 from tests.web.test_scripts_browser import press
+from tests.web.test_way_in_browser import PASSWORD
 
 pytestmark = IN_THE_BROWSER
-PASSWORD = "三座桥-七盏灯-Harbour"
 
 
 async def type_into(page: Page, name: str, text: str) -> None:
