@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import enum
+import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from callctl.settings import SettingsError
 
 BUSY_MS = 5000  # SQLite: how long a writer waits for another one.
+BUSY_AGAIN_S = 0.02
 # SQLite's own 2 MB would read a page of a large day again for almost every call; taken only as far as pages are read.
 CACHE_KIB = 65_536
 POOL = {"pool_size": 3, "max_overflow": 2}  # Connections an engine; each of SQLite's may fill a cache.
@@ -79,13 +82,39 @@ async def _connected(*place: Any, **settings: Any) -> aiosqlite.Connection:
     aiosqlite 0.22 leaves a thread behind whose last word goes to an event loop that may be closed by then: a traceback
     on the screen of a command that had said what was wrong.
     """
-    connection = aiosqlite.connect(*place, **settings)
+    # sqlite3 would begin transactions by itself, but not before DDL; then half a migration could stay.
+    connection = aiosqlite.connect(*place, **settings, isolation_level=None)
     connection._thread.daemon = True  # As SQLAlchemy has it.
     try:
-        return await connection
+        await connection
     except BaseException:
         await asyncio.to_thread(connection._thread.join, THREAD_ENDS_S)
         raise
+    try:
+        await connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        await _write_ahead(connection)
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", f"cache_size=-{CACHE_KIB}"):
+            await connection.execute(f"PRAGMA {pragma}")
+    except BaseException:  # No database, or a spoilt one.
+        await connection.close()
+        raise
+    return connection
+
+
+async def _write_ahead(connection: aiosqlite.Connection) -> None:
+    """Writers that let others read. Two that open a new file at once: SQLite refuses one without the usual patience.
+
+    Its busy timeout does not hold where waiting could never end (each has read, each would write); asked anew, it does.
+    """
+    give_up = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            await connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+        await asyncio.sleep(BUSY_AGAIN_S)
 
 
 def _sqlite(url: URL) -> AsyncEngine:
@@ -100,19 +129,6 @@ def _sqlite(url: URL) -> AsyncEngine:
             file.touch(mode=0o600)
     creator = {"async_creator_fn": _connected}
     engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), **bounds, connect_args=creator)
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def on_connect(connection: Any, _: Any) -> None:
-        # sqlite3 would begin transactions by itself, but not before DDL; then half a migration could stay.
-        connection.isolation_level = None
-        cursor, cache = connection.cursor(), f"cache_size=-{CACHE_KIB}"
-        try:
-            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON", cache):
-                cursor.execute(f"PRAGMA {pragma}")
-        except Exception:  # No database, or a spoilt one: SQLAlchemy would leave the connection and its thread behind.
-            connection.close()
-            raise
-        cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Connection) -> None:

@@ -124,6 +124,21 @@ async def test_two_that_upgrade_at_once_do_it_once(sql_url: str) -> None:
         await engine.dispose()
 
 
+async def test_a_new_file_that_another_process_fills_is_waited_for(tmp_path: Path) -> None:
+    """SQLite refuses to change such a file's journal at once, whatever patience was asked of it."""
+    filling = sqlite3.connect(tmp_path / "history.db", isolation_level=None, check_same_thread=False)
+    filling.execute("CREATE TABLE alembic_version (version_num TEXT)")
+    filling.execute("BEGIN IMMEDIATE")
+    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'history.db'}")
+    waiting_for_it = asyncio.create_task(standing(engine))
+    done, _ = await asyncio.wait({waiting_for_it}, timeout=0.3)
+    assert not done
+    filling.execute("ROLLBACK")
+    assert (await waiting_for_it).fit is Fit.EMPTY
+    await engine.dispose()
+    filling.close()
+
+
 async def test_an_older_database_is_refused_at_start_with_the_command_that_mends_it(
     sql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
