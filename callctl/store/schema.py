@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import enum
 import sqlite3
-import time
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from callctl.settings import SettingsError
 
 BUSY_MS = 5000  # SQLite: how long a writer waits for another one.
-BUSY_AGAIN_S = 0.02
+BUSY_AGAIN_S, BUSY_TRIES = 0.02, 250  # Where SQLite itself would not wait: as long.
 # SQLite's own 2 MB would read a page of a large day again for almost every call; taken only as far as pages are read.
 CACHE_KIB = 65_536
 POOL = {"pool_size": 3, "max_overflow": 2}  # Connections an engine; each of SQLite's may fill a cache.
@@ -106,15 +106,14 @@ async def _write_ahead(connection: aiosqlite.Connection) -> None:
 
     Its busy timeout does not hold where waiting could never end (each has read, each would write); asked anew, it does.
     """
-    give_up = time.monotonic() + BUSY_MS / 1000
-    while True:
+    for again_in_s in chain(repeat(BUSY_AGAIN_S, BUSY_TRIES), (None,)):
         try:
             await connection.execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+            if again_in_s is None or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
-        await asyncio.sleep(BUSY_AGAIN_S)
+        await asyncio.sleep(again_in_s)
 
 
 def _sqlite(url: URL) -> AsyncEngine:
