@@ -54,6 +54,13 @@ MUTANTS = (
         ("tests/core/test_allocation.py::test_late_calls_raise_the_reserve_until_the_budget_has_recovered",),
     ),
     Mutant(
+        "keeps no ledger of help: of cities that could help alike the same one is always asked",
+        "callctl/core/allocation.py",
+        "room.experience.help_given(now) / room.quota, ",
+        "",
+        ("tests/sim/test_engine.py::test_cities_that_are_alike_help_alike_over_the_hours",),
+    ),
+    Mutant(
         "forgets that late calls use up the budget",
         "callctl/core/experience.py",
         "self.left + 1.0 - self.target - late)",

@@ -290,3 +290,15 @@ def test_whoever_came_back_and_was_cut_off_dials_again_as_anybody_does() -> None
     assert counts.lost_by_pbx > 0
     waiting = sum(not entry[1].returned for entry in engine.cities[0].queue if engine._still_there(entry))
     assert counts.attempts == counts.answered + counts.abandoned + counts.blocked + waiting
+
+
+def test_cities_that_are_alike_help_alike_over_the_hours() -> None:
+    """The ledger of help: where all have the same seats to spare, whoever has helped least is asked."""
+    alike = [city(name, 12, 6) for name in "bcde"]
+    spec = {"name": "alike", "seed": 7, "horizon_s": 4 * 3600, "assist": [[0, "a", True]]}
+    days = [
+        run_once(scenario_from(spec | {"cities": [city("a", 4, 100), *alike]}, "alike.json"), "policy", n) for n in range(4)
+    ]
+    helped = [sum(day.cities[name].answered_for_others for day in days) for name in "bcde"]
+    assert sum(helped) > 500
+    assert max(helped) < 1.15 * min(helped)
