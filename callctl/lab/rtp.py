@@ -46,15 +46,19 @@ class Audio(asyncio.DatagramProtocol):
         self._last_key = -1
         self._transport: asyncio.DatagramTransport | None = None
         self._sender: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def open(self) -> None:
-        """Take a port."""
+        """Take a port; none is kept where the call was over before there was one."""
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.address, 0))
         self.port = self._transport.get_extra_info("sockname")[1]
+        if self._closed:
+            self._transport.close()
 
     def close(self) -> None:
         """Stop sending and give the port back."""
+        self._closed = True
         if self._sender:
             self._sender.cancel()
         if self._transport:

@@ -9,6 +9,7 @@ from callctl import clock
 from callctl.lab.call import CallState, PhoneCall
 from callctl.lab.phone import BUSY, CRASHED, DECLINES, NEVER_ANSWERS, Habit, Phone
 from callctl.lab.registration import Account, RegisterFailed
+from callctl.lab.rtp import Audio
 
 HOST = "127.0.0.1"
 
@@ -153,6 +154,18 @@ async def test_rubbish_on_the_port_is_counted_and_dropped(citizen: Phone, agent:
     await call.until_up()
     assert agent.wire.malformed == 4
     transport.close()
+
+
+async def test_a_call_that_ends_before_it_has_a_port_keeps_none(agent: Phone) -> None:
+    audio = Audio(agent.wire.address[0], "agent")
+    opening = asyncio.create_task(audio.open())
+    await asyncio.sleep(0)
+    assert not opening.done()
+    audio.close()
+    await opening
+    assert audio.port
+    assert audio._transport is not None
+    assert audio._transport.is_closing()
 
 
 async def test_no_pbx_to_register_at_is_one_clear_sentence(agent: Phone) -> None:
