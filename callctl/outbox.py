@@ -168,14 +168,12 @@ def _post(url: str, secret: str, body: Mapping[str, Any], now: float) -> Mapping
 
 
 async def _mark_sent(books: Books, row: Any, now: float) -> None:
-    mine = _same_delivery(row)
+    done = {"state": "sent", "sent_at": now, "tries": row["deliveries_tries"] + 1, "why": ""}
+    # A note corrected while its stub was under way is due again: only the revision that was sent is marked.
+    current = select(wrapups.c.revision).where(wrapups.c.call == row["deliveries_stub"]).scalar_subquery()
     async with books.engine.begin() as connection:
-        # A note corrected while its stub was under way is due again: only the revision that was sent is marked.
-        current = select(wrapups.c.revision).where(wrapups.c.call == row["deliveries_stub"])
-        if (await connection.execute(current)).scalar_one_or_none() != row["wrapups_revision"]:
-            return
-        done = {"state": "sent", "sent_at": now, "tries": row["deliveries_tries"] + 1, "why": ""}
-        await connection.execute(update(deliveries).where(mine).values(done))
+        sent = update(deliveries).where(_same_delivery(row), current == row["wrapups_revision"])
+        await connection.execute(sent.values(done))
 
 
 async def _put_off(books: Books, row: Any, why: str, now: float) -> None:
