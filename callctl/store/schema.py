@@ -5,7 +5,6 @@ import contextlib
 import enum
 import sqlite3
 from dataclasses import dataclass
-from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,7 @@ def _postgres(url: URL, command_s: float) -> AsyncEngine:
 
 
 async def _connected(*place: Any, **settings: Any) -> aiosqlite.Connection:
-    """A connection; where there is none, its thread is over, too.
+    """A connection, set up as we use it; where there is none, its thread is over, too.
 
     aiosqlite 0.22 leaves a thread behind whose last word goes to an event loop that may be closed by then: a traceback
     on the screen of a command that had said what was wrong.
@@ -91,29 +90,30 @@ async def _connected(*place: Any, **settings: Any) -> aiosqlite.Connection:
         await asyncio.to_thread(connection._thread.join, THREAD_ENDS_S)
         raise
     try:
-        await connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-        await _write_ahead(connection)
-        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", f"cache_size=-{CACHE_KIB}"):
-            await connection.execute(f"PRAGMA {pragma}")
+        async with connection.cursor() as cursor:
+            await cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+            await _write_ahead(cursor)
+            for pragma in ("synchronous=NORMAL", "foreign_keys=ON", f"cache_size=-{CACHE_KIB}"):
+                await cursor.execute(f"PRAGMA {pragma}")
     except BaseException:  # No database, or a spoilt one.
         await connection.close()
         raise
     return connection
 
 
-async def _write_ahead(connection: aiosqlite.Connection) -> None:
+async def _write_ahead(cursor: aiosqlite.Cursor) -> None:
     """Writers that let others read. Two that open a new file at once: SQLite refuses one without the usual patience.
 
     Its busy timeout does not hold where waiting could never end (each has read, each would write); asked anew, it does.
     """
-    for again_in_s in chain(repeat(BUSY_AGAIN_S, BUSY_TRIES), (None,)):
+    for tries_left in reversed(range(BUSY_TRIES)):
         try:
-            await connection.execute("PRAGMA journal_mode=WAL")
+            await cursor.execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError as error:
-            if again_in_s is None or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            if not tries_left or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
-        await asyncio.sleep(again_in_s)
+        await asyncio.sleep(BUSY_AGAIN_S)
 
 
 def _sqlite(url: URL) -> AsyncEngine:
