@@ -1,6 +1,7 @@
 """Real servers for the tests of the stores: Valkey as callctl embeds it, PostgreSQL where the machine has it."""
 
 import asyncio
+import contextlib
 import os
 import pwd
 import shutil
@@ -114,7 +115,8 @@ class Postgres:
         postmaster = int((self.folder / "db/postmaster.pid").read_text().splitlines()[0])
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         for process in (postmaster, *map(int, children)):
-            os.kill(process, number)
+            with contextlib.suppress(ProcessLookupError):  # A backend that misses its postmaster ends by itself.
+                os.kill(process, number)
 
     def _do(self, program: str, *arguments: str) -> None:
         subprocess.run(
