@@ -50,6 +50,18 @@ def test_every_text_of_the_pages_has_its_english() -> None:
     assert sorted(text for text in texts() if re.search("[\u4e00-\u9fff]", text) and text not in catalogue()) == []
 
 
+BY_THEMSELVES = re.compile(r"""\{#.*?#\}|(?<![\w.])_\(\s*(["'])[^"'\n]*\1|\{% for [^%]*%\}|多援一|>中文<""", re.DOTALL)
+
+
+@pytest.mark.parametrize("name", sorted(templates().list_templates()))
+def test_a_template_has_no_chinese_that_an_english_page_would_show(name: str) -> None:
+    """Neither words nor signs: `、` between cities was one. U+3000 is but a wide space."""
+    text = BY_THEMSELVES.sub("", (WEB / "templates" / name).read_text(encoding="utf-8"))
+    assert [
+        line.strip() for line in text.splitlines() if re.search("[\u3001-\u303f\u4e00-\u9fff\uff00-\uffef]", line)
+    ] == []
+
+
 def test_a_translation_has_the_same_places_to_fill() -> None:
     wrong = [text for text, english in catalogue().items() if _places(text) != _places(english)]
     assert wrong == []
