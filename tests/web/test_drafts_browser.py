@@ -154,7 +154,7 @@ async def test_the_note_of_a_call_that_has_just_ended_can_be_thrown_away_without
     page = await sitting(hall)
     ring(hall)
     note = page.locator(f"[data-note='{CALL}']")
-    await expect(note.get_by_text("通话中")).to_be_visible()
+    await expect(note.get_by_text("当前来电")).to_be_visible()
     offer = note.get_by_text("不写这份小结")
     await expect(offer).to_be_hidden()
     hall.scene.more = []
@@ -172,7 +172,7 @@ async def test_while_the_desk_does_not_see_the_seat_no_note_is_offered_to_be_thr
     page = await sitting(hall)
     ring(hall)
     note = page.locator(f"[data-note='{CALL}']")
-    await expect(note.get_by_text("通话中")).to_be_visible()
+    await expect(note.get_by_text("当前来电")).to_be_visible()
     await note.get_by_label("诉求内容").fill("小区停水两天")
     await expect(note.locator("[data-draft-state]")).to_have_text("已自动保存")
     hall.publishing = False
