@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from playwright.async_api import Page, expect
 
+from callctl import foresight
 from callctl.core.acts import SetQuota
 from callctl.core.event_acts import StartEvent
 from callctl.core.wishes import Wave, Wishes
@@ -23,6 +24,14 @@ PAGE = "/assistance"
 async def event(hall: Hall, **more: object) -> None:
     """扬州's event is running, not switched on."""
     await hall.site.house.desk.do(DISPATCHER, StartEvent("yangzhou", "防汛", **more))  # type: ignore[arg-type]
+
+
+async def foretell(hall: Hall, monkeypatch: pytest.MonkeyPatch, seeds: int) -> None:
+    """What-ifs are worked out for the pages: few, with patience (a busy machine is no fault), of the wishes in force."""
+    for name, value in (("SEEDS", seeds), ("NICE", 0), ("DEADLINE_S", 200.0)):
+        monkeypatch.setattr(foresight, name, value)
+    now_wished = await wishes(hall)
+    hall.scene.wishes = lambda now: now_wished  # type: ignore[method-assign] - As a controller does that has read them.
 
 
 async def wishes(hall: Hall) -> Wishes:

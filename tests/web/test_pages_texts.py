@@ -22,7 +22,9 @@ from callctl.web.views import books, calls, tokens, webhooks
 from callctl.web.words import catalogue
 
 WEB = Path(__file__).resolve().parent.parent.parent / "callctl" / "web"
-CALL = re.compile(r"""(?<![\w.])(?:_|words|self\.words)\(\s*(["'])([^"'\n]*)\1""")
+QUOTED = r"""\(\s*(["'])([^"'\n]*)\1"""
+CALL = re.compile(r"(?<![\w.])(?:_|words|self\.words)" + QUOTED)
+BY_THEMSELVES = re.compile(r"\{#.*?#\}|(?<![\w.])_" + QUOTED + r"|\{% for [^%]*%\}|多援一|>中文<", re.DOTALL)
 TABLES = (
     VALUE_WORDS.values(),
     KINDS,
@@ -48,9 +50,6 @@ def texts() -> set[str]:
 
 def test_every_text_of_the_pages_has_its_english() -> None:
     assert sorted(text for text in texts() if re.search("[\u4e00-\u9fff]", text) and text not in catalogue()) == []
-
-
-BY_THEMSELVES = re.compile(r"""\{#.*?#\}|(?<![\w.])_\(\s*(["'])[^"'\n]*\1|\{% for [^%]*%\}|多援一|>中文<""", re.DOTALL)
 
 
 @pytest.mark.parametrize("name", sorted(templates().list_templates()))

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from callctl import foresight
 from callctl.core.event_acts import StartEvent
 from callctl.core.model import Province, SeatRef
 from callctl.core.wishes import Wave
@@ -15,7 +14,7 @@ from callctl.rights import Role
 from tests.store.servers import Valkey
 from tests.web.browser import DESK, PHONE, picture_of
 from tests.web.hall import IN_THE_BROWSER, Hall, open_hall
-from tests.web.test_assistance_browser import DISPATCHER
+from tests.web.test_assistance_browser import DISPATCHER, foretell
 from tests.web.test_desk_browser import CALL, find_sql, lose_sql, ring, seat_of, sitting
 
 pytestmark = IN_THE_BROWSER
@@ -126,8 +125,6 @@ async def test_the_leaders_buttons_stay_when_a_seat_rings_and_a_permit_comes_and
 async def test_the_acts_of_every_event_stay_when_a_store_is_lost_and_what_is_told_changes(
     hall: Hall, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("SEEDS", 2), ("NICE", 0), ("DEADLINE_S", 200.0)):  # A busy machine is no fault.
-        monkeypatch.setattr(foresight, name, value)
     for city, title in (("nanjing", "疫情"), ("yangzhou", "防汛")):
         await hall.site.house.desk.do(DISPATCHER, StartEvent(city, title, waves=(Wave(1, {"xuzhou": 3}),)))
     page = await hall.page(path="/assistance", size=size)
@@ -138,8 +135,7 @@ async def test_the_acts_of_every_event_stay_when_a_store_is_lost_and_what_is_tol
     nanjing = page.locator(".event-card", has_text="疫情")
     await expect(nanjing).to_contain_text("等待 40", timeout=30_000)
     busier = await places(page, ".event-card")
-    wishes = await hall.site.house.desk.wishes()
-    hall.scene.wishes = lambda now: wishes  # type: ignore[method-assign] - As a controller does that has read them.
+    await foretell(hall, monkeypatch, 2)
     await nanjing.locator("[data-foretold=yes]").wait_for(timeout=150_000)
     foretold = await places(page, ".event-card")
     await lose_sql(hall.site)

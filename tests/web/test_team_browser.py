@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Response, Route, expect
 
-from callctl import clock, foresight
+from callctl import clock
 from callctl.core.listening import How
 from callctl.core.model import PbxKind, Province, SeatRef
 from callctl.rights import Role
 from tests.store.servers import Valkey
 from tests.web.browser import PHONE, WALL, axe, picture_of
 from tests.web.hall import IN_THE_BROWSER, Hall, open_hall
-from tests.web.test_assistance_browser import event
+from tests.web.test_assistance_browser import event, foretell
 
 pytestmark = IN_THE_BROWSER
 
@@ -124,11 +124,8 @@ async def test_pressed_twice_a_force_or_a_request_to_listen_is_done_once(hall: H
 async def test_before_pressing_the_supervisor_sees_the_next_hour_with_its_interval(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("SEEDS", 3), ("NICE", 0), ("DEADLINE_S", 200.0)):  # A busy machine is no fault.
-        monkeypatch.setattr(foresight, name, value)
     await event(hall)
-    wishes = await hall.site.house.desk.wishes()
-    hall.scene.wishes = lambda now: wishes  # type: ignore[method-assign] - As a controller does that has read them.
+    await foretell(hall, monkeypatch, 3)
     page = await hall.page(Role.SUPERVISOR, "yangzhou", path="/assistance", size=WALL)
     await expect(page.locator("[data-foretold=no]")).to_contain_text("正在推演")
     await page.locator("[data-foretold=yes]").wait_for(timeout=150_000)
